@@ -1,0 +1,69 @@
+"""What can go wrong with artifacts and upgrades.
+
+    FleetwrightError
+     |- Refused
+     |   |- ArtifactRefused       the file is not an artifact that can be deployed; says the rule that it breaks
+     |   |- NotCompatible         this artifact does not fit this device
+     |   |- TooLate               the upgrade is past the state in which this could be asked
+     |   |- NotUndoable           nothing to go back to, or something newer stands on top
+     |   |- Conflict
+     |       |- TargetBusy        another upgrade is active on this target
+     |- StepFailed                a step of a recipe failed; what the machine does next is its table's business
+     |- LeaseLost                 another worker holds this upgrade now: stop, write nothing
+     |- NoArrow                   a bug: an event came in a state that has no arrow for it
+"""
+
+from __future__ import annotations
+
+from portal.core.errors import Conflict, FleetwrightError, Refused
+
+
+class ArtifactRefused(Refused):
+    """The uploaded file breaks a rule. `rule` is a stable word such as `checksum` or `manifest-missing-line`."""
+
+    code = "UPD-100"
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+
+
+class NotCompatible(Refused):
+    code = "UPD-101"
+
+
+class TooLate(Refused):
+    code = "UPD-102"
+
+
+class NotUndoable(Refused):
+    code = "UPD-103"
+
+
+class TargetBusy(Conflict):
+    """`holder` is the id of the upgrade that is active on the target."""
+
+    code = "UPD-104"
+
+    def __init__(self, sentence: str, *, holder: str) -> None:
+        super().__init__(sentence)
+        self.holder = holder
+
+
+class StepFailed(FleetwrightError):
+    """A step could not do what its state asks for. `call` names what was running, `output` the last of what it said."""
+
+    code = "UPD-200"
+
+    def __init__(self, sentence: str, *, call: str = "", output: str = "") -> None:
+        super().__init__(sentence)
+        self.call = call
+        self.output = output
+
+
+class LeaseLost(FleetwrightError):
+    code = "UPD-300"
+
+
+class NoArrow(Exception):
+    """The table has no cell for this event in this state: somebody's bug, and never to be waved through."""
