@@ -49,13 +49,6 @@ class TreeFile:
     size: int = 0
 
 
-class StepOutcome(Protocol):
-    """What became of a detached step."""
-
-    @property
-    def status(self) -> int: ...
-
-
 class Shell(Protocol):
     """Access to one device's command line and files. See the module's docstring for what holds for all methods."""
 
