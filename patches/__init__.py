@@ -1,0 +1,1 @@
+"""Hot patches into running systems. So far only the place where they will live: above `updates`, below `portal`."""

@@ -1,16 +1,16 @@
 """What can go wrong with artifacts and upgrades.
 
-    FleetwrightError
-     |- Refused
-     |   |- ArtifactRefused       the file is not an artifact that can be deployed; says the rule that it breaks
-     |   |- NotCompatible         this artifact does not fit this device
-     |   |- TooLate               the upgrade is past the state in which this could be asked
-     |   |- NotUndoable           nothing to go back to, or something newer stands on top
-     |   |- Conflict
-     |       |- TargetBusy        another upgrade is active on this target
-     |- StepFailed                a step of a recipe failed; what the machine does next is its table's business
-     |- LeaseLost                 another worker holds this upgrade now: stop, write nothing
-     |- NoArrow                   a bug: an event came in a state that has no arrow for it
+FleetwrightError
+ |- Refused
+ |   |- ArtifactRefused       the file is not an artifact that can be deployed; says the rule that it breaks
+ |   |- NotCompatible         this artifact does not fit this device
+ |   |- TooLate               the upgrade is past the state in which this could be asked
+ |   |- NotUndoable           nothing to go back to, or something newer stands on top
+ |   |- Conflict
+ |       |- TargetBusy        another upgrade is active on this target
+ |- StepFailed                a step of a recipe failed; what the machine does next is its table's business
+ |- LeaseLost                 another worker holds this upgrade now: stop, write nothing
+ |- NoArrow                   a bug: an event came in a state that has no arrow for it
 """
 
 from __future__ import annotations

@@ -1,0 +1,52 @@
+"""The product's own settings."""
+
+from __future__ import annotations
+
+from portal.settings.environment import VAR_DIR, env
+from portal.settings.own_secrets import own_fernet_key
+
+FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or [own_fernet_key(VAR_DIR / "field-key")]
+"""Fernet keys for encrypted fields: the first encrypts, all of them decrypt (put a new one in front to rotate)."""
+
+KINDS = {"artifact": "updates.jobs.run_artifact"}
+"""The job that carries out an upgrade of each kind, by dotted name: lower floors reach upper ones through here."""
+
+UPGRADE_FINISHED = [
+    "updates.services.installed.record_outcome",
+    "updates.services.waiting.start_next",
+]
+"""Functions that the journal calls, in this order, inside the transaction that finishes an upgrade."""
+
+LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
+HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", default=10)
+RECOVER_SECONDS = env.int("RECOVER_SECONDS", default=60)
+
+STATE_LIMIT_SECONDS = {
+    "checking": 300,
+    "backing_up": 3600,
+    "downloading": 4 * 3600,
+    "installing": 4 * 3600,
+    "restarting": 1800,
+    "verifying": 1800,
+    "committing": 3600,
+    "committed": 3600,
+    "rolling_back": 4 * 3600,
+    "rollback_restarting": 1800,
+    "rollback_verifying": 1800,
+    "failing": 3600,
+    "cleaning": 3600,
+} | {
+    state: int(seconds)
+    for state, seconds in env.dict("STATE_LIMIT_SECONDS", default={}).items()
+}
+"""How long a step may take in each state; 4 hours is what Mender's client allows an Update Module."""
+
+CHECK_STALE_SECONDS = env.int("CHECK_STALE_SECONDS", default=24 * 3600)
+OUTPUT_CHUNK_BYTES = 4096
+OUTPUT_CHUNK_SECONDS = 1.0
+KEPT_TREES = env.int("KEPT_TREES", default=3)
+"""How many finished upgrades' file trees stay on a device, so that a rollback by hand has something to restore."""
+
+UPLOAD_LIMIT_BYTES = env.int("UPLOAD_LIMIT_BYTES", default=10 * 2**30)
+LOCALHOST_ROOT = env("LOCALHOST_ROOT", default=str(VAR_DIR / "localhost"))
+"""The folder that plays `/` for the device `localhost`, so that trying the portal needs no root."""

@@ -1,0 +1,105 @@
+"""Plans: the frozen, JSON-safe description of one upgrade, made by a service and carried out by a recipe.
+
+A plan holds all that its recipe needs and nothing that changes: what the operator saw is what is done, even if somebody
+edits the device meanwhile. Secrets are named (`device_id`), never copied. Pure: no Django.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Final, Self
+
+
+class Kind(StrEnum):
+    ARTIFACT = "artifact"
+
+
+class Mode(StrEnum):
+    """INSTALL puts the artifact in place. RESTORE takes an earlier upgrade back, from what that one kept on the device."""
+
+    INSTALL = "install"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """The device as it was when the plan was made. Folders are absolute paths on the device."""
+
+    id: int
+    name: str
+    device_type: str
+    work_root: str
+    modules_dir: str
+    root: str
+    provides: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateModulePlan:
+    """An Update Module that the portal brings along: `sha256` of the script, `file` its name in the storage."""
+
+    version: int
+    sha256: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPlan:
+    """One Mender Artifact onto one device. `file` is a name in the artifact storage, sizes are bytes.
+
+    `tree_of` is the upgrade whose kept file tree a RESTORE uses; None for INSTALL.
+    `update_module` is None when the device's own Update Module is used.
+    """
+
+    upgrade: str
+    device: DevicePlan
+    mode: Mode
+    artifact_id: str
+    artifact_name: str
+    artifact_group: str
+    payload_type: str
+    file: str
+    sha256: str
+    size: int
+    unpacked_size: int
+    device_types: list[str]
+    depends_names: list[str]
+    depends_groups: list[str]
+    depends: dict[str, list[str]]
+    provides: dict[str, str]
+    clears_provides: list[str] | None
+    header_info: str
+    type_info: str
+    meta_data: str
+    update_module: UpdateModulePlan | None
+    force: bool
+    tree_of: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data, for the database and for the watchdog's trigger alike."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The plan that `as_json` wrote. ValueError when it was written by another version of the portal and does not fit."""
+        known = {field.name for field in fields(cls)}
+        if unknown := set(data) - known:
+            raise ValueError(
+                f"the plan holds fields that this version does not know: {sorted(unknown)}"
+            )
+        module = data["update_module"]
+        return cls(
+            **{
+                **data,
+                "device": DevicePlan(**data["device"]),
+                "mode": Mode(data["mode"]),
+                "update_module": UpdateModulePlan(**module) if module else None,
+            }
+        )
+
+
+Plan = ArtifactPlan
+
+PLANS: Final = types.MappingProxyType({Kind.ARTIFACT: ArtifactPlan})
