@@ -1,0 +1,128 @@
+"""Devices, their groups, and what opens them."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from portal.core.fields import EncryptedTextField
+
+NAME = RegexValidator(
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Letters, digits, dots, dashes and underscores; starts with one."
+)
+ABSOLUTE = RegexValidator(r"^/[^\0\n]*\Z", "An absolute path on the device.")
+
+
+class Credential(models.Model):
+    """What a driver logs in with. Secrets are encrypted at rest, and never shown again once saved."""
+
+    class Kind(models.TextChoices):
+        SSH_KEY = "ssh_key", "SSH key"
+        PASSWORD = "password", "Password"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind)
+    username = models.CharField(max_length=100)
+    secret = EncryptedTextField()
+    passphrase = EncryptedTextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Device(models.Model):
+    """Something we update: a host, an embedded device.
+
+    `provides` is what is installed, as Mender means it (artifact_name, rootfs-image.*.version, ...): what the last committed
+    upgrade left, or what the device itself reported. `attributes` is its inventory.
+    """
+
+    class Driver(models.TextChoices):
+        LOCAL = "local", "Local shell"
+        SSH = "ssh", "SSH"
+
+    name = models.CharField(max_length=100, unique=True, validators=[NAME])
+    device_type = models.CharField(max_length=100, validators=[NAME])
+    driver = models.CharField(max_length=20, choices=Driver)
+    host = models.CharField(max_length=255, blank=True)
+    port = models.PositiveIntegerField(default=22)
+    credential = models.ForeignKey(
+        Credential, null=True, blank=True, on_delete=models.PROTECT, related_name="devices"
+    )
+    host_key = models.TextField(blank=True, help_text="Confirmed by an operator, then pinned.")
+    offered_host_key = models.TextField(blank=True, editable=False)
+    root = models.CharField(max_length=255, default="/", validators=[ABSOLUTE])
+    attributes = models.JSONField(default=dict, blank=True)
+    provides = models.JSONField(default=dict, blank=True)
+    last_seen = models.DateTimeField(null=True, blank=True, editable=False)
+    unreachable_reason = models.CharField(max_length=300, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [
+            ("confirm_host_key", "Can confirm a device's host key"),
+            ("refresh_device", "Can ask a device what it is and has"),
+        ]
+        indexes = [models.Index(fields=["device_type"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(driver="ssh") | (~Q(host="") & Q(credential__isnull=False)),
+                name="device_ssh_has_host_and_credential",
+                violation_error_message="A device reached by SSH needs a host and a credential.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def artifact_name(self) -> str:
+        """The name of what is installed; empty when nobody knows."""
+        return str(self.provides.get("artifact_name", ""))
+
+    @property
+    def work_root(self) -> str:
+        """The folder on the device that is ours: file trees, step records, fences."""
+        return f"{self.root.rstrip('/')}/var/lib/fleetwright"
+
+    @property
+    def modules_dir(self) -> str:
+        """Where the device's own Update Modules are (Mender's place for them)."""
+        return f"{self.root.rstrip('/')}/usr/share/mender/modules/v3"
+
+
+class DeviceGroup(models.Model):
+    """Many devices under one name: listed one by one (static), or all that a saved filter finds, whenever asked (dynamic).
+
+    `filter` holds the words of a device list's query, e.g. {"device_type": "raspberrypi4"}; an empty one finds all devices.
+    """
+
+    class Kind(models.TextChoices):
+        STATIC = "static", "Static: listed devices"
+        DYNAMIC = "dynamic", "Dynamic: a saved filter"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.STATIC)
+    description = models.TextField(blank=True)
+    members = models.ManyToManyField(Device, blank=True, related_name="static_groups")
+    filter = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="dynamic") | Q(filter={}),
+                name="static_group_has_no_filter",
+                violation_error_message="A static group has members, not a filter.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
