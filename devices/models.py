@@ -9,7 +9,8 @@ from django.db.models import Q
 from portal.core.fields import EncryptedTextField
 
 NAME = RegexValidator(
-    r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Letters, digits, dots, dashes and underscores; starts with one."
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z",
+    "Letters, digits, dots, dashes and underscores; starts with one.",
 )
 ABSOLUTE = RegexValidator(r"^/[^\0\n]*\Z", "An absolute path on the device.")
 

@@ -35,10 +35,7 @@ STATE_LIMIT_SECONDS = {
     "rollback_verifying": 1800,
     "failing": 3600,
     "cleaning": 3600,
-} | {
-    state: int(seconds)
-    for state, seconds in env.dict("STATE_LIMIT_SECONDS", default={}).items()
-}
+} | {state: int(seconds) for state, seconds in env.dict("STATE_LIMIT_SECONDS", default={}).items()}
 """How long a step may take in each state; 4 hours is what Mender's client allows an Update Module."""
 
 CHECK_STALE_SECONDS = env.int("CHECK_STALE_SECONDS", default=24 * 3600)

@@ -1,0 +1,361 @@
+"""The one writer of an Upgrade's state.
+
+Every write names what it expects (state and fence), demands exactly one row, and puts its UpgradeEvent into the same
+transaction: history is what happened, not something to be kept in step. A write that finds no row means that somebody else
+holds the upgrade by now: LeaseLost, and nothing was written.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import Error, IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from updates.errors import LeaseLost, TargetBusy, TooLate
+from updates.lease import Heartbeat
+from updates.machine import (
+    ACTIVE,
+    CANCELLABLE,
+    PROGRESS,
+    REPEAT_LIMIT,
+    ROLLBACK_STATES,
+    Arrow,
+    Event,
+    Outcome,
+    State,
+    arrow,
+    progress_within,
+)
+from updates.models import Upgrade, UpgradeEvent
+from updates.output import OutputBuffer
+from updates.runner import Failure, HandOver
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+"""How often a holder looks whether a cancel was asked for, or whether it still is the holder."""
+
+ENDINGS = frozenset({State.ROLLING_BACK, State.FAILING, State.CLEANING, State.FINISHED})
+"""A failure that leads here is the upgrade's; one that leads elsewhere was got over."""
+
+REPEATED_TOO_OFTEN = Failure(
+    code="UPD-301",
+    sentence=f"It had to begin a state again more than {REPEAT_LIMIT} times, so it was stopped where it was.",
+)
+
+
+class DatabaseJournal:
+    """The runner's Journal over the database, for the holder with `fence`. One thread, one job, one `with` block.
+
+    `secrets` are blotted out of all output. `wants_leave` answers whether this worker is to hand its upgrade over.
+    """
+
+    def __init__(
+        self,
+        upgrade_id: str,
+        *,
+        fence: int,
+        secrets: Iterable[str] = (),
+        wants_leave: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.upgrade = upgrade_id
+        self.fence = fence
+        self.trouble: tuple[type[Exception], ...] = (Error,)
+        self._secrets = tuple(secrets)
+        self._wants_leave = wants_leave
+        self._row = self._load()
+        self._buffers: dict[str, OutputBuffer] = {}
+        self._percent = self._row.progress
+        self._looked_at = 0.0
+        self._heartbeat = Heartbeat(upgrade_id, fence=fence, seconds_left=self.seconds_left)
+
+    def __enter__(self) -> DatabaseJournal:
+        self._heartbeat.__enter__()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:  # noqa: ANN401 - as the language has it
+        self._heartbeat.__exit__(*exc)
+
+    @property
+    def state(self) -> State:
+        return State(self._row.state)
+
+    @property
+    def state_seq(self) -> int:
+        return self._row.state_seq
+
+    def take(self, event: Event, *, failure: Failure | None = None) -> State:
+        chosen = arrow(self.state, event)
+        self._flush_all()
+        with transaction.atomic():
+            if self.state is State.PENDING and chosen.to in ACTIVE:
+                self._check_turn()
+            if self._is_last_call(chosen) and self._is_cancel_wanted():
+                event, chosen = Event.CANCEL, arrow(self.state, Event.CANCEL)
+            if self._row.repeats >= REPEAT_LIMIT and self._is_repeat(chosen):
+                self._end_broken(event, failure=REPEATED_TOO_OFTEN)
+            else:
+                self._move(event, chosen, failure=failure)
+        self._row = self._load()
+        self._percent = self._row.progress
+        self._looked_at = 0.0
+        log.info("arrow", upgrade=self.upgrade, step_event=event.value, state=self.state.value)
+        return self.state
+
+    def break_off(self, failure: Failure) -> None:
+        self._flush_all()
+        with transaction.atomic():
+            self._end_broken(Event.FAILED, failure=failure)
+        self._row = self._load()
+
+    def took_over(self, *, worker: str) -> None:
+        """On record: another worker held this upgrade, died, and `worker` goes on. Counts as a repeat, so it ends somewhere."""
+        if self._row.repeats >= REPEAT_LIMIT:
+            self.break_off(REPEATED_TOO_OFTEN)
+            return
+        with transaction.atomic():
+            self._write(repeats=F("repeats") + 1)
+            self._append(kind=UpgradeEvent.Kind.NOTE, text=f"{worker} took over in {self.state}.")
+        self._row = self._load()
+
+    def output(self, call: str, data: bytes) -> None:
+        self._store(call, self._buffer(call).feed(data))
+
+    def output_stored(self, call: str) -> int:
+        return self._buffer(call).end
+
+    def note(self, text: str, *, call: str = "", data: dict[str, Any] | None = None) -> None:
+        self._flush_all()
+        with transaction.atomic():
+            self._append(kind=UpgradeEvent.Kind.NOTE, text=text, call=call, data=data or {})
+
+    def progress(self, fraction: float) -> None:
+        percent = progress_within(self.state, fraction)
+        if percent > self._percent:
+            self._write(progress=percent)
+            self._percent = percent
+
+    def recall(self, fact: str) -> Any:  # noqa: ANN401 - JSON
+        return self._row.facts.get(fact)
+
+    def remember(self, fact: str, value: Any) -> None:  # noqa: ANN401 - JSON
+        self._row.facts[fact] = value
+        self._write(facts=self._row.facts)
+
+    def seconds_left(self) -> float:
+        limit = settings.STATE_LIMIT_SECONDS.get(self._row.state, 0)
+        return float(limit - (timezone.now() - self._row.state_entered_at).total_seconds())
+
+    def tick(self) -> bool:
+        self._flush_due()
+        if self._wants_leave():
+            raise HandOver
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            self._row.cancel_requested_at = self._load().cancel_requested_at
+        return self._row.cancel_requested_at is not None
+
+    def _load(self) -> Upgrade:
+        row = Upgrade.objects.filter(pk=self.upgrade, fence=self.fence).first()
+        if row is None:
+            raise LeaseLost(f"Another worker holds upgrade {self.upgrade} now.")
+        return row
+
+    def _check_turn(self) -> None:
+        ahead = ahead_of(self._row)
+        if ahead is not None:
+            raise TargetBusy(f"{self._row.device} is busy with {ahead}.", holder=str(ahead.pk))
+
+    def _is_last_call(self, chosen: Arrow) -> bool:
+        """Whether this arrow leaves the last state in which a cancel is heard."""
+        return (
+            self.state in CANCELLABLE
+            and chosen.to not in CANCELLABLE
+            and chosen.outcome in (None, Outcome.SUCCEEDED)
+            and chosen.to not in ROLLBACK_STATES
+        )
+
+    def _is_cancel_wanted(self) -> bool:
+        """A cancel that was accepted is never lost: the row is locked, so none can be accepted after this answer."""
+        row = Upgrade.objects.select_for_update().get(pk=self.upgrade)
+        return row.cancel_requested_at is not None
+
+    def _is_repeat(self, chosen: Arrow) -> bool:
+        return UpgradeEvent.objects.filter(
+            upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.ARROW, to_state=chosen.to
+        ).exists()
+
+    def _end_broken(self, event: Event, *, failure: Failure) -> None:
+        self._move(event, Arrow(State.FINISHED, Outcome.BROKEN), failure=failure)
+
+    def _move(self, event: Event, chosen: Arrow, *, failure: Failure | None) -> None:
+        now = timezone.now()
+        fields: dict[str, Any] = {
+            "state": chosen.to,
+            "state_seq": F("last_seq") + 1,
+            "state_entered_at": now,
+            "progress": Greatest(F("progress"), PROGRESS[chosen.to]),
+        }
+        if chosen.outcome:
+            fields["outcome"] = chosen.outcome
+        if chosen.unchanged:
+            fields["unchanged"] = True
+        if self._is_repeat(chosen):
+            fields["repeats"] = F("repeats") + 1
+        if self.state is State.PENDING:
+            fields["started_at"] = now
+        if chosen.to is State.FINISHED:
+            fields |= {"finished_at": now, "lease_until": None}
+        if failure and chosen.warns:
+            fields["warning"] = failure.sentence
+        elif failure and chosen.to in ENDINGS and not self._row.error:
+            fields |= {
+                "error": failure.sentence,
+                "error_code": failure.code,
+                "error_state": self.state,
+            }
+        try:
+            with transaction.atomic():
+                self._write(state_is=self.state, **fields)
+        except IntegrityError:
+            self._check_turn()
+            raise
+        self._append(
+            kind=UpgradeEvent.Kind.ARROW,
+            from_state=self.state,
+            event=event,
+            to_state=chosen.to,
+            call=failure.call if failure else "",
+            text=failure.sentence if failure else "",
+            data={"code": failure.code, "output": failure.output} if failure else {},
+        )
+        if chosen.to is State.FINISHED:
+            finished = Upgrade.objects.select_related("device", "artifact").get(pk=self.upgrade)
+            for name in settings.UPGRADE_FINISHED:
+                import_string(name)(finished)
+
+    def _write(self, *, state_is: State | None = None, **fields: Any) -> None:  # noqa: ANN401 - columns
+        mine = Upgrade.objects.filter(pk=self.upgrade, fence=self.fence)
+        if state_is is not None:
+            mine = mine.filter(state=state_is)
+        if mine.update(**fields) != 1:
+            raise LeaseLost(f"Another worker holds upgrade {self.upgrade} now.")
+
+    def _append(self, **fields: Any) -> None:  # noqa: ANN401 - columns
+        self._write(last_seq=F("last_seq") + 1)
+        append_event(self.upgrade, **fields)
+
+    def _buffer(self, call: str) -> OutputBuffer:
+        if call not in self._buffers:
+            last = (
+                UpgradeEvent.objects.filter(
+                    upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.OUTPUT, call=call
+                )
+                .order_by("-seq")
+                .values_list("data", flat=True)
+                .first()
+            )
+            self._buffers[call] = OutputBuffer(
+                secrets=self._secrets,
+                chunk_bytes=settings.OUTPUT_CHUNK_BYTES,
+                chunk_seconds=settings.OUTPUT_CHUNK_SECONDS,
+                clock=time.monotonic,
+                start=last["end"] if last else 0,
+            )
+        return self._buffers[call]
+
+    def _store(self, call: str, texts: list[str]) -> None:
+        if not texts:
+            return
+        with transaction.atomic():
+            for text in texts:
+                self._append(
+                    kind=UpgradeEvent.Kind.OUTPUT,
+                    call=call,
+                    text=text,
+                    data={"end": self._buffer(call).end},
+                )
+
+    def _flush_due(self) -> None:
+        for call, buffer in self._buffers.items():
+            self._store(call, buffer.due())
+
+    def _flush_all(self) -> None:
+        for call, buffer in self._buffers.items():
+            self._store(call, buffer.drain())
+        self._buffers.clear()
+
+
+def ahead_of(upgrade: Upgrade) -> Upgrade | None:
+    """What has to end before `upgrade` may start on its target: the active one, else the oldest that waited before it."""
+    others = Upgrade.objects.filter(device=upgrade.device_id).exclude(pk=upgrade.pk)
+    active = others.filter(state__in=ACTIVE).select_related("device").first()
+    if active is not None:
+        return active
+    return (
+        others.filter(state=State.PENDING, created_at__lt=upgrade.created_at)
+        .select_related("device")
+        .order_by("created_at")
+        .first()
+    )
+
+
+def open_upgrades(upgrades: list[Upgrade]) -> None:
+    """Every one of these new upgrades is PENDING, with the first event of its history. In the caller's transaction."""
+    for upgrade in upgrades:
+        upgrade.last_seq = upgrade.state_seq = 1
+    Upgrade.objects.bulk_create(upgrades, batch_size=500)
+    UpgradeEvent.objects.bulk_create(
+        (
+            UpgradeEvent(
+                upgrade=upgrade,
+                seq=1,
+                at=upgrade.created_at,
+                kind=UpgradeEvent.Kind.ARROW,
+                event="ordered",
+                to_state=State.PENDING,
+                text=f"Ordered by {upgrade.requested_by_name}: {upgrade.reason}",
+            )
+            for upgrade in upgrades
+        ),
+        batch_size=500,
+    )
+
+
+def request_cancel(upgrade_id: str, *, by: str) -> State:
+    """The cancel is on record, and will be heard by whoever holds the upgrade; a PENDING one is over at once.
+
+    TooLate when the state does not allow it any more. Returns the state in which the cancel was asked for.
+    """
+    with transaction.atomic():
+        row = Upgrade.objects.select_for_update().select_related("device").get(pk=upgrade_id)
+        state = State(row.state)
+        if state not in CANCELLABLE:
+            raise TooLate(f"It is too late to cancel: the upgrade is {state.replace('_', ' ')}.")
+        if row.cancel_requested_at is not None:
+            return state
+        Upgrade.objects.filter(pk=row.pk).update(
+            last_seq=F("last_seq") + 1,
+            cancel_requested_at=timezone.now(),
+            cancel_requested_by=by,
+        )
+        append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} asked for a cancel.")
+        if state is State.PENDING:
+            Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
+            DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
+    return state
+
+
+def append_event(upgrade_id: uuid.UUID | str, **fields: Any) -> None:  # noqa: ANN401 - columns
+    """The event is the upgrade's newest, under the number that `last_seq` was just raised to in this transaction."""
+    seq = Upgrade.objects.values_list("last_seq", flat=True).get(pk=upgrade_id)
+    UpgradeEvent.objects.create(upgrade_id=upgrade_id, seq=seq, at=timezone.now(), **fields)

@@ -1,0 +1,288 @@
+"""What can be installed, who ordered it for whom, and what happened. `Upgrade.state` is written by `updates.journal` alone."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from devices.models import Device
+from updates.machine import ACTIVE, Outcome, State
+from updates.plan import Kind
+
+
+def choices(words: type[State] | type[Outcome] | type[Kind]) -> list[tuple[str, str]]:
+    """An enumeration of the pure core as a field's choices."""
+    return [(word.value, word.value.replace("_", " ").capitalize()) for word in words]
+
+
+class Artifact(models.Model):
+    """An uploaded, immutable Mender Artifact: verified when it came in, described so that nobody has to open it again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=256, db_index=True)
+    group = models.CharField(max_length=256, blank=True)
+    payload_type = models.CharField(max_length=100, db_index=True)
+    device_types = models.JSONField()
+    depends_names = models.JSONField(default=list)
+    depends_groups = models.JSONField(default=list)
+    depends = models.JSONField(default=dict)
+    provides = models.JSONField(default=dict)
+    clears_provides = models.JSONField(null=True)
+    header_info = models.TextField()
+    type_info = models.TextField()
+    meta_data = models.TextField(blank=True)
+    scripts = models.JSONField(default=list)
+    files = models.JSONField(
+        default=list, help_text="Name, size in bytes and SHA-256 of each payload file."
+    )
+    warnings = models.JSONField(default=list)
+    is_signed = models.BooleanField(default=False)
+    size = models.PositiveBigIntegerField(help_text="Bytes of the stored file.")
+    unpacked_size = models.PositiveBigIntegerField(help_text="Bytes of all payload files.")
+    sha256 = models.CharField(max_length=64, unique=True)
+    file = models.FileField(upload_to="artifacts", max_length=255)
+    notes = models.TextField(blank=True)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    uploaded_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        ordering = ["-uploaded_at"]
+        default_permissions = ("view", "delete")
+        permissions = [
+            ("upload_artifact", "Can upload artifacts"),
+            ("check_artifact", "Can check an artifact against devices"),
+            ("deploy_artifact", "Can deploy an artifact to many devices"),
+            ("apply_artifact", "Can apply an artifact to one device"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UpdateModule(models.Model):
+    """A handler script for one payload type (Mender's term), kept here and brought to devices that need it.
+
+    A change is a new version; the newest is used. Versions count from 1 for each name.
+    """
+
+    name = models.CharField(max_length=100)
+    version = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveIntegerField()
+    file = models.FileField(upload_to="update-modules", max_length=255)
+    notes = models.TextField(blank=True)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    uploaded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "-version"]
+        default_permissions = ("view",)
+        permissions = [("upload_updatemodule", "Can upload Update Modules")]
+        verbose_name = "Update Module"
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="update_module_version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class Deployment(models.Model):
+    """An order to many devices. `selection` says how they were chosen; its upgrades say which they were."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=200)
+    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="deployments")
+    selection = models.JSONField(default=dict)
+    left_out = models.JSONField(
+        default=list, help_text="Device name and reason, for each one left out."
+    )
+    reason = models.TextField()
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    requested_by_name = models.CharField(max_length=150)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Upgrade(models.Model):
+    """One target and one order: a row of the upgrade history, never deleted.
+
+    `fence` counts the holders it has had; a holder with a lower one can write nothing any more. `outcome` is decided on the
+    way and final once the state is `finished`. `error` is the first failure: the reason for everything after it.
+    """
+
+    class Executor(models.TextChoices):
+        WORKER = "worker", "Worker"
+        DEVICE = "device", "Device"
+        WATCHDOG = "watchdog", "Watchdog"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=20, choices=choices(Kind))
+    executor = models.CharField(max_length=20, choices=Executor, default=Executor.WORKER)
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="upgrades")
+    deployment = models.ForeignKey(
+        Deployment, null=True, blank=True, on_delete=models.PROTECT, related_name="upgrades"
+    )
+    artifact = models.ForeignKey(
+        Artifact, null=True, blank=True, on_delete=models.PROTECT, related_name="upgrades"
+    )
+    undoes = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by"
+    )
+    retries = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="retried_by"
+    )
+    plan = models.JSONField()
+    from_version = models.CharField(max_length=256, blank=True)
+    to_version = models.CharField(max_length=256, blank=True)
+
+    state = models.CharField(max_length=30, choices=choices(State), default=State.PENDING)
+    outcome = models.CharField(max_length=20, choices=choices(Outcome), null=True, blank=True)  # noqa: DJ001
+    unchanged = models.BooleanField(default=False)
+    progress = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    error_code = models.CharField(max_length=20, blank=True)
+    error_state = models.CharField(max_length=30, blank=True)
+    warning = models.TextField(blank=True)
+    facts = models.JSONField(default=dict)
+
+    fence = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    repeats = models.PositiveSmallIntegerField(default=0)
+    last_seq = models.PositiveIntegerField(default=0)
+    state_seq = models.PositiveIntegerField(default=0)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_by = models.CharField(max_length=150, blank=True)
+
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    requested_by_name = models.CharField(max_length=150)
+    reason = models.TextField()
+    created_at = models.DateTimeField()
+    state_entered_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        default_permissions = ("view",)
+        permissions = [
+            ("cancel_upgrade", "Can cancel an upgrade"),
+            ("retry_upgrade", "Can retry an upgrade"),
+            ("roll_back_upgrade", "Can roll an upgrade back"),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"]),
+            models.Index(fields=["device", "-created_at"]),
+            models.Index(fields=["deployment", "state", "outcome"]),
+            models.Index(
+                fields=["state", "lease_until"],
+                condition=~Q(state="finished"),
+                name="upgrade_unfinished",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device"],
+                condition=Q(state__in=sorted(ACTIVE)),
+                name="one_active_upgrade_per_device",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=State.FINISHED)
+                | (Q(outcome__isnull=False) & Q(finished_at__isnull=False)),
+                name="finished_upgrade_has_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in State]), name="upgrade_state_known"
+            ),
+            models.CheckConstraint(condition=Q(progress__lte=100), name="upgrade_progress_percent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.to_version} on {self.device}"
+
+
+class UpgradeEvent(models.Model):
+    """One change of an Upgrade, numbered without a hole; append-only (the database refuses changes).
+
+    `arrow`: `event` took it from `from_state` to `to_state`. `output`: a piece of what a call said, at most 4 KiB; `call` names
+    the call, `data["end"]` is how many bytes of it are stored so far. `note`: anything else worth keeping, said in `text`.
+    """
+
+    class Kind(models.TextChoices):
+        ARROW = "arrow", "Arrow"
+        OUTPUT = "output", "Output"
+        NOTE = "note", "Note"
+
+    id = models.BigAutoField(primary_key=True)
+    upgrade = models.ForeignKey(Upgrade, on_delete=models.PROTECT, related_name="events")
+    seq = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=10, choices=Kind)
+    from_state = models.CharField(max_length=30, blank=True)
+    event = models.CharField(max_length=30, blank=True)
+    to_state = models.CharField(max_length=30, blank=True)
+    call = models.CharField(max_length=100, blank=True)
+    text = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["upgrade", "seq"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["upgrade", "seq"], name="upgrade_event_seq"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq}: {self.to_state or self.call or self.text}"
+
+
+class Check(models.Model):
+    """What a recipe's check found for one artifact on one device: kept with its age, replaced by the next one.
+
+    `findings` are rows of {"what", "ok", "says"}; `changes` the provides that would change, {"key": [before, after]}.
+    """
+
+    class Verdict(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        COMPATIBLE = "compatible", "Compatible"
+        UNCHANGED = "unchanged", "Already installed"
+        REFUSED = "refused", "Not compatible"
+        UNREACHABLE = "unreachable", "Unreachable"
+
+    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="checks")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="checks")
+    verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.WAITING)
+    findings = models.JSONField(default=list)
+    changes = models.JSONField(default=dict)
+    installed = models.CharField(max_length=256, blank=True)
+    requested_by_name = models.CharField(max_length=150)
+    requested_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["device__name"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["artifact", "device"], name="one_check_per_pair"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.artifact} on {self.device}: {self.verdict}"

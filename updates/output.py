@@ -1,0 +1,94 @@
+"""Output on its way into the history: cut into pieces, made valid text, known secrets blotted out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+MASK: Final = "••••••"
+SHORTEST_SECRET: Final = 4
+
+
+class OutputBuffer:
+    """Collects the bytes of one call and gives them away as texts of at most `chunk_bytes`, or after `chunk_seconds`.
+
+    A secret never comes out, not even cut in two by a chunk's border: as long as the end of what is held could be the
+    beginning of one, that end is held back. Bytes that are not UTF-8 become U+FFFD; NUL too (PostgreSQL cannot store it).
+    """
+
+    def __init__(
+        self,
+        *,
+        secrets: Iterable[str],
+        chunk_bytes: int,
+        chunk_seconds: float,
+        clock: Callable[[], float],
+        start: int = 0,
+    ) -> None:
+        words = {secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        self._secrets = sorted(words, key=len, reverse=True)
+        self._chunk_bytes = chunk_bytes
+        self._chunk_seconds = chunk_seconds
+        self._clock = clock
+        self._held = b""
+        self._since = 0.0
+        self.end = start
+        """How many bytes of the call have been given away: from here another worker has to go on."""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Takes `data`; the pieces that are due now."""
+        if not self._held:
+            self._since = self._clock()
+        self._held += data
+        return self.due()
+
+    def due(self) -> list[str]:
+        """The pieces that are due by size or by age."""
+        is_old = bool(self._held) and self._clock() - self._since >= self._chunk_seconds
+        if len(self._held) < self._chunk_bytes and not is_old:
+            return []
+        return self._take(keep=max(self._begun_secret(), _begun_character(self._held)))
+
+    def drain(self) -> list[str]:
+        """All that is left: the call has ended."""
+        return self._take(keep=0)
+
+    def _begun_secret(self) -> int:
+        longest = 0
+        for secret in self._secrets:
+            for length in range(min(len(secret) - 1, len(self._held)), longest, -1):
+                if self._held.endswith(secret[:length]):
+                    longest = length
+                    break
+        return longest
+
+    def _take(self, *, keep: int) -> list[str]:
+        cut = len(self._held) - keep
+        given, self._held = self._held[:cut], self._held[cut:]
+        self._since = self._clock()
+        self.end += len(given)
+        for secret in self._secrets:
+            given = given.replace(secret, MASK.encode())
+        return [piece.decode(errors="replace") for piece in _pieces(given, self._chunk_bytes)]
+
+
+def _begun_character(data: bytes) -> int:
+    """How many bytes at the end are the beginning of a UTF-8 character whose rest has not come yet."""
+    for length in range(1, min(3, len(data)) + 1):
+        byte = data[-length]
+        if byte >= 0xC0:
+            needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return length if length < needed else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+def _pieces(data: bytes, limit: int) -> Iterator[bytes]:
+    data = data.replace(b"\0", "\ufffd".encode())
+    while len(data) > limit:
+        cut = limit - _begun_character(data[:limit])
+        yield data[:cut]
+        data = data[cut:]
+    if data:
+        yield data
