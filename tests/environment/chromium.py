@@ -1,0 +1,64 @@
+"""A real browser: the system's Chromium, without a window and without the internet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from tests.environment.programs import program
+
+ASYNC_VARIABLE = "DJANGO_ALLOW_ASYNC_UNSAFE"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """A browser that reaches loopback only. Skips the test where there is none."""
+    executable = program("chromium", package="chromium")
+    # While a browser runs, playwright marks the test's thread as one with an event loop, and Django would refuse every
+    # query in it. Nothing is asynchronous there: the loop runs only inside playwright's own calls.
+    before = os.environ.get(ASYNC_VARIABLE)
+    os.environ[ASYNC_VARIABLE] = "true"
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+            try:
+                yield browser
+            finally:
+                browser.close()
+    finally:
+        if before is None:
+            del os.environ[ASYNC_VARIABLE]
+        else:
+            os.environ[ASYNC_VARIABLE] = before
+
+
+@contextmanager
+def open_page(browser: Browser) -> Iterator[Page]:
+    """A page with cookies of its own; the test fails at the end if a script on the page had failed."""
+    failures: list[Error] = []
+
+    def keep(failure: Error) -> None:
+        failures.append(failure)
+
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.on("pageerror", keep)
+        yield page
+    finally:
+        context.close()
+    if failures:
+        pytest.fail(f"a script on the page failed: {failures[0]}")

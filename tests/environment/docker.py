@@ -1,0 +1,100 @@
+"""A private Docker Engine: its own images, its own network, nothing shared with the machine's Engine."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.environment.child import Child
+from tests.environment.network import PrivateNetwork, private_network
+from tests.environment.programs import need_root, program
+
+START_SECONDS = 60
+COMMAND_SECONDS = 300
+
+
+class DockerEngine:
+    """A dockerd in `folder`.
+
+    Containers' published ports answer on `address`; containers reach the machine itself at `machine_address`.
+    """
+
+    def __init__(self, folder: Path, *, network: PrivateNetwork) -> None:
+        self._folder = folder
+        self._child: Child | None = None
+        self.network = network
+        self.socket = folder / "docker.sock"
+
+    @property
+    def url(self) -> str:
+        """What DOCKER_HOST or the docker SDK take."""
+        return f"unix://{self.socket}"
+
+    @property
+    def address(self) -> str:
+        return self.network.inside
+
+    @property
+    def machine_address(self) -> str:
+        return self.network.outside
+
+    def start(self) -> None:
+        """The Engine answers; containers of before that had `--restart always` run again."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.socket.unlink(missing_ok=True)
+        roots = [
+            "--data-root",
+            str(self._folder / "data"),
+            "--exec-root",
+            str(self._folder / "exec"),
+        ]
+        dockerd = ["dockerd", *roots, "--host", self.url, "--pidfile", str(self._folder / "pid")]
+        self._child = Child(self.network.command(*dockerd), log=self._folder / "log")
+        self._child.wait_until_it_listens(self.socket, seconds=START_SECONDS)
+        self.docker("version")
+
+    def stop(self) -> None:
+        """The Engine and its containers have ended; images, volumes and containers' files stay."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def remove(self) -> None:
+        """Nothing is left of the Engine."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.network.remove()
+
+    def docker(self, *arguments: str, stdin: bytes = b"") -> str:
+        """What `docker ARGUMENTS` wrote; RuntimeError with its complaint if it failed."""
+        finished = self.attempt(*arguments, stdin=stdin)
+        if finished.returncode:
+            complaint = finished.stderr.decode(errors="replace").strip()
+            raise RuntimeError(f"docker {' '.join(arguments)}: {complaint}")
+        return finished.stdout.decode(errors="replace").strip()
+
+    def attempt(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """How `docker ARGUMENTS` ended, well or not."""
+        return subprocess.run(
+            ["docker", "--host", self.url, *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+
+
+def private_engine(folder: Path) -> DockerEngine:
+    """A new Engine that runs. Skips the test where there can be none."""
+    need_root("a private Docker Engine")
+    program("dockerd", package="docker.io")
+    program("docker", package="docker.io")
+    program("iptables", package="iptables")
+    engine = DockerEngine(folder, network=private_network())
+    try:
+        engine.start()
+    except BaseException:
+        engine.remove()
+        raise
+    return engine
