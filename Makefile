@@ -1,0 +1,94 @@
+# Fleetwright's one door: `make help` says what there is.
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+PIP := $(RUN) pip --disable-pip-version-check --quiet
+ARGS ?=
+
+# The first of these that is new enough.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+# A venv whose making or filling was interrupted has no stamp: it is made or filled again.
+MADE := $(VENV)/.made
+FILLED := $(VENV)/.requirements
+FILLED_DEV := $(VENV)/.requirements-dev
+
+.PHONY: help run setup check test test-sqlite test-postgresql test-e2e lock clean FORCE
+
+help: ## say what there is
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
+		printf '  make %-16s %s\n' "$$name" "$$words"; done
+
+run: $(FILLED) ## start the portal, with all it needs, on this machine (ARGS=… for `manage.py up`)
+	@exec $(VENV)/bin/python manage.py up $(ARGS)
+
+setup: $(FILLED_DEV) ## install what the tests need: Python's packages, and Debian's where this is root on Debian
+	@$(RUN) tests.environment.debian
+
+# djlint ends with an error when it finds no template at all.
+check: $(FILLED_DEV) ## lint, format, types, layers, templates, migrations, settings for production
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy .
+	$(VENV)/bin/lint-imports
+	if [ -n "$$(find templates -name '*.html')" ]; then $(RUN) djlint --quiet --lint templates; fi
+	@var=$$(mktemp -d); trap 'rm -rf "$$var"' EXIT; \
+	unset DATABASE_URL REDIS_URL DEBUG; \
+	export FLEETWRIGHT_VAR="$$var" HTTPS=true ALLOWED_HOSTS=fleet.example; \
+	set -x; \
+	$(VENV)/bin/python manage.py makemigrations --check --dry-run; \
+	$(VENV)/bin/python manage.py check --deploy --fail-level WARNING
+	@echo "check: passed"
+
+test: setup ## run all tests: pure and database ones on SQLite and on PostgreSQL, then end to end
+	@failed=; for part in sqlite postgresql e2e; do $(MAKE) test-$$part || failed="$$failed $$part"; done; \
+	if [ -n "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi; \
+	echo "test: passed: sqlite postgresql e2e"
+
+test-sqlite: $(FILLED_DEV) ## only the pure and database tests, on SQLite
+	@echo "test: pure and database tests on SQLite"
+	@TEST_DATABASE=sqlite $(RUN) pytest -n 2 -m "not e2e" $(ARGS)
+
+test-postgresql: $(FILLED_DEV) ## only the pure and database tests, on PostgreSQL
+	@echo "test: pure and database tests on PostgreSQL"
+	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m "not e2e" $(ARGS)
+
+test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
+	@echo "test: end-to-end tests on PostgreSQL"
+	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e $(ARGS)
+
+lock: $(FILLED_DEV) ## pin with hashes what the two requirements*.in ask for (ARGS=--upgrade: the newest of each)
+	@$(PIP) install uv
+	@for part in requirements requirements-dev; do \
+		$(RUN) uv pip compile --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+			$(ARGS) $$part.in -o $$part.txt >/dev/null; done
+
+clean: ## remove all that is made here except var/, which holds the portal's data
+	rm -rf $(VENV) staticfiles var/cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(FILLED): $(MADE) requirements.txt
+	@echo "setup: installing what the portal runs on"
+	@$(PIP) install --require-hashes -r requirements.txt
+	@touch $@
+
+$(FILLED_DEV): $(FILLED) requirements-dev.txt
+	@echo "setup: installing what checks and tests need"
+	@$(PIP) install --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+# A venv stops working when its Python is removed or the checkout moves: then it has to be made anew.
+$(MADE): $(if $(shell $(VENV)/bin/python -c 'import pip; print(1)' 2>/dev/null),,FORCE)
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is missing; python3 here is: $$(python3 -V 2>&1)." >&2; exit 1; fi
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "Python's venv module is missing: on Debian, \`apt-get install python3-venv\`." >&2; exit 1; }
+	@echo "setup: making $(VENV)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
