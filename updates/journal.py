@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -36,7 +37,7 @@ from updates.machine import (
     progress_within,
 )
 from updates.models import Upgrade, UpgradeEvent
-from updates.output import OutputBuffer
+from updates.output import OutputBuffer, blot_out
 from updates.runner import Failure, HandOver
 
 log = structlog.get_logger(__name__)
@@ -92,6 +93,10 @@ class DatabaseJournal:
     @property
     def state_seq(self) -> int:
         return self._row.state_seq
+
+    @property
+    def is_success(self) -> bool:
+        return self._row.outcome == Outcome.SUCCEEDED
 
     def take(self, event: Event, *, failure: Failure | None = None) -> State:
         chosen = arrow(self.state, event)
@@ -198,34 +203,10 @@ class DatabaseJournal:
         self._move(event, Arrow(State.FINISHED, Outcome.BROKEN), failure=failure)
 
     def _move(self, event: Event, chosen: Arrow, *, failure: Failure | None) -> None:
-        now = timezone.now()
-        fields: dict[str, Any] = {
-            "state": chosen.to,
-            "state_seq": F("last_seq") + 1,
-            "state_entered_at": now,
-            "progress": Greatest(F("progress"), PROGRESS[chosen.to]),
-        }
-        if chosen.outcome:
-            fields["outcome"] = chosen.outcome
-        if chosen.unchanged:
-            fields["unchanged"] = True
-        if self._is_repeat(chosen):
-            fields["repeats"] = F("repeats") + 1
-        if self.state is State.PENDING:
-            fields["started_at"] = now
-        if chosen.to is State.FINISHED:
-            fields |= {"finished_at": now, "lease_until": None}
-        if failure and chosen.warns:
-            fields["warning"] = failure.sentence
-        elif failure and chosen.to in ENDINGS and not self._row.error:
-            fields |= {
-                "error": failure.sentence,
-                "error_code": failure.code,
-                "error_state": self.state,
-            }
+        said = self._masked(failure) if failure else None
         try:
             with transaction.atomic():
-                self._write(state_is=self.state, **fields)
+                self._write(state_is=self.state, **self._changes(chosen, failure=said))
         except IntegrityError:
             self._check_turn()
             raise
@@ -234,14 +215,49 @@ class DatabaseJournal:
             from_state=self.state,
             event=event,
             to_state=chosen.to,
-            call=failure.call if failure else "",
-            text=failure.sentence if failure else "",
-            data={"code": failure.code, "output": failure.output} if failure else {},
+            call=said.call if said else "",
+            text=said.sentence if said else "",
+            data={"code": said.code, "output": said.output} if said else {},
         )
         if chosen.to is State.FINISHED:
             finished = Upgrade.objects.select_related("device", "artifact").get(pk=self.upgrade)
             for name in settings.UPGRADE_FINISHED:
                 import_string(name)(finished)
+
+    def _changes(self, chosen: Arrow, *, failure: Failure | None) -> dict[str, Any]:
+        now = timezone.now()
+        changes: dict[str, Any] = {
+            "state": chosen.to,
+            "state_seq": F("last_seq") + 1,
+            "state_entered_at": now,
+            "progress": Greatest(F("progress"), PROGRESS[chosen.to]),
+        }
+        if chosen.outcome:
+            changes["outcome"] = chosen.outcome
+        if chosen.unchanged:
+            changes["unchanged"] = True
+        if self._is_repeat(chosen):
+            changes["repeats"] = F("repeats") + 1
+        if self.state is State.PENDING:
+            changes["started_at"] = now
+        if chosen.to is State.FINISHED:
+            changes |= {"finished_at": now, "lease_until": None}
+        if failure and chosen.warns:
+            changes["warning"] = failure.sentence
+        elif failure and chosen.to in ENDINGS and not self._row.error:
+            changes |= {
+                "error": failure.sentence,
+                "error_code": failure.code,
+                "error_state": self.state,
+            }
+        return changes
+
+    def _masked(self, failure: Failure) -> Failure:
+        return replace(
+            failure,
+            sentence=blot_out(failure.sentence, self._secrets),
+            output=blot_out(failure.output, self._secrets),
+        )
 
     def _write(self, *, state_is: State | None = None, **fields: Any) -> None:  # noqa: ANN401 - columns
         mine = Upgrade.objects.filter(pk=self.upgrade, fence=self.fence)

@@ -9,6 +9,14 @@ MASK: Final = "••••••"
 SHORTEST_SECRET: Final = 4
 
 
+def blot_out(text: str, secrets: Iterable[str]) -> str:
+    """`text` without any of `secrets`, and without NUL."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, MASK)
+    return text.replace("\0", "\ufffd")
+
+
 class OutputBuffer:
     """Collects the bytes of one call and gives them away as texts of at most `chunk_bytes`, or after `chunk_seconds`.
 

@@ -7,7 +7,7 @@ edits the device meanwhile. Secrets are named (`device_id`), never copied. Pure:
 from __future__ import annotations
 
 import types
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -80,6 +80,10 @@ class ArtifactPlan:
     def as_json(self) -> dict[str, Any]:
         """The plan as plain JSON data, for the database and for the watchdog's trigger alike."""
         return asdict(self)
+
+    def with_update_module(self, module: UpdateModulePlan | None) -> Self:
+        """The same plan with another Update Module: a rollback uses the one that did the work."""
+        return replace(self, update_module=module)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:

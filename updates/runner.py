@@ -78,6 +78,11 @@ class Journal(Protocol):
         ...
 
     @property
+    def is_success(self) -> bool:
+        """Whether the outcome that is decided so far is `succeeded`."""
+        ...
+
+    @property
     def trouble(self) -> tuple[type[Exception], ...]:
         """What the journal's own medium raises when it fails: never the step's fault."""
         ...

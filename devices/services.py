@@ -1,0 +1,134 @@
+"""Verbs for devices: reach them, learn who they are, trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices.drivers.local import LocalShell
+from devices.drivers.shell import Shell
+from devices.drivers.ssh import KeyLogin, PasswordLogin, SshAddress, SshShell
+from devices.errors import (
+    DeviceUnreachable,
+    HostKeyChanged,
+    HostKeyUnknown,
+    LoginRefused,
+)
+from devices.models import Credential, Device
+from portal.core import audit
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+
+SHORT_SECONDS = 30.0
+INVENTORY = (
+    ("hostname", ["uname", "-n"]),
+    ("kernel", ["uname", "-r"]),
+    ("machine", ["uname", "-m"]),
+    ("os", ["sh", "-c", '. /etc/os-release 2>/dev/null; echo "${PRETTY_NAME:-}"']),
+)
+
+
+@contextmanager
+def opened(device: Device) -> Iterator[Shell]:
+    """A Shell on the device, closed afterwards. What it shows about trust is kept for the operator to see."""
+    shell = _shell(device)
+    try:
+        yield shell
+    except (HostKeyUnknown, HostKeyChanged) as error:
+        Device.objects.filter(pk=device.pk).update(offered_host_key=error.offered)
+        raise
+    finally:
+        shell.close()
+
+
+def secrets_of(device: Device) -> tuple[str, ...]:
+    """What must never be shown of this device: whole secrets, and each line of a key."""
+    credential = device.credential
+    if credential is None:
+        return ()
+    lines = [line for line in credential.secret.splitlines() if not line.startswith("-----")]
+    return (credential.secret, *lines, *([credential.passphrase] if credential.passphrase else []))
+
+
+def confirm_host_key(*, device: Device, key: str, actor: Actor) -> Device:
+    """The key that the device showed is pinned. Refused when the device has shown another one meanwhile."""
+    actor.require("devices.confirm_host_key")
+    with transaction.atomic():
+        current = Device.objects.select_for_update().get(pk=device.pk)
+        if not key or current.offered_host_key != key:
+            raise Refused("The device shows another key by now: look at it again.")
+        current.host_key, current.offered_host_key = key, ""
+        current.unreachable_reason = ""
+        current.save(update_fields=["host_key", "offered_host_key", "unreachable_reason"])
+        audit.record(
+            actor=actor, action="device.confirm_host_key", subject=current, data={"key": key}
+        )
+    return current
+
+
+def refresh_device(*, device: Device, actor: Actor) -> Device:
+    """The device was asked who it is: attributes and last_seen are new, or the reason why it could not be reached is kept."""
+    actor.require("devices.refresh_device")
+    try:
+        with opened(device) as shell:
+            attributes = {
+                name: shell.run(command, limit_seconds=SHORT_SECONDS)
+                .output.decode(errors="replace")
+                .strip()[:200]
+                for name, command in INVENTORY
+            }
+    except DeviceUnreachable as error:
+        note_unreachable(device, error)
+        device.refresh_from_db()
+        return device
+    device.attributes = {**device.attributes, **attributes}
+    device.last_seen = timezone.now()
+    device.unreachable_reason = ""
+    device.save(update_fields=["attributes", "last_seen", "unreachable_reason"])
+    return device
+
+
+def note_seen(device: Device) -> None:
+    """The device answered just now."""
+    Device.objects.filter(pk=device.pk).update(last_seen=timezone.now(), unreachable_reason="")
+
+
+def note_unreachable(device: Device, error: DeviceUnreachable) -> None:
+    """Why the device could not be reached is shown with it until it answers again."""
+    Device.objects.filter(pk=device.pk).update(unreachable_reason=str(error)[:300])
+
+
+def register_localhost(*, root: str, device_type: str, actor: Actor) -> Device:
+    """The machine that the portal runs on is a device named `localhost`; nothing changes if it was before."""
+    device, is_new = Device.objects.get_or_create(
+        name="localhost",
+        defaults={
+            "driver": Device.Driver.LOCAL,
+            "device_type": device_type,
+            "root": root,
+        },
+    )
+    if is_new:
+        audit.record(actor=actor, action="device.register", subject=device)
+    return device
+
+
+def _shell(device: Device) -> Shell:
+    if device.driver == Device.Driver.LOCAL:
+        return LocalShell()
+    if device.credential is None:
+        raise LoginRefused(f"{device} has no credential to log in with.")
+    return SshShell(
+        SshAddress(device.host, device.port, device.credential.username),
+        login=_login(device.credential),
+        host_key=device.host_key or None,
+    )
+
+
+def _login(credential: Credential) -> KeyLogin | PasswordLogin:
+    if credential.kind == Credential.Kind.PASSWORD:
+        return PasswordLogin(credential.secret)
+    return KeyLogin(credential.secret, passphrase=credential.passphrase or None)

@@ -1,0 +1,38 @@
+"""What workers run. Each job gets an id, loads, calls one service."""
+
+from __future__ import annotations
+
+import structlog
+
+from devices.drivers.shell import Shell
+from portal.core import leaving
+from updates.models import Check, Upgrade
+from updates.plan import ArtifactPlan
+from updates.services.carry_out import carry_out
+from updates.services.checks import carry_out_check
+from updates.services.recipes import artifact_recipe
+
+log = structlog.get_logger(__name__)
+
+
+def run_artifact(upgrade_id: str) -> str:
+    """Takes an upgrade of kind `artifact` as far as it will go."""
+
+    def make_recipe(upgrade: Upgrade, shell: Shell) -> object:
+        return artifact_recipe(ArtifactPlan.from_json(upgrade.plan), shell)
+
+    ending = carry_out(
+        upgrade_id,
+        make_recipe=make_recipe,
+        worker=leaving.worker_name(),
+        wants_leave=leaving.is_wanted,
+    )
+    log.info("job ended", upgrade=upgrade_id, ending=ending.value)
+    return ending.value
+
+
+def run_check(check_id: str) -> str:
+    """Carries a check out, unless its artifact or device is gone by now."""
+    check = Check.objects.select_related("artifact", "device__credential").filter(pk=check_id)
+    found = check.first()
+    return carry_out_check(found).verdict if found else "gone"

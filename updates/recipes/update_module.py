@@ -1,0 +1,109 @@
+"""Calling one Update Module on one device, as Mender's Update Modules v3 protocol has it.
+
+Working states run detached: they survive our worker and our connection, and the next worker attaches to them. Queries are
+asked on the line; they change nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from devices.drivers.shell import Shell
+from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
+from devices.errors import DeviceError, StaleHolder
+from updates.errors import LeaseLost, StepFailed
+from updates.runner import Context, HandOver
+
+TAIL_BYTES = 2048
+QUERY_LIMIT_SECONDS = 60.0
+
+
+class UpdateModuleCalls:
+    """One Update Module (`path` on the device) with one file tree (`tree`), for one upgrade."""
+
+    def __init__(self, shell: Shell, *, path: str, tree: str, root: str, work_root: str) -> None:
+        self._shell = shell
+        self._path = path
+        self._tree = tree
+        self._root = root
+        self._work_root = work_root
+        self._name = path.rsplit("/", 1)[-1]
+
+    def call(self, context: Context, word: str) -> None:
+        """The module has done `word` ("ArtifactInstall"), once in this visit of the state. StepFailed if it said no."""
+        journal = context.journal
+        spec = StepSpec(
+            key=context.key(word),
+            command=[self._path, word, self._tree],
+            cwd=self._tree,
+            env=self._env(),
+        )
+        holder = Holder(fence=journal.fence, work_root=self._work_root, upgrade=journal.upgrade)
+        tail = bytearray()
+
+        def heard(data: bytes) -> None:
+            tail.extend(data)
+            del tail[:-TAIL_BYTES]
+            journal.output(spec.key, data)
+
+        began = time.monotonic()
+        try:
+            end = run_step(
+                self._shell,
+                spec,
+                holder=holder,
+                limit_seconds=journal.seconds_left(),
+                on_output=heard,
+                on_tick=context.tick,
+                output_from=journal.output_stored(spec.key),
+            )
+        except (HandOver, LeaseLost, StaleHolder, DeviceError):
+            raise
+        except BaseException:
+            kill_step(self._shell, spec, holder=holder)
+            raise
+        seconds = time.monotonic() - began
+        journal.note(
+            f"{word} ended with status {end.status} after {seconds:.1f} s.",
+            call=spec.key,
+            data={"status": end.status, "seconds": round(seconds, 3)},
+        )
+        if end.status != 0:
+            raise StepFailed(
+                f"The Update Module {self._name} failed in {word}: it ended with status {end.status}.",
+                call=word,
+                output=tail.decode(errors="replace"),
+            )
+
+    def ask(self, context: Context, word: str, *, answers: Iterable[str], default: str) -> str:
+        """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing."""
+        context.tick()
+        errors = f"{self._tree}.query-stderr"  # beside the tree: the tree is the protocol's
+        result = self._shell.run(
+            ["sh", "-c", 'exec 2>"$0"; exec "$@"', errors, self._path, word, self._tree],
+            limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, context.journal.seconds_left())),
+            env=self._env(),
+            cwd=self._tree,
+            on_tick=context.tick,
+            keep_bytes=TAIL_BYTES,
+        )
+        said = result.output.decode(errors="replace")
+        if result.status != 0:
+            raise StepFailed(
+                f"The Update Module {self._name} failed in {word}: it ended with status {result.status}.",
+                call=word,
+                output=said,
+            )
+        answer = said.removesuffix("\n") or default
+        if answer not in answers:
+            raise StepFailed(
+                f"The Update Module {self._name} answered {word} with something that is not "
+                f"{' or '.join(answers)}.",
+                call=word,
+                output=said,
+            )
+        return answer
+
+    def _env(self) -> dict[str, str]:
+        return {"FLEETWRIGHT_ROOT": self._root.rstrip("/")}

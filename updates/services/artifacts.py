@@ -1,0 +1,155 @@
+"""Taking artifacts and Update Modules in, and letting them go."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from typing import BinaryIO, Final
+
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from portal.core import audit
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates.errors import ArtifactRefused
+from updates.formats.mender_artifact import ArtifactDescription, read_artifact
+from updates.models import Artifact, UpdateModule
+
+CHUNK: Final = 256 * 1024
+MODULE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+MODULE_LIMIT_BYTES: Final = 2**20
+
+
+def upload_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Artifact:
+    """The artifact is verified, stored and on record. ArtifactRefused, and nothing left behind, if it is not a good one.
+
+    `file` is read twice, in pieces: to verify and to store.
+    """
+    actor.require("updates.upload_artifact")
+    file.seek(0)
+    description = read_artifact(file)
+    sha256 = _digest(file)
+    known = Artifact.objects.filter(sha256=sha256).first()
+    if known is not None:
+        raise ArtifactRefused(
+            "uploaded-before", f"This very file is already here, as {known.name}."
+        )
+    artifact = Artifact(
+        sha256=sha256,
+        size=file.size,
+        notes=notes,
+        uploaded_by=actor.user,
+        **_fields(description),
+    )
+    file.seek(0)
+    artifact.file.save(f"{uuid.uuid4()}.mender", file, save=False)
+    try:
+        with transaction.atomic():
+            artifact.save(force_insert=True)
+            audit.record(
+                actor=actor, action="artifact.upload", subject=artifact, data={"sha256": sha256}
+            )
+    except IntegrityError:
+        artifact.file.delete(save=False)
+        raise ArtifactRefused(
+            "uploaded-before", "This very file was uploaded a moment ago."
+        ) from None
+    except BaseException:
+        artifact.file.delete(save=False)
+        raise
+    return artifact
+
+
+def delete_artifact(*, artifact: Artifact, actor: Actor, reason: str) -> None:
+    """The artifact and its file are gone. Refused while the history needs it."""
+    actor.require("updates.delete_artifact")
+    if artifact.upgrades.exists() or artifact.deployments.exists():
+        raise Refused(f"{artifact.name} is part of the history of devices, so it stays.")
+    stored, storage = artifact.file.name, artifact.file.storage
+    with transaction.atomic():
+        audit.record(actor=actor, action="artifact.delete", subject=artifact, reason=reason)
+        artifact.delete()
+        transaction.on_commit(lambda: storage.delete(stored))
+
+
+def upload_update_module(
+    *, name: str, file: File[bytes], actor: Actor, notes: str = ""
+) -> UpdateModule:
+    """A new version of the Update Module for payload type `name` is the one that will be brought to devices.
+
+    Refused when it is no script or program, or over 1 MiB. The same content again is the version that holds it.
+    """
+    actor.require("updates.upload_updatemodule")
+    if not MODULE_NAME.fullmatch(name):
+        raise Refused("An Update Module is named by letters, digits, dots, dashes and underscores.")
+    if file.size > MODULE_LIMIT_BYTES:
+        raise Refused(f"An Update Module has at most {MODULE_LIMIT_BYTES // 2**20} MiB.")
+    file.seek(0)
+    content = file.read()
+    if not content.startswith((b"#!", b"\x7fELF")):
+        raise Refused("An Update Module is a program: a script begins with #! and its interpreter.")
+    sha256 = hashlib.sha256(content).hexdigest()
+    with transaction.atomic():
+        versions = UpdateModule.objects.select_for_update().filter(name=name)
+        newest = versions.first()
+        if newest is not None and newest.sha256 == sha256:
+            return newest
+        last = UpdateModule.objects.filter(name=name).aggregate(last=Max("version"))["last"] or 0
+        module = UpdateModule(
+            name=name,
+            version=last + 1,
+            sha256=sha256,
+            size=len(content),
+            notes=notes,
+            uploaded_by=actor.user,
+        )
+        module.file.save(f"{uuid.uuid4()}", ContentFile(content), save=False)
+        module.save(force_insert=True)
+        audit.record(
+            actor=actor, action="update_module.upload", subject=module, data={"sha256": sha256}
+        )
+    return module
+
+
+def newest_update_module(payload_type: str) -> UpdateModule | None:
+    """The Update Module that the portal would bring for `payload_type`; None: the device's own is used."""
+    return UpdateModule.objects.filter(name=payload_type).order_by("-version").first()
+
+
+def _digest(file: BinaryIO | File[bytes]) -> str:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _fields(description: ArtifactDescription) -> dict[str, object]:
+    return {
+        "name": description.name,
+        "group": description.group or "",
+        "payload_type": description.payload_type,
+        "device_types": list(description.device_types),
+        "depends_names": list(description.depends_names),
+        "depends_groups": list(description.depends_groups),
+        "depends": {key: list(values) for key, values in description.depends.items()},
+        "provides": dict(description.provides),
+        "clears_provides": None
+        if description.clears_provides is None
+        else list(description.clears_provides),
+        "header_info": description.header_info,
+        "type_info": description.type_info,
+        "meta_data": description.meta_data,
+        "scripts": list(description.scripts),
+        "files": [
+            {"name": file.name, "size": file.size, "sha256": file.sha256}
+            for file in description.files
+        ],
+        "warnings": list(description.warnings),
+        "is_signed": description.signature is not None,
+        "unpacked_size": sum(file.size for file in description.files),
+    }

@@ -1,0 +1,69 @@
+"""Carrying out one upgrade in a worker: claim it, advance it, or leave it to somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import structlog
+
+from devices import services as devices
+from devices.drivers.shell import Shell
+from devices.errors import StaleHolder
+from updates import journal, lease
+from updates.errors import LeaseLost, TargetBusy
+from updates.journal import DatabaseJournal
+from updates.machine import ACTIVE, State
+from updates.models import Upgrade
+from updates.runner import HandOver, Recipe, advance
+
+log = structlog.get_logger(__name__)
+
+MakeRecipe = Callable[[Upgrade, Shell], Recipe]
+
+
+class Ending(StrEnum):
+    """How a worker's part in an upgrade ended. Only FINISHED is the end of the upgrade itself."""
+
+    FINISHED = "finished"
+    WAITS = "waits"
+    HELD = "held by another worker"
+    HANDED_OVER = "handed over"
+    LOST = "lost to another worker"
+
+
+def carry_out(
+    upgrade_id: str, *, make_recipe: MakeRecipe, worker: str, wants_leave: Callable[[], bool]
+) -> Ending:
+    """The upgrade went as far as this worker could take it. Safe to call twice, late, or at the same time elsewhere."""
+    upgrade = Upgrade.objects.select_related("device__credential").get(pk=upgrade_id)
+    if upgrade.state == State.PENDING and journal.ahead_of(upgrade) is not None:
+        return Ending.WAITS
+    was_held = upgrade.lease_until is not None
+    fence = lease.claim(upgrade_id, worker=worker)
+    if fence is None:
+        return Ending.HELD
+    with structlog.contextvars.bound_contextvars(upgrade=upgrade_id, device=upgrade.device.name):
+        try:
+            with (
+                devices.opened(upgrade.device) as shell,
+                DatabaseJournal(
+                    upgrade_id,
+                    fence=fence,
+                    secrets=devices.secrets_of(upgrade.device),
+                    wants_leave=wants_leave,
+                ) as book,
+            ):
+                if was_held and book.state in ACTIVE:
+                    book.took_over(worker=worker)
+                advance(book, make_recipe(upgrade, shell))
+        except TargetBusy:
+            lease.release(upgrade_id, fence=fence)
+            return Ending.WAITS
+        except HandOver:
+            lease.release(upgrade_id, fence=fence)
+            return Ending.HANDED_OVER
+        except (LeaseLost, StaleHolder):
+            log.warning("lost the upgrade to another worker")
+            return Ending.LOST
+    return Ending.FINISHED

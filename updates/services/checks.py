@@ -1,0 +1,96 @@
+"""Checking an artifact against devices, without any effect on them; results are stored with their age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from devices import services as devices
+from devices.errors import DeviceError, DeviceUnreachable
+from devices.models import Device
+from portal.core import audit
+from portal.core.actors import Actor
+from updates import dispatch
+from updates.models import Artifact, Check
+from updates.plan import ArtifactPlan
+from updates.recipes.artifact_fit import changes, is_installed
+from updates.recipes.finding import Finding
+from updates.services.artifacts import newest_update_module
+from updates.services.planning import plan_artifact
+from updates.services.recipes import artifact_recipe
+
+
+def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Actor) -> list[Check]:
+    """A check of each device is on its way; until it is done its verdict is `waiting`."""
+    actor.require("updates.check_artifact")
+    now = timezone.now()
+    with transaction.atomic():
+        checks = [
+            Check.objects.update_or_create(
+                artifact=artifact,
+                device=device,
+                defaults={
+                    "verdict": Check.Verdict.WAITING,
+                    "findings": [],
+                    "changes": {},
+                    "installed": device.artifact_name,
+                    "requested_by_name": actor.name,
+                    "requested_at": now,
+                    "checked_at": None,
+                },
+            )[0]
+            for device in devices
+        ]
+        audit.record(
+            actor=actor, action="artifact.check", subject=artifact, data={"devices": len(checks)}
+        )
+        dispatch.start_checks(checks)
+    return checks
+
+
+def carry_out_check(check: Check) -> Check:
+    """The check's verdict is in, with a finding for each thing looked at."""
+    plan = plan_artifact(
+        artifact=check.artifact,
+        device=check.device,
+        update_module=newest_update_module(check.artifact.payload_type),
+    )
+    findings: list[Finding] = []
+    try:
+        with devices.opened(check.device) as shell:
+            for finding in artifact_recipe(plan, shell).inspect():
+                findings.append(finding)
+        verdict = _verdict(plan, findings)
+    except DeviceUnreachable as error:
+        devices.note_unreachable(check.device, error)
+        findings.append(Finding("connection", ok=False, says=str(error)))
+        verdict = Check.Verdict.UNREACHABLE
+    except DeviceError as error:
+        findings.append(Finding("device", ok=False, says=str(error)))
+        verdict = Check.Verdict.REFUSED
+    check.verdict = verdict
+    check.findings = [finding.as_json() for finding in findings]
+    check.changes = changes(plan)
+    check.checked_at = timezone.now()
+    check.save()
+    return check
+
+
+def is_stale(check: Check) -> bool:
+    """Whether the check is too old to rely on, or the device has something else installed by now."""
+    if check.checked_at is None:
+        return False
+    limit = timedelta(seconds=settings.CHECK_STALE_SECONDS)
+    return (
+        timezone.now() - check.checked_at > limit or check.installed != check.device.artifact_name
+    )
+
+
+def _verdict(plan: ArtifactPlan, findings: list[Finding]) -> Check.Verdict:
+    if not all(finding.ok for finding in findings):
+        return Check.Verdict.REFUSED
+    return Check.Verdict.UNCHANGED if is_installed(plan) else Check.Verdict.COMPATIBLE

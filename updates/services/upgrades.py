@@ -1,0 +1,214 @@
+"""Verbs for one upgrade: apply, cancel, retry, roll back."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices.models import Device
+from portal.core import audit
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates import dispatch, journal
+from updates.errors import NotCompatible, NotUndoable, TargetBusy, TooLate
+from updates.machine import ACTIVE, Outcome, State
+from updates.models import Artifact, Deployment, Upgrade
+from updates.plan import ArtifactPlan, Kind, Mode
+from updates.recipes.artifact_fit import fit
+from updates.services.artifacts import newest_update_module
+from updates.services.planning import plan_artifact
+
+
+def apply_artifact(
+    *, device: Device, artifact: Artifact, actor: Actor, reason: str, force: bool = False
+) -> Upgrade:
+    """A new upgrade of `device` is ordered and will start at once.
+
+    NotCompatible when the artifact cannot fit it, TargetBusy when another upgrade is active or waiting there.
+    """
+    actor.require("updates.apply_artifact")
+    plan = plan_artifact(
+        artifact=artifact,
+        device=device,
+        update_module=newest_update_module(artifact.payload_type),
+        force=force,
+    )
+    refuse_misfit(plan)
+    with transaction.atomic():
+        refuse_busy(device)
+        upgrade = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
+        return _order(upgrade, actor=actor, action="upgrade.apply")
+
+
+def cancel_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str = "") -> Upgrade:
+    """The cancel is on its way: a waiting upgrade is over, a running one stops at its next safe point or goes back.
+
+    TooLate once the change is being made permanent.
+    """
+    actor.require("updates.cancel_upgrade")
+    with transaction.atomic():
+        state = journal.request_cancel(str(upgrade.pk), by=actor.name)
+        audit.record(
+            actor=actor,
+            action="upgrade.cancel",
+            subject=upgrade,
+            reason=reason,
+            data={"state": state},
+        )
+    upgrade.refresh_from_db()
+    return upgrade
+
+
+def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
+    """A new upgrade that does the same again, with the device and the Update Module as they are now.
+
+    TooLate while the old one is not over, Refused when it succeeded.
+    """
+    actor.require("updates.retry_upgrade")
+    if upgrade.state != State.FINISHED:
+        raise TooLate("It is not over yet, so there is nothing to retry.")
+    if upgrade.outcome == Outcome.SUCCEEDED:
+        raise Refused("It succeeded, so there is nothing to retry.")
+    if upgrade.undoes is not None:
+        return roll_back_upgrade(upgrade=upgrade.undoes, actor=actor, reason=reason)
+    artifact = _artifact_of(upgrade)
+    plan = plan_artifact(
+        artifact=artifact,
+        device=upgrade.device,
+        update_module=newest_update_module(artifact.payload_type),
+        force=bool(upgrade.plan.get("force")),
+    )
+    refuse_misfit(plan)
+    with transaction.atomic():
+        refuse_busy(upgrade.device)
+        again = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
+        again.retries = upgrade
+        again.deployment = upgrade.deployment
+        return _order(again, actor=actor, action="upgrade.retry")
+
+
+def roll_back_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
+    """A new upgrade that takes `upgrade` back, from what that one kept on the device.
+
+    NotUndoable when it changed nothing, when its Update Module knows no rollback, or when something newer stands on top.
+    """
+    actor.require("updates.roll_back_upgrade")
+    refuse_not_undoable(upgrade)
+    artifact = _artifact_of(upgrade)
+    done = ArtifactPlan.from_json(upgrade.plan)
+    plan = plan_artifact(
+        artifact=artifact, device=upgrade.device, update_module=None, mode=Mode.RESTORE,
+        tree_of=upgrade.pk, force=True,
+    )  # fmt: skip
+    plan = plan.with_update_module(done.update_module)
+    with transaction.atomic():
+        refuse_busy(upgrade.device)
+        refuse_not_undoable(upgrade)
+        undo = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
+        undo.undoes = upgrade
+        undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
+        return _order(undo, actor=actor, action="upgrade.roll_back")
+
+
+def refuse_not_undoable(upgrade: Upgrade) -> None:
+    """Nothing, or NotUndoable with the reason why `upgrade` cannot be taken back."""
+    if upgrade.state != State.FINISHED or upgrade.outcome != Outcome.SUCCEEDED:
+        raise NotUndoable("Only an upgrade that succeeded can be rolled back.")
+    if upgrade.unchanged:
+        raise NotUndoable("It changed nothing, so there is nothing to roll back.")
+    if upgrade.undoes_id is not None:
+        raise NotUndoable("It is itself a rollback: deploy the artifact again instead.")
+    if not upgrade.facts.get("supports_rollback"):
+        raise NotUndoable("Its Update Module does not support rollback: deploy an older artifact.")
+    newer = newer_on_top(upgrade)
+    if newer is not None:
+        raise NotUndoable(f"{newer} stands on top of it: roll that one back first.")
+
+
+def newer_on_top(upgrade: Upgrade) -> Upgrade | None:
+    """The newest upgrade of the device that changed it after `upgrade` and was not taken back since."""
+    return (
+        Upgrade.objects.filter(
+            device=upgrade.device_id,
+            started_at__gt=upgrade.started_at,
+            undoes=None,
+            unchanged=False,
+            outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
+        )
+        .exclude(undone_by__outcome=Outcome.SUCCEEDED)
+        .select_related("device")
+        .order_by("-started_at")
+        .first()
+    ) or (upgrade.undone_by.filter(outcome=Outcome.SUCCEEDED).select_related("device").first())
+
+
+def refuse_misfit(plan: ArtifactPlan) -> None:
+    """Nothing, or NotCompatible with the first thing that does not fit."""
+    for finding in fit(plan):
+        if not finding.ok:
+            raise NotCompatible(finding.says)
+
+
+def refuse_busy(device: Device) -> None:
+    """Nothing, or TargetBusy naming what is active or waiting on the device. Holds the device's lock until the commit."""
+    Device.objects.select_for_update().get(pk=device.pk)
+    holder = (
+        Upgrade.objects.filter(device=device, state__in=[*ACTIVE, State.PENDING])
+        .select_related("device")
+        .order_by("created_at")
+        .first()
+    )
+    if holder is not None:
+        raise TargetBusy(
+            f"{device} is busy: {holder} is {holder.state.replace('_', ' ')}.",
+            holder=str(holder.pk),
+        )
+
+
+def build(
+    plan: ArtifactPlan,
+    *,
+    artifact: Artifact,
+    device: Device,
+    actor: Actor,
+    reason: str,
+    deployment: Deployment | None = None,
+) -> Upgrade:
+    """The upgrade for `plan`, not saved yet."""
+    now = timezone.now()
+    return Upgrade(
+        id=uuid.UUID(plan.upgrade),
+        kind=Kind.ARTIFACT,
+        device=device,
+        deployment=deployment,
+        artifact=artifact,
+        plan=plan.as_json(),
+        from_version=device.artifact_name,
+        to_version=artifact.name,
+        requested_by=actor.user,
+        requested_by_name=actor.name,
+        reason=_given(reason),
+        created_at=now,
+        state_entered_at=now,
+    )
+
+
+def _order(upgrade: Upgrade, *, actor: Actor, action: str) -> Upgrade:
+    journal.open_upgrades([upgrade])
+    audit.record(actor=actor, action=action, subject=upgrade, reason=upgrade.reason)
+    dispatch.start_upgrades([upgrade])
+    return upgrade
+
+
+def _artifact_of(upgrade: Upgrade) -> Artifact:
+    if upgrade.artifact is None:
+        raise Refused("This upgrade is not of an artifact.")
+    return upgrade.artifact
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise Refused("Say why: the reason is kept in the history.")
+    return reason.strip()
