@@ -6,10 +6,14 @@ by `close()` (or by leaving its `with` block); a closed Shell opens again when i
 Promises of every implementation
   * Commands are lists of words. No word is ever read by a shell on the way, whatever it holds.
   * A status that is not 0 is an answer, not an error: `run` returns it.
-  * A command still running at its time limit is killed with its whole process group (TERM, after `kill_after_seconds` KILL),
-    and `CommandTimedOut` is raised: no process of it is left.
+  * A command leads a session of its own. Still running at its time limit it is killed with that whole session (TERM, after
+    `kill_after_seconds` KILL), and `CommandTimedOut` is raised: no process of it is left. Whatever a command that ended
+    leaves behind in its session is killed too; a daemon that made a session of its own (setsid) goes on, and should not
+    hold the command's output.
+  * A program or directory that is not there is status 127, a program that cannot be executed 126, as a shell says it.
+  * Any status over 128 is read as a death by signal, for that is all that a shell can tell.
   * Only errors of `devices.errors` are raised for what a device does or fails to do. A connection that breaks is
-    `DeviceUnreachable`, never a result.
+    `DeviceUnreachable`, never a result. Paths and words that must not reach a device are `UnsafeName`.
   * Transfers stream: memory does not grow with the size. A file appears under its name only when it is whole.
 """
 
@@ -24,12 +28,12 @@ OnOutput = Callable[[bytes], None]
 command (killed like at a time limit) and comes out of the call unchanged: that is how a cancel reaches a running command."""
 
 OnTick = Callable[[], None]
-"""Called at least once a second while we wait. What it raises stops the waiting and comes out unchanged."""
+"""Called at least once a second while we wait. What it raises ends the command too, and comes out unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a command ended: its exit status (negative: killed by that signal), and up to `keep_bytes` of what it wrote."""
+    """How a command ended: its exit status (negative: killed by that signal), and the last `keep_bytes` of what it wrote."""
 
     status: int
     output: bytes
@@ -39,7 +43,8 @@ class Result:
 class TreeFile:
     """One entry of a tree on its way to or from a device. `path` is relative, with `/`, without `..`.
 
-    A directory has no chunks and no link target; a symbolic link has only `link`.
+    A directory has no chunks and no link target; a symbolic link has only `link`. A file has chunks, and `size` says
+    how many bytes they are.
     """
 
     path: str
@@ -52,7 +57,7 @@ class TreeFile:
 class Shell(Protocol):
     """Access to one device's command line and files. See the module's docstring for what holds for all methods."""
 
-    def run(
+    def run(  # noqa: PLR0913 - the one call that everything else is a case of
         self,
         command: Sequence[str],
         *,
@@ -64,13 +69,13 @@ class Shell(Protocol):
         on_tick: OnTick | None = None,
         keep_bytes: int = 65536,
     ) -> Result:
-        """The command has ended; nothing of it runs any more. `env` adds to the login's environment."""
+        """The command has ended; nothing of it runs any more. `env` adds to the login's environment, `cwd` is the home if None."""
         ...
 
     def put_file(self, path: str, chunks: Iterable[bytes], *, mode: int = 0o644) -> int:
         """The file is at `path`, whole, synced, with `mode`; its parent directories exist. Returns its size in bytes.
 
-        Until then whatever was there before stays. When `chunks` raises, nothing is left behind.
+        Until then whatever was there before stays. When `chunks` raises, nothing is left behind but those directories.
         """
         ...
 
@@ -79,11 +84,18 @@ class Shell(Protocol):
         ...
 
     def put_tree(self, path: str, entries: Iterable[TreeFile]) -> int:
-        """Every entry is below the directory `path` (made if need be), with its mode; links are links. Bytes written."""
+        """Every entry is below the directory `path` (made if need be), with its mode; links are links. Bytes written.
+
+        Nothing appears there before all of it has come whole. What was there stays unless an entry takes its place; a
+        directory is never replaced by something else.
+        """
         ...
 
     def get_tree(self, path: str) -> Iterator[TreeFile]:
-        """The entries below `path`, parents first, each with mode and link target. Read each entry's chunks before the next."""
+        """The entries below `path`, parents first, each with mode and link target. Read each entry's chunks before the next.
+
+        Sockets, pipes and device files are left out.
+        """
         ...
 
     def remove_tree(self, path: str) -> None:
