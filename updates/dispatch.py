@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
-from rq.queue import Queue
+from rq.queue import EnqueueData, Queue
 
 from updates.models import Check, Upgrade
 
@@ -67,7 +67,7 @@ def _enqueue(work: list[tuple[str, str, str]]) -> None:
         log.warning("queue does not answer; recover will start this work", jobs=len(work))
 
 
-def _job(name: str, argument: str, job: str) -> object:
+def _job(name: str, argument: str, job: str) -> EnqueueData:
     return Queue.prepare_data(
         name,
         args=(argument,),

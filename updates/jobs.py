@@ -8,6 +8,7 @@ from devices.drivers.shell import Shell
 from portal.core import leaving
 from updates.models import Check, Upgrade
 from updates.plan import ArtifactPlan
+from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
 from updates.services.recipes import artifact_recipe
@@ -18,7 +19,7 @@ log = structlog.get_logger(__name__)
 def run_artifact(upgrade_id: str) -> str:
     """Takes an upgrade of kind `artifact` as far as it will go."""
 
-    def make_recipe(upgrade: Upgrade, shell: Shell) -> object:
+    def make_recipe(upgrade: Upgrade, shell: Shell) -> Recipe:
         return artifact_recipe(ArtifactPlan.from_json(upgrade.plan), shell)
 
     ending = carry_out(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from django.core.files import File
 from django.core.files.base import ContentFile
@@ -31,7 +31,7 @@ def upload_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Arti
     """
     actor.require("updates.upload_artifact")
     file.seek(0)
-    description = read_artifact(file)
+    description = read_artifact(cast(BinaryIO, file))
     sha256 = _digest(file)
     known = Artifact.objects.filter(sha256=sha256).first()
     if known is not None:
@@ -69,7 +69,7 @@ def delete_artifact(*, artifact: Artifact, actor: Actor, reason: str) -> None:
     actor.require("updates.delete_artifact")
     if artifact.upgrades.exists() or artifact.deployments.exists():
         raise Refused(f"{artifact.name} is part of the history of devices, so it stays.")
-    stored, storage = artifact.file.name, artifact.file.storage
+    stored, storage = str(artifact.file.name), artifact.file.storage
     with transaction.atomic():
         audit.record(actor=actor, action="artifact.delete", subject=artifact, reason=reason)
         artifact.delete()
@@ -120,7 +120,7 @@ def newest_update_module(payload_type: str) -> UpdateModule | None:
     return UpdateModule.objects.filter(name=payload_type).order_by("-version").first()
 
 
-def _digest(file: BinaryIO | File[bytes]) -> str:
+def _digest(file: File[bytes]) -> str:
     file.seek(0)
     digest = hashlib.sha256()
     while chunk := file.read(CHUNK):
