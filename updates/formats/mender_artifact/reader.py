@@ -127,7 +127,10 @@ class OpenedArtifact:
         return self._walk
 
     def finish(self) -> ArtifactDescription:
-        """Read whatever is left of the artifact, and return its full description."""
+        """Read whatever is left of the artifact, and return its full description.
+
+        Not to be called after reading has failed: that is a bug, and a RuntimeError where it can be told.
+        """
         for _ in self._walk:
             pass
         if not self._is_complete:
