@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from devices.drivers.local import LocalShell
 from devices.drivers.shell import Shell
-from devices.drivers.ssh import KeyLogin, PasswordLogin, SshAddress, SshShell
+from devices.drivers.ssh import SshAddress, SshShell
+from devices.drivers.ssh_login import KeyLogin, PasswordLogin
 from devices.errors import (
     DeviceUnreachable,
     HostKeyChanged,

@@ -73,6 +73,7 @@ class ArtifactPlan:
     header_info: str
     type_info: str
     meta_data: str
+    scripts: list[str]
     update_module: UpdateModulePlan | None
     force: bool
     tree_of: str | None = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from devices.drivers.shell import Shell
 from updates.errors import NotCompatible
@@ -20,6 +20,7 @@ from updates.formats.mender_artifact import open_payload
 from updates.machine import Event, State
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact_fit import fit, is_installed
+from updates.recipes.digest_reader import DigestReader
 from updates.recipes.file_tree import lay_out
 from updates.recipes.finding import Finding
 from updates.recipes.update_module import UpdateModuleCalls
@@ -117,13 +118,15 @@ class ArtifactRecipe:
             context.journal.remember("tree_at", context.journal.state_seq)
         context.journal.remember("tree", self._tree)
         self._module.call(context, "Download")
-        with self._open_artifact() as stream, open_payload(stream) as payload:
+        with self._open_artifact() as stored:
+            stream = DigestReader(stored)
             sent = 0
-            for file in payload.files():
+            for file in open_payload(cast(BinaryIO, stream)).files():
                 self._shell.put_file(
-                    f"{self._tree}/files/{file.name}", self._counted(context, file.chunks, sent)
+                    f"{self._tree}/files/{file.name}", self._counted(context, file.chunks(), sent)
                 )
                 sent += file.size
+            stream.require(self._plan.sha256)
         return Event.DONE
 
     def _counted(self, context: Context, chunks: Iterable[bytes], sent: int) -> Iterator[bytes]:

@@ -41,6 +41,7 @@ def plan_artifact(
         header_info=artifact.header_info,
         type_info=artifact.type_info,
         meta_data=artifact.meta_data,
+        scripts=artifact.scripts,
         update_module=_plan_module(update_module) if update_module else None,
         force=force,
         tree_of=str(tree_of) if tree_of else None,
