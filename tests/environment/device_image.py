@@ -6,10 +6,10 @@ import fcntl
 import hashlib
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from tests.environment.programs import need_root, program
+from tests.environment.workdir import workdir
 
 CACHE = Path(__file__).parents[2] / "var" / "cache"
 RELEASE = "bookworm"
@@ -65,9 +65,8 @@ def device_image_file() -> Path:
 def _build(path: Path) -> None:
     draft = path.with_suffix(".draft")
     # Not in the checkout's folder: its file system may forbid device files or set-user-id programs.
-    tree = Path(tempfile.mkdtemp(prefix="fleetwright-tree-"))
+    tree = workdir() / "device-tree"
     try:
-        tree.chmod(0o755)
         _run(
             "debootstrap",
             "--variant=minbase",

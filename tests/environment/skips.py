@@ -28,12 +28,12 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     names = defaultdict(list)
     for report in skipped:
         names[_reason(report)].append(report.nodeid.partition("::")[2] or report.nodeid)
-    parts = [f"{reason}: {', '.join(sorted(tests))}" for reason, tests in sorted(names.items())]
+    parts = [f"{reason} ({', '.join(sorted(tests))})" for reason, tests in sorted(names.items())]
     count = f"{len(skipped)} {'test was' if len(skipped) == 1 else 'tests were'} not run"
     verdict = (
-        "; nothing may be skipped in CI, so this run has failed" if skips_are_failures() else ""
+        ", which fails this run, since nothing may be skipped in CI" if skips_are_failures() else ""
     )
-    terminalreporter.write_line(f"{count}{verdict}. {'; '.join(parts)}", yellow=True, bold=True)
+    terminalreporter.write_line(f"{count}{verdict}: {'; '.join(parts)}", yellow=True, bold=True)
 
 
 def _skipped(config: pytest.Config) -> list[pytest.TestReport | pytest.CollectReport]:

@@ -63,7 +63,7 @@ def test_what_the_portal_writes_goes_to_this_processs_own_folder() -> None:
 def test_a_leftover_of_a_killed_process_is_told_from_that_of_a_living_one() -> None:
     assert not owner_is_dead(workdir().name)
     assert owner_is_dead("fleetwright-4194399-abc")
-    assert not owner_is_dead("fleetwright-tree-abc")
+    assert not owner_is_dead("fleetwright-notes-abc")
 
 
 def test_a_free_port_can_be_listened_on() -> None:
