@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
-from django.utils import timezone
 
 from devices.drivers.local import LocalShell
 from devices.drivers.shell import Shell
@@ -19,7 +18,7 @@ from devices.errors import (
     LoginRefused,
 )
 from devices.models import Credential, Device
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 
@@ -86,7 +85,7 @@ def refresh_device(*, device: Device, actor: Actor) -> Device:
         device.refresh_from_db()
         return device
     device.attributes = {**device.attributes, **attributes}
-    device.last_seen = timezone.now()
+    device.last_seen = clock.now()
     device.unreachable_reason = ""
     device.save(update_fields=["attributes", "last_seen", "unreachable_reason"])
     return device
@@ -94,7 +93,7 @@ def refresh_device(*, device: Device, actor: Actor) -> Device:
 
 def note_seen(device: Device) -> None:
     """The device answered just now."""
-    Device.objects.filter(pk=device.pk).update(last_seen=timezone.now(), unreachable_reason="")
+    Device.objects.filter(pk=device.pk).update(last_seen=clock.now(), unreachable_reason="")
 
 
 def note_unreachable(device: Device, error: DeviceUnreachable) -> None:

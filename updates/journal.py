@@ -18,9 +18,9 @@ from django.conf import settings
 from django.db import Error, IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from portal.core import clock
 from updates.errors import LeaseLost, TargetBusy, TooLate
 from updates.lease import Heartbeat
 from updates.machine import (
@@ -158,7 +158,7 @@ class DatabaseJournal:
 
     def seconds_left(self) -> float:
         limit = settings.STATE_LIMIT_SECONDS.get(self._row.state, 0)
-        return float(limit - (timezone.now() - self._row.state_entered_at).total_seconds())
+        return float(limit - (clock.now() - self._row.state_entered_at).total_seconds())
 
     def tick(self) -> bool:
         self._flush_due()
@@ -225,7 +225,7 @@ class DatabaseJournal:
                 import_string(name)(finished)
 
     def _changes(self, chosen: Arrow, *, failure: Failure | None) -> dict[str, Any]:
-        now = timezone.now()
+        now = clock.now()
         changes: dict[str, Any] = {
             "state": chosen.to,
             "state_seq": F("last_seq") + 1,
@@ -361,7 +361,7 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
             return state
         Upgrade.objects.filter(pk=row.pk).update(
             last_seq=F("last_seq") + 1,
-            cancel_requested_at=timezone.now(),
+            cancel_requested_at=clock.now(),
             cancel_requested_by=by,
         )
         append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} asked for a cancel.")
@@ -374,4 +374,4 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
 def append_event(upgrade_id: uuid.UUID | str, **fields: Any) -> None:  # noqa: ANN401 - columns
     """The event is the upgrade's newest, under the number that `last_seq` was just raised to in this transaction."""
     seq = Upgrade.objects.values_list("last_seq", flat=True).get(pk=upgrade_id)
-    UpgradeEvent.objects.create(upgrade_id=upgrade_id, seq=seq, at=timezone.now(), **fields)
+    UpgradeEvent.objects.create(upgrade_id=upgrade_id, seq=seq, at=clock.now(), **fields)

@@ -16,8 +16,8 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
+from portal.core import clock
 from updates.machine import State
 from updates.models import Upgrade
 
@@ -36,7 +36,7 @@ def claimable(now: datetime) -> models.QuerySet[Upgrade]:
 
 def claim(upgrade_id: str, *, worker: str) -> int | None:
     """The upgrade is `worker`'s for LEASE_SECONDS: the new fence. None: somebody else holds it, or it is finished."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():  # the row stays ours between the write and the read
         claimed = (
             claimable(now)
@@ -95,6 +95,6 @@ class Heartbeat:
             connection.close()
 
     def _beat_once(self) -> bool:
-        until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+        until = clock.now() + timedelta(seconds=settings.LEASE_SECONDS)
         mine = Upgrade.objects.filter(pk=self._upgrade_id, fence=self._fence)
         return bool(mine.update(lease_until=until))

@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 from django.db import models
-from django.utils import timezone
 
+from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.models import AuditEvent
 
@@ -22,7 +22,7 @@ def record(
 ) -> AuditEvent:
     """The act is on record, in the transaction of the act itself. `data` never holds a secret."""
     return AuditEvent.objects.create(
-        at=timezone.now(),
+        at=clock.now(),
         actor_id=actor.id,
         actor=actor.name,
         action=action,

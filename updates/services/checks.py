@@ -7,12 +7,11 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from devices import services as devices
 from devices.errors import DeviceError, DeviceUnreachable
 from devices.models import Device
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.actors import Actor
 from updates import dispatch
 from updates.models import Artifact, Check
@@ -27,7 +26,7 @@ from updates.services.recipes import artifact_recipe
 def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Actor) -> list[Check]:
     """A check of each device is on its way; until it is done its verdict is `waiting`."""
     actor.require("updates.check_artifact")
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         checks = [
             Check.objects.update_or_create(
@@ -75,7 +74,7 @@ def carry_out_check(check: Check) -> Check:
     check.verdict = verdict
     check.findings = [finding.as_json() for finding in findings]
     check.changes = changes(plan)
-    check.checked_at = timezone.now()
+    check.checked_at = clock.now()
     check.save()
     return check
 
@@ -85,9 +84,7 @@ def is_stale(check: Check) -> bool:
     if check.checked_at is None:
         return False
     limit = timedelta(seconds=settings.CHECK_STALE_SECONDS)
-    return (
-        timezone.now() - check.checked_at > limit or check.installed != check.device.artifact_name
-    )
+    return clock.now() - check.checked_at > limit or check.installed != check.device.artifact_name
 
 
 def _verdict(plan: ArtifactPlan, findings: list[Finding]) -> Check.Verdict:

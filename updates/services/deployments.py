@@ -8,10 +8,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from devices.models import Device
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
@@ -85,7 +84,7 @@ def deploy_artifact(
             reason=reason.strip(),
             requested_by=actor.user,
             requested_by_name=actor.name,
-            created_at=timezone.now(),
+            created_at=clock.now(),
         )
         upgrades = [
             build(

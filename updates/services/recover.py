@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import structlog
-from django.utils import timezone
 
+from portal.core import clock
 from updates import dispatch
 from updates.lease import claimable
 from updates.machine import ACTIVE
@@ -21,7 +21,7 @@ def recover() -> list[Upgrade]:
 
     Safe at any time and from any number of places: a job too many finds the upgrade held and goes.
     """
-    now = timezone.now()
+    now = clock.now()
     dropped = claimable(now).filter(state__in=ACTIVE).order_by("created_at")[:AT_ONCE]
     due = ready().filter(pk__in=claimable(now)).order_by("created_at")[:AT_ONCE]
     known = dispatch.queued()

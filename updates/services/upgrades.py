@@ -5,10 +5,9 @@ from __future__ import annotations
 import uuid
 
 from django.db import transaction
-from django.utils import timezone
 
 from devices.models import Device
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
@@ -177,7 +176,7 @@ def build(
     deployment: Deployment | None = None,
 ) -> Upgrade:
     """The upgrade for `plan`, not saved yet."""
-    now = timezone.now()
+    now = clock.now()
     return Upgrade(
         id=uuid.UUID(plan.upgrade),
         kind=Kind.ARTIFACT,
