@@ -88,7 +88,7 @@ class ArtifactRecipe:
         """What a check finds, without any effect on the device: first what the plan alone tells, then the device itself."""
         if self._plan.mode is Mode.INSTALL:
             yield from fit(self._plan)
-        missing = [word for word in NEEDED_COMMANDS if not self._has_command(word)]
+        missing = self._missing_commands()
         yield Finding(
             "commands",
             ok=not missing,
@@ -267,9 +267,11 @@ class ArtifactRecipe:
             return f"{device.modules_dir}/{self._plan.payload_type}"
         return f"{device.work_root}/modules/{module.sha256[:16]}/{self._plan.payload_type}"
 
-    def _has_command(self, word: str) -> bool:
-        command = ["sh", "-c", 'command -v "$0"', word]
-        return self._shell.run(command, limit_seconds=SHORT_SECONDS).status == 0
+    def _missing_commands(self) -> list[str]:
+        script = 'for word; do command -v "$word" >/dev/null || echo "$word"; done'
+        command = ["sh", "-c", script, "sh", *NEEDED_COMMANDS]
+        result = self._shell.run(command, limit_seconds=SHORT_SECONDS)
+        return result.output.decode(errors="replace").split()
 
     def _module_finding(self) -> Finding:
         what, name = "Update Module", self._plan.payload_type

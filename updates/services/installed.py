@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from devices.services import note_seen
 from updates.machine import Outcome
 from updates.models import Upgrade
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact_fit import provides_after
+
+UNREACHABLE_CODES = "DEV-1"
 
 INCONSISTENT = "_INCONSISTENT"
 """What Mender's clients append to the artifact's name when an update left the device in between."""
@@ -13,6 +16,8 @@ INCONSISTENT = "_INCONSISTENT"
 
 def record_outcome(finished: Upgrade) -> None:
     """The device provides what the upgrade left there; an upgrade that broke it is shown in the artifact's name."""
+    if not finished.error_code.startswith(UNREACHABLE_CODES):
+        note_seen(finished.device)
     if finished.artifact is None or finished.unchanged:
         return
     plan = ArtifactPlan.from_json(finished.plan)

@@ -1,0 +1,1 @@
+"""Pages about artifacts and upgrades: one module for each noun, one class or function for each page."""

@@ -1,0 +1,120 @@
+"""Pages about artifacts: upload, composition, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
+from updates.admin_views.checks import checks_panel
+from updates.forms import SelectionForm, UploadForm
+from updates.models import Artifact
+from updates.queries import upgrades_of
+from updates.services.artifacts import delete_artifact, newest_update_module, upload_artifact
+
+SHOWN_UPGRADES = 10
+
+
+class UploadArtifact(VerbPage):
+    form_class = UploadForm
+    permission = "updates.upload_artifact"
+    button = "Upload"
+
+    def title(self) -> str:
+        return "Upload artifact"
+
+    def back(self) -> str:
+        return reverse("admin:updates_artifact_changelist")
+
+    def says(self) -> list[str]:
+        return [
+            "Choose a Mender Artifact (version 3, a .mender file).",
+            "It is verified as it comes in; a broken file leaves nothing behind.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        given = form.cleaned_data
+        artifact = upload_artifact(file=given["file"], actor=self.actor, notes=given["notes"])
+        messages.success(self.request, f"{artifact} is uploaded and verified.")
+        return reverse("admin:updates_artifact_change", args=[artifact.pk])
+
+
+class DeleteArtifact(VerbPage):
+    permission = "updates.delete_artifact"
+    button = "Delete artifact"
+    is_danger = True
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.artifact = get_object_or_404(Artifact, pk=kwargs["pk"])
+
+    def title(self) -> str:
+        return f"Delete {self.artifact}"
+
+    def back(self) -> str:
+        return reverse("admin:updates_artifact_change", args=[self.artifact.pk])
+
+    def says(self) -> list[str]:
+        return ["The file and its checks are removed. An artifact that is part of a history stays."]
+
+    def act(self, form: forms.Form) -> str:
+        name = str(self.artifact)
+        delete_artifact(
+            artifact=self.artifact, actor=self.actor, reason=form.cleaned_data["reason"]
+        )
+        messages.success(self.request, f"{name} is deleted.")
+        return reverse("admin:updates_artifact_changelist")
+
+
+def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
+    """What the artifact is made of, on which devices it was checked, and what became of it."""
+    require(request, "updates.view_artifact")
+    return page(
+        request,
+        "updates/artifact.html",
+        title=artifact.name,
+        context={
+            "artifact": artifact,
+            "needs": _needs(artifact),
+            "update_module": newest_update_module(artifact.payload_type),
+            "check_form": SelectionForm(),
+            "checks": checks_panel(request, artifact),
+            "why_no_check": why_not_permitted(request, "updates.check_artifact"),
+            "upgrades": upgrades_of(artifact)[:SHOWN_UPGRADES],
+            "buttons": _buttons(request, artifact),
+        },
+    )
+
+
+def _needs(artifact: Artifact) -> dict[str, list[str]]:
+    """Everything that a device has to provide, under one roof: key and accepted values."""
+    needs: dict[str, list[str]] = {"device_type": artifact.device_types}
+    if artifact.depends_names:
+        needs["artifact_name"] = artifact.depends_names
+    if artifact.depends_groups:
+        needs["artifact_group"] = artifact.depends_groups
+    return needs | artifact.depends
+
+
+def _buttons(request: HttpRequest, artifact: Artifact) -> list[Button]:
+    is_used = artifact.upgrades.exists() or artifact.deployments.exists()
+    return [
+        Button(
+            "Deploy",
+            reverse("admin:updates_deployment_add") + f"?artifact={artifact.pk}",
+            why_not=why_not_permitted(request, "updates.deploy_artifact"),
+            is_main=True,
+        ),
+        Button(
+            "Delete",
+            reverse("admin:updates_artifact_delete_page", args=[artifact.pk]),
+            why_not=why_not_permitted(request, "updates.delete_artifact")
+            or ("It is part of the history of devices, so it stays." if is_used else ""),
+            is_danger=True,
+        ),
+    ]
