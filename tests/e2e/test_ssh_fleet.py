@@ -84,6 +84,7 @@ def test_every_upgrade_ends_in_its_true_outcome_though_a_worker_dies_and_redis_f
         seconds=PATIENCE_SECONDS,
         what="an upgrade that the doomed worker installs",
     )
+    assert held is not None
     doomed.kill_with_children()
     redis_server.empty()
     start_portal("rqworker", "updates", **lease)
