@@ -37,4 +37,12 @@ def remove_workdir() -> None:
 def owner_is_dead(name: str) -> bool:
     """Whether `name` carries, after its first dash, the id of a process that is no more."""
     process_id = name.split("-")[1] if "-" in name else ""
-    return process_id.isdigit() and not Path("/proc", process_id).exists()
+    if not process_id.isdigit():
+        return False
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
