@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
@@ -17,7 +17,8 @@ from devices.errors import (
     HostKeyUnknown,
     LoginRefused,
 )
-from devices.models import Credential, Device
+from devices.models import Credential, Device, DeviceGroup
+from devices.queries import devices_in
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -114,6 +115,95 @@ def register_localhost(*, root: str, device_type: str, actor: Actor) -> Device:
     if is_new:
         audit.record(actor=actor, action="device.register", subject=device)
     return device
+
+
+EDITABLE = ("name", "device_type", "driver", "host", "port", "credential", "root", "attributes")
+"""What a person says about a device. The rest is what the device or its upgrades said, and no edit writes over it."""
+
+
+def save_device(*, device: Device, actor: Actor) -> Device:
+    """The device, new or edited, is as given. Django's ValidationError, by field, when that cannot be.
+
+    The pinned host key stays, whatever the address: another machine there will be refused, until somebody confirms it.
+    """
+    _require_save(device, actor=actor)
+    device.full_clean()
+    with transaction.atomic():
+        is_new = device._state.adding
+        device.save(update_fields=None if is_new else EDITABLE)
+        audit.record(
+            actor=actor, action="device.add" if is_new else "device.change", subject=device
+        )
+    return device
+
+
+def save_credential(*, credential: Credential, actor: Actor) -> Credential:
+    """The credential, new or replaced, is what its devices are opened with from now on. Refused: a key nobody can read."""
+    _require_save(credential, actor=actor)
+    credential.full_clean()
+    login = _login(credential)
+    if isinstance(login, KeyLogin):
+        try:
+            login.key()
+        except LoginRefused as error:
+            raise Refused(str(error)) from None
+    with transaction.atomic():
+        action = "credential.add" if credential._state.adding else "credential.replace"
+        credential.save()
+        audit.record(actor=actor, action=action, subject=credential)
+    return credential
+
+
+def save_group(*, group: DeviceGroup, actor: Actor) -> DeviceGroup:
+    """The group, new or edited, is as given. Refused when its filter makes no sense; a dynamic one lists no members."""
+    _require_save(group, actor=actor)
+    group.full_clean()
+    with transaction.atomic():
+        action = "group.add" if group._state.adding else "group.change"
+        group.save()
+        if group.kind == DeviceGroup.Kind.DYNAMIC:
+            devices_in(group)
+            group.members.clear()
+        audit.record(actor=actor, action=action, subject=group, data={"filter": group.filter})
+    return group
+
+
+def change_members(
+    *, group: DeviceGroup, add: Iterable[int], remove: Iterable[int], actor: Actor
+) -> DeviceGroup:
+    """The devices of `add` are members, those of `remove` are not, by id. Refused when one of `add` does not exist."""
+    actor.require("devices.change_devicegroup")
+    if group.kind != DeviceGroup.Kind.STATIC:
+        raise Refused(
+            "The members of a dynamic group are what its filter finds: change the filter."
+        )
+    coming, going = set(add), set(remove)
+    known = set(Device.objects.filter(pk__in=coming).values_list("pk", flat=True))
+    if unknown := coming - known:
+        raise Refused(f"There is no device {min(unknown)}.")
+    with transaction.atomic():
+        group.members.remove(*going)
+        group.members.add(*coming)
+        audit.record(
+            actor=actor,
+            action="group.change_members",
+            subject=group,
+            data={"add": sorted(coming), "remove": sorted(going)},
+        )
+    return group
+
+
+def delete_group(*, group: DeviceGroup, actor: Actor) -> None:
+    """The group is gone; its devices stay."""
+    actor.require("devices.delete_devicegroup")
+    with transaction.atomic():
+        audit.record(actor=actor, action="group.delete", subject=group)
+        group.delete()
+
+
+def _require_save(row: Device | Credential | DeviceGroup, *, actor: Actor) -> None:
+    effect = "add" if row._state.adding else "change"
+    actor.require(f"devices.{effect}_{row._meta.model_name}")
 
 
 def _shell(device: Device) -> Shell:
