@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -11,10 +12,13 @@ SHORTEST_SECRET: Final = 4
 
 def blot_out(text: str, secrets: Iterable[str]) -> str:
     """`text` without any of `secrets`, and without NUL."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET:
-            text = text.replace(secret, MASK)
-    return text.replace("\0", "\ufffd")
+    pattern = "|".join(re.escape(secret) for secret in _worth_hiding(secrets))
+    return (re.sub(pattern, MASK, text) if pattern else text).replace("\0", "\ufffd")
+
+
+def _worth_hiding(secrets: Iterable[str]) -> list[str]:
+    """The longest first: where two of them begin at one place, the longer one is the one to hide."""
+    return sorted({word for word in secrets if len(word) >= SHORTEST_SECRET}, key=len, reverse=True)
 
 
 class OutputBuffer:
@@ -33,8 +37,8 @@ class OutputBuffer:
         clock: Callable[[], float],
         start: int = 0,
     ) -> None:
-        words = {secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET}
-        self._secrets = sorted(words, key=len, reverse=True)
+        self._secrets = [secret.encode() for secret in _worth_hiding(secrets)]
+        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets)) or b"(?!)")
         self._chunk_bytes = chunk_bytes
         self._chunk_seconds = chunk_seconds
         self._clock = clock
@@ -55,29 +59,38 @@ class OutputBuffer:
         is_old = bool(self._held) and self._clock() - self._since >= self._chunk_seconds
         if len(self._held) < self._chunk_bytes and not is_old:
             return []
-        return self._take(keep=max(self._begun_secret(), _begun_character(self._held)))
+        return self._take(is_end=False)
 
     def drain(self) -> list[str]:
         """All that is left: the call has ended."""
-        return self._take(keep=0)
+        return self._take(is_end=True)
 
-    def _begun_secret(self) -> int:
+    def _take(self, *, is_end: bool) -> list[str]:
+        given, begin = b"", 0
+        while True:
+            cut = len(self._held) if is_end else self._begun_secret(begin)
+            found = self._pattern.search(self._held, begin)
+            if found is None or found.start() >= cut:
+                break
+            given += self._held[begin : found.start()] + MASK.encode()
+            begin = found.end()
+        if not is_end:
+            cut = min(cut, max(begin, len(self._held) - _begun_character(self._held)))
+        given += self._held[begin:cut]
+        self._held = self._held[cut:]
+        self._since = self._clock()
+        self.end += cut
+        return [piece.decode(errors="replace") for piece in _pieces(given, self._chunk_bytes)]
+
+    def _begun_secret(self, begin: int) -> int:
+        """Where, from `begin` on, that starts which could become a secret with what comes next; else the end."""
         longest = 0
         for secret in self._secrets:
-            for length in range(min(len(secret) - 1, len(self._held)), longest, -1):
+            for length in range(min(len(secret) - 1, len(self._held) - begin), longest, -1):
                 if self._held.endswith(secret[:length]):
                     longest = length
                     break
-        return longest
-
-    def _take(self, *, keep: int) -> list[str]:
-        cut = len(self._held) - keep
-        given, self._held = self._held[:cut], self._held[cut:]
-        self._since = self._clock()
-        self.end += len(given)
-        for secret in self._secrets:
-            given = given.replace(secret, MASK.encode())
-        return [piece.decode(errors="replace") for piece in _pieces(given, self._chunk_bytes)]
+        return len(self._held) - longest
 
 
 def _begun_character(data: bytes) -> int:
