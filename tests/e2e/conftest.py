@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 
+from devices.models import Credential, Device
 from portal.core.actors import PORTAL
 from tests.e2e.portal_process import PortalProcess
+from tests.environment.device_container import DeviceContainer
 from tests.environment.programs import program
 from updates.models import Artifact
 from updates.services.artifacts import upload_artifact
 
+DEVICE_TYPE = "raspberrypi4"
 StartPortal = Callable[..., PortalProcess]
 WriteArtifact = Callable[..., Path]
 
@@ -83,6 +86,32 @@ def write_artifact(tmp_path: Path) -> WriteArtifact:
         return target
 
     return write
+
+
+@pytest.fixture
+def container(device_container: Callable[..., DeviceContainer]) -> DeviceContainer:
+    """A device that has booted systemd."""
+    return device_container(device_type=DEVICE_TYPE)
+
+
+@pytest.fixture
+def device(container: DeviceContainer, transactional_db: None) -> Device:
+    """The same, as the portal knows it."""
+    credential = Credential.objects.create(
+        name="key",
+        kind=Credential.Kind.SSH_KEY,
+        username=container.user,
+        secret=container.client_key_pem,
+    )
+    return Device.objects.create(
+        name="raspberry",
+        device_type=DEVICE_TYPE,
+        driver=Device.Driver.SSH,
+        host=container.host,
+        port=container.port,
+        credential=credential,
+        host_key=container.host_key,
+    )
 
 
 @pytest.fixture
