@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import threading
 from types import FrameType
 
-_wanted = threading.Event()
+_asked_pids: set[int] = set()
+"""The process that was asked, if any: a child that is forked later was not. No lock: a handler may interrupt itself."""
 
 
 def listen() -> None:
@@ -18,7 +18,7 @@ def listen() -> None:
 
 def is_wanted() -> bool:
     """Whether this process was asked to leave."""
-    return _wanted.is_set()
+    return os.getpid() in _asked_pids
 
 
 def worker_name() -> str:
@@ -27,4 +27,4 @@ def worker_name() -> str:
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:
-    _wanted.set()
+    _asked_pids.add(os.getpid())

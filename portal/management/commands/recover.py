@@ -1,0 +1,45 @@
+"""`manage.py recover`: what should be running and is not, is put back on the queue."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
+
+from updates.services.recover import recover
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Puts back on the queue what should be running and is not. Safe at any time."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--every", type=int, metavar="SECONDS", help="again and again, until SIGTERM"
+        )
+
+    def handle(self, *_args: object, **options: Any) -> None:  # noqa: ANN401 - as argparse has it
+        if not options["every"]:
+            found = recover()
+            self.stdout.write(f"{len(found)} upgrades were put back on the queue.")
+            return
+        stopped = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+        while not stopped.is_set():
+            self._recover_once()
+            stopped.wait(options["every"])
+
+    def _recover_once(self) -> None:
+        """A database that is away for a while does not end the loop: it is what recovering is for."""
+        close_old_connections()
+        try:
+            recover()
+        except DatabaseError:
+            log.warning("database does not answer; trying again later", exc_info=True)
