@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
 from portal.settings.environment import BASE_DIR, VAR_DIR, env
+from portal.settings.own_redis import own_socket
 from portal.settings.own_secrets import own_secret
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -117,7 +119,9 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 
-REDIS_URL = env("REDIS_URL", default="") or f"unix://{VAR_DIR / 'redis' / 'redis.sock'}"
+OWN_REDIS_SOCKET = None if env("REDIS_URL", default="") else own_socket(VAR_DIR)
+"""Where `manage.py up` has a Redis of its own listen; None when REDIS_URL names another one."""
+REDIS_URL = env("REDIS_URL", default="") or f"unix://{quote(str(OWN_REDIS_SOCKET))}"
 RQ_QUEUES = {"updates": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1}}
 RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}
 
