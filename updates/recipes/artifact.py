@@ -27,9 +27,24 @@ from updates.recipes.update_module import UpdateModuleCalls
 from updates.runner import Context, Step
 
 SPARE_BYTES: Final = 16 * 2**20
-NEEDED_COMMANDS: Final = ("cat", "flock", "kill", "mkdir", "mv", "rm", "setsid", "tail", "tar")
+NEEDED_COMMANDS: Final = (
+    "cat",
+    "find",
+    "flock",
+    "head",
+    "kill",
+    "ls",
+    "mkdir",
+    "mv",
+    "rm",
+    "setsid",
+    "stat",
+    "tail",
+    "tar",
+)
 UPGRADE_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 SHORT_SECONDS: Final = 30.0
+FENCE_DAYS: Final = 30
 
 OpenArtifact = Callable[[], AbstractContextManager[BinaryIO]]
 ReadModule = Callable[[], Iterable[bytes]]
@@ -206,8 +221,15 @@ class ArtifactRecipe:
         self._shell.remove_tree(f"{self._home}/steps" if keeps_tree else self._home)
         if self._plan.tree_of and context.journal.is_success:
             self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.tree_of}")
+        work_root = self._plan.device.work_root
         for old in self._kept()[self._kept_trees :]:
-            self._shell.remove_tree(f"{self._plan.device.work_root}/{old}")
+            self._shell.remove_tree(f"{work_root}/{old}")
+        # by then no holder of theirs can be asleep any more
+        old_fences = ["-maxdepth", "1", "-name", "fence-*", "-mtime", f"+{FENCE_DAYS}"]
+        self._shell.run(
+            ["find", work_root, *old_fences, "-exec", "rm", "-f", "{}", ";"],
+            limit_seconds=SHORT_SECONDS,
+        )
 
     def _kept(self) -> list[str]:
         """Upgrades that still have a tree on the device, newest first."""
