@@ -19,7 +19,10 @@ class DeviceFilter(django_filters.FilterSet):
     device_type = django_filters.CharFilter()
     driver = django_filters.ChoiceFilter(choices=Device.Driver)
     group = django_filters.ModelChoiceFilter(
-        queryset=DeviceGroup.objects.all(), method="in_group", label="Group"
+        field_name="static_groups",
+        queryset=DeviceGroup.objects.all(),
+        method="in_group",
+        label="Group",
     )
     installed = django_filters.CharFilter(field_name="provides__artifact_name", label="Installed")
     unreachable = django_filters.BooleanFilter(

@@ -1,12 +1,13 @@
 """Where everything is."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from portal import health
 
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("api/v1/", include("portal.api")),
     path("", admin.site.urls),
 ]

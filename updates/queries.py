@@ -61,9 +61,9 @@ class EventPage:
     is_end: bool
 
 
-def events_after(upgrade: Upgrade, cursor: int) -> EventPage:
-    """Up to 200 events with a number above `cursor`. `upgrade` is as fresh as the caller read it: before this call."""
-    events = list(upgrade.events.filter(seq__gt=cursor).order_by("seq")[:PAGE])
+def events_after(upgrade: Upgrade, cursor: int, *, limit: int = PAGE) -> EventPage:
+    """Up to `limit` events with a number above `cursor`. `upgrade` is as fresh as the caller read it: before this call."""
+    events = list(upgrade.events.filter(seq__gt=cursor).order_by("seq")[:limit])
     last = events[-1].seq if events else cursor
     is_end = upgrade.state == State.FINISHED and last >= upgrade.last_seq
     return EventPage(events, last, is_end)

@@ -1,4 +1,5 @@
 """All settings. Every number has its unit in its name; what an operator may set comes from the environment (README)."""
 
+from portal.settings.api import *  # noqa: F403
 from portal.settings.django import *  # noqa: F403
 from portal.settings.fleet import *  # noqa: F403

@@ -125,26 +125,6 @@ REDIS_URL = env("REDIS_URL", default="") or f"unix://{quote(str(OWN_REDIS_SOCKET
 RQ_QUEUES = {"updates": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1}}
 RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "portal.core.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "EXCEPTION_HANDLER": "portal.problems.problem_response",
-    "PAGE_SIZE": 50,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Fleetwright",
-    "DESCRIPTION": "Upload, check, deploy, watch, roll back, and read what happened.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-}
-
 UNFOLD = {
     "SITE_TITLE": "Fleetwright",
     "SITE_HEADER": "Fleetwright",

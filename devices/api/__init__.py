@@ -1,0 +1,1 @@
+"""Devices, their groups and credentials in the API: parse, call one service, answer."""

@@ -1,0 +1,60 @@
+"""Choosing devices for an order: named ones, members of groups, or all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from rest_framework import serializers
+
+from devices.models import Device, DeviceGroup
+from devices.queries import select_devices
+
+MOST = 10_000
+LARGEST_ID = 2**63 - 1
+
+
+def id_list(*, required: bool, of: str) -> serializers.ListField:
+    """A field for up to 10,000 ids of rows that have numbers."""
+    number = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
+    return serializers.ListField(
+        child=number, max_length=MOST, required=required, help_text=f"Ids of {of}."
+    )
+
+
+class ChoiceSerializer(serializers.Serializer[dict[str, Any]]):
+    """`all`, or any of `devices` and `groups`; a device that is found twice counts once."""
+
+    devices = id_list(required=False, of="devices")
+    groups = id_list(required=False, of="device groups")
+    all = serializers.BooleanField(default=False, help_text="All devices.")
+
+    def validate_devices(self, ids: list[int]) -> list[int]:
+        return _known(ids, Device.objects.all())
+
+    def validate_groups(self, ids: list[int]) -> list[int]:
+        return _known(ids, DeviceGroup.objects.all())
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not any(attrs.get(field) for field in ("devices", "groups", "all")):
+            raise serializers.ValidationError("Choose devices, groups, or all devices.")
+        return attrs
+
+
+def selection_of(order: dict[str, Any]) -> dict[str, Any]:
+    """How the order chose its devices, as it is kept with it: the arguments of `select_devices`."""
+    if order["all"]:
+        return {"everything": True}
+    return {"devices": order.get("devices", []), "groups": order.get("groups", [])}
+
+
+def devices_of(order: dict[str, Any]) -> QuerySet[Device]:
+    """The devices that the order chose, as they are now."""
+    return select_devices(**selection_of(order))
+
+
+def _known(ids: list[int], rows: QuerySet[Model]) -> list[int]:
+    known = set(rows.filter(pk__in=ids).values_list("pk", flat=True))
+    if unknown := set(ids) - known:
+        raise serializers.ValidationError(f"There is none with the id {min(unknown)}.")
+    return sorted(known)

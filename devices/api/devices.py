@@ -1,0 +1,112 @@
+"""Devices in the API."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from devices import services
+from devices.models import Device
+from devices.queries import DeviceFilter
+from portal.core.rest.created import Creates
+from portal.core.rest.order import order_in
+from portal.core.rest.permissions import actor_in
+
+ATTRIBUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
+MOST_ATTRIBUTES = 200
+
+
+class DeviceSerializer(serializers.ModelSerializer[Device]):
+    """`host_key` is the pinned one; `offered_host_key` waits for somebody to confirm it."""
+
+    attributes = serializers.DictField(
+        child=serializers.CharField(max_length=1000, allow_blank=True),
+        required=False,
+        help_text="Inventory: what the device said of itself, and what people added.",
+    )
+    provides = serializers.DictField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="What is installed, as Mender means it.",
+    )
+    artifact_name = serializers.CharField(
+        read_only=True, help_text="What is installed, by name; empty when nobody knows."
+    )
+
+    class Meta:
+        model = Device
+        fields = (
+            "id", "name", "device_type", "driver", "host", "port", "credential", "root",
+            "attributes", "provides", "artifact_name", "host_key", "offered_host_key",
+            "last_seen", "unreachable_reason", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("host_key", "offered_host_key", "last_seen", "unreachable_reason")
+        extra_kwargs: ClassVar[dict[str, dict[str, Any]]] = {
+            "port": {"min_value": 1, "max_value": 65535}
+        }
+
+    def validate_attributes(self, attributes: dict[str, str]) -> dict[str, str]:
+        if len(attributes) > MOST_ATTRIBUTES:
+            raise serializers.ValidationError(f"At most {MOST_ATTRIBUTES} of them.")
+        for name in attributes:
+            if not ATTRIBUTE.fullmatch(name):
+                raise serializers.ValidationError(f"{name[:100]!r} is no name for an attribute.")
+        return attributes
+
+    def create(self, validated_data: dict[str, Any]) -> Device:
+        return services.save_device(
+            device=Device(**validated_data), actor=actor_in(self.context["request"])
+        )
+
+    def update(self, instance: Device, validated_data: dict[str, Any]) -> Device:
+        for field, value in validated_data.items():
+            setattr(instance, field, value)
+        return services.save_device(device=instance, actor=actor_in(self.context["request"]))
+
+
+class HostKeySerializer(serializers.Serializer[dict[str, Any]]):
+    key = serializers.CharField(
+        max_length=20_000, help_text="The device's `offered_host_key`, as you saw it."
+    )
+
+
+class Devices(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    Creates,
+    mixins.UpdateModelMixin,
+    GenericViewSet[Device],
+):
+    """What we update."""
+
+    queryset = Device.objects.all()
+    serializer_class = DeviceSerializer
+    filterset_class = DeviceFilter
+    route = "devices"
+    ordering = ("name",)
+    lookup_value_converter = "int"
+    http_method_names = ["get", "post", "patch", "head", "options"]
+
+    @extend_schema(request=None, responses=DeviceSerializer)
+    @action(detail=True, methods=["post"])
+    def refresh(self, request: Request, **_path: object) -> Response:
+        """Ask the device who it is. When it cannot be reached, `unreachable_reason` says why."""
+        device = services.refresh_device(device=self.get_object(), actor=actor_in(request))
+        return Response(self.get_serializer(device).data)
+
+    @extend_schema(request=HostKeySerializer, responses=DeviceSerializer)
+    @action(detail=True, methods=["post"], url_path="confirm-host-key")
+    def confirm_host_key(self, request: Request, **_path: object) -> Response:
+        """Trust the key that the device showed: from now on only the machine that holds it is this device."""
+        order = order_in(request, HostKeySerializer)
+        device = services.confirm_host_key(
+            device=self.get_object(), key=order["key"], actor=actor_in(request)
+        )
+        return Response(self.get_serializer(device).data)

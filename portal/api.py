@@ -1,0 +1,54 @@
+"""The operators' API, composed: which address leads to which view. No trailing slashes."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+
+from devices.api.credentials import Credentials
+from devices.api.devices import Devices
+from devices.api.groups import DeviceGroupMembers, DeviceGroups
+from portal.core.api import AuditEvents
+from updates.api.artifacts import Artifacts
+from updates.api.checks import ArtifactChecks
+from updates.api.deployments import Deployments
+from updates.api.update_modules import UpdateModules
+from updates.api.upgrades import Upgrades
+
+
+@extend_schema(exclude=True)
+class Nowhere(APIView):
+    """Every address under the API that leads nowhere says so in the API's own words."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise NotFound("The API has no such address; addresses end without a slash.")
+
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("artifacts", Artifacts, basename="artifacts")
+router.register("artifacts/<uuid:artifact>/checks", ArtifactChecks, basename="artifact-checks")
+router.register("update-modules", UpdateModules, basename="update-modules")
+router.register("devices", Devices, basename="devices")
+router.register("device-groups", DeviceGroups, basename="device-groups")
+router.register(
+    "device-groups/<int:group>/members", DeviceGroupMembers, basename="device-group-members"
+)
+router.register("credentials", Credentials, basename="credentials")
+router.register("deployments", Deployments, basename="deployments")
+router.register("upgrades", Upgrades, basename="upgrades")
+router.register("audit-events", AuditEvents, basename="audit-events")
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("", include(router.urls)),
+    re_path("", Nowhere.as_view()),
+]

@@ -1,0 +1,1 @@
+"""Artifacts, deployments and upgrades in the API: parse, call one service, answer."""

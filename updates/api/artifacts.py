@@ -1,0 +1,88 @@
+"""Artifacts in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from portal.core.rest.created import created
+from portal.core.rest.order import ReasonSerializer, order_in, words_in
+from portal.core.rest.parsers import UploadParser
+from portal.core.rest.permissions import actor_in
+from updates.models import Artifact
+from updates.services.artifacts import delete_artifact, upload_artifact
+
+
+class PayloadFileSerializer(serializers.Serializer[dict[str, Any]]):
+    name = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField()
+
+
+class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
+    """What was read out of the file when it was uploaded. Nothing of it ever changes."""
+
+    device_types = serializers.ListField(child=serializers.CharField())
+    depends_names = serializers.ListField(child=serializers.CharField())
+    depends_groups = serializers.ListField(child=serializers.CharField())
+    depends = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="What a device must provide: one of the values for each key.",
+    )
+    provides = serializers.DictField(child=serializers.CharField())
+    clears_provides = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="Globs of what goes first; null: everything does.",
+    )
+    scripts = serializers.ListField(child=serializers.CharField())
+    files = PayloadFileSerializer(many=True)
+    warnings = serializers.ListField(child=serializers.CharField())
+    uploaded_by = serializers.CharField(
+        source="uploaded_by.username", allow_null=True, default=None
+    )
+
+    class Meta:
+        model = Artifact
+        fields = (
+            "id", "name", "group", "payload_type", "device_types", "depends_names",
+            "depends_groups", "depends", "provides", "clears_provides", "meta_data", "scripts",
+            "files", "warnings", "is_signed", "size", "unpacked_size", "sha256", "notes",
+            "uploaded_by", "uploaded_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class ArtifactUploadSerializer(serializers.Serializer[dict[str, Any]]):
+    file = serializers.FileField(allow_empty_file=True, help_text="A Mender Artifact, version 3.")
+    notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
+
+
+class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Artifact]):
+    """What can be deployed."""
+
+    queryset = Artifact.objects.select_related("uploaded_by")
+    serializer_class = ArtifactSerializer
+    filterset_fields = ("name", "payload_type", "sha256")
+    ordering = ("-uploaded_at", "-id")
+    lookup_value_converter = "uuid"
+    parser_classes = (UploadParser,)
+
+    @extend_schema(request=ArtifactUploadSerializer, responses={201: ArtifactSerializer})
+    def create(self, request: Request) -> Response:
+        """Upload an artifact: it is verified as it comes in, and a file that breaks a rule leaves nothing behind."""
+        order = order_in(request, ArtifactUploadSerializer)
+        artifact = upload_artifact(actor=actor_in(request), **order)
+        return created(self.get_serializer(artifact).data, route="artifacts", request=request)
+
+    @extend_schema(parameters=[ReasonSerializer])
+    def destroy(self, request: Request, **_path: object) -> Response:
+        """Delete an artifact that no device ever got, and its file."""
+        reason = words_in(request, ReasonSerializer)["reason"]
+        delete_artifact(artifact=self.get_object(), actor=actor_in(request), reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,143 @@
+"""Upgrades in the API: the history, and the verbs for one upgrade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from devices.models import Device
+from portal.core.rest.created import created
+from portal.core.rest.order import ReasonSerializer, order_in, words_in
+from portal.core.rest.permissions import actor_in
+from updates.api.names import NamedArtifact, NamedDevice
+from updates.machine import SENTENCES, Outcome
+from updates.models import Artifact, Upgrade, UpgradeEvent
+from updates.queries import PAGE, UpgradeFilter, events_after, history
+from updates.services.upgrades import (
+    apply_artifact,
+    cancel_upgrade,
+    retry_upgrade,
+    roll_back_upgrade,
+)
+
+
+class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
+    """`state` says where it is; `outcome` how it ends, from the moment that this is decided."""
+
+    device = NamedDevice()
+    artifact = NamedArtifact(allow_null=True)
+    deployment = serializers.UUIDField(source="deployment_id", allow_null=True)
+    undoes = serializers.UUIDField(source="undoes_id", allow_null=True)
+    retries = serializers.UUIDField(source="retries_id", allow_null=True)
+    requested_by = serializers.CharField(source="requested_by_name")
+    sentence = serializers.SerializerMethodField(help_text="The outcome in words; empty before.")
+
+    class Meta:
+        model = Upgrade
+        fields = (
+            "id", "kind", "executor", "device", "artifact", "deployment", "undoes", "retries",
+            "from_version", "to_version", "state", "outcome", "sentence", "unchanged", "progress",
+            "error", "error_code", "error_state", "warning", "cancel_requested_at",
+            "cancel_requested_by", "requested_by", "reason", "last_seq", "created_at",
+            "started_at", "finished_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_sentence(self, upgrade: Upgrade) -> str:
+        return SENTENCES[Outcome(upgrade.outcome)] if upgrade.outcome else ""
+
+
+class UpgradeOrderSerializer(serializers.Serializer[dict[str, Any]]):
+    device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all())
+    artifact = serializers.PrimaryKeyRelatedField(
+        queryset=Artifact.objects.all(), pk_field=serializers.UUIDField()
+    )
+    reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
+    force = serializers.BooleanField(
+        default=False, help_text="Install even if it is installed already."
+    )
+
+
+class EventWords(serializers.Serializer[dict[str, Any]]):
+    after = serializers.IntegerField(
+        min_value=0, max_value=2**31 - 1, default=0, help_text="The last answer's `cursor`."
+    )
+    limit = serializers.IntegerField(
+        min_value=1, max_value=PAGE, default=PAGE, help_text="Events in one answer, at most."
+    )
+
+
+class UpgradeEventSerializer(serializers.ModelSerializer[UpgradeEvent]):
+    data = serializers.DictField(help_text="More about the event.")  # type: ignore[assignment]
+
+    class Meta:
+        model = UpgradeEvent
+        fields = (
+            "seq", "at", "kind", "from_state", "event", "to_state", "call", "text", "data",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class EventPageSerializer(serializers.Serializer[Any]):
+    events = UpgradeEventSerializer(many=True)
+    cursor = serializers.IntegerField(help_text="Give it as `after` for what comes next.")
+    is_end = serializers.BooleanField(help_text="Nothing will come any more.")
+
+
+class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Upgrade]):
+    """What happened, happens or is to happen to each device, newest first."""
+
+    queryset = history()
+    serializer_class = UpgradeSerializer
+    filterset_class = UpgradeFilter
+    ordering = ("-created_at", "-id")
+    lookup_value_converter = "uuid"
+
+    @extend_schema(request=UpgradeOrderSerializer, responses={201: UpgradeSerializer})
+    def create(self, request: Request) -> Response:
+        """Apply an artifact to one device, now. 409 names the `holder` when the device is busy."""
+        order = order_in(request, UpgradeOrderSerializer)
+        return self._created(apply_artifact(actor=actor_in(request), **order))
+
+    @extend_schema(request=ReasonSerializer, responses=UpgradeSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, **_path: object) -> Response:
+        """Cancel: a waiting upgrade is over, a running one stops at its next safe point or goes back."""
+        reason = order_in(request, ReasonSerializer)["reason"]
+        upgrade = cancel_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
+        return Response(self.get_serializer(upgrade).data)
+
+    @extend_schema(request=ReasonSerializer, responses={201: UpgradeSerializer})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, **_path: object) -> Response:
+        """Do the same again, as a new upgrade that `retries` this one."""
+        reason = order_in(request, ReasonSerializer)["reason"]
+        return self._created(
+            retry_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
+        )
+
+    @extend_schema(request=ReasonSerializer, responses={201: UpgradeSerializer})
+    @action(detail=True, methods=["post"], url_path="roll-back")
+    def roll_back(self, request: Request, **_path: object) -> Response:
+        """Take this upgrade back, by a new one that `undoes` it."""
+        reason = order_in(request, ReasonSerializer)["reason"]
+        return self._created(
+            roll_back_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
+        )
+
+    @extend_schema(parameters=[EventWords], responses=EventPageSerializer, filters=False)
+    @action(detail=True)
+    def events(self, request: Request, **_path: object) -> Response:
+        """What happened after a cursor, in order: ask again with the new cursor until `is_end`."""
+        words = words_in(request, EventWords)
+        page = events_after(self.get_object(), words["after"], limit=words["limit"])
+        return Response(EventPageSerializer(page).data)
+
+    def _created(self, upgrade: Upgrade) -> Response:
+        return created(self.get_serializer(upgrade).data, route="upgrades", request=self.request)
