@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
@@ -24,6 +25,8 @@ QUICK_SECONDS = 60.0
 STALL_SECONDS = 300.0
 """A transfer may take any time, but not this long without a byte moving."""
 
+# The third is how GNU tar says it.
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded|: Wrote only \d+ of \d+ bytes")
 _GREETING_SECONDS = 30.0
 _MOST_NOISE_BYTES = 65536
 _WAIT_SECONDS = 0.2
@@ -96,7 +99,7 @@ class RunningCommand:
 
     def begin(self, watch: Watch) -> None:
         """The device has said which session it is; only now does it learn the command."""
-        greeted = Watch(limit_seconds=min(_GREETING_SECONDS, watch.left_seconds()))
+        greeted = Watch(limit_seconds=_GREETING_SECONDS)
         heard = b""
         while self._session is None:
             piece = self._stream.move(memoryview(b""), wait_seconds=_WAIT_SECONDS).output
@@ -108,8 +111,8 @@ class RunningCommand:
             elif piece == b"" or len(heard) > _MOST_NOISE_BYTES:
                 said = (before + self._stream.errors())[-500:].decode("utf-8", "replace").strip()
                 raise DeviceUnreachable(f"The login does not give us a POSIX shell. {said}".strip())
+            watch.tick()
             try:
-                watch.tick()
                 greeted.tick()
             except CommandTimedOut:
                 raise DeviceUnreachable("The login's shell does not answer.") from None
@@ -245,8 +248,8 @@ def ask(link: Link, words: Sequence[str], *, input_: Iterable[bytes] | None = No
         if input_ is not None
         else Watch(limit_seconds=QUICK_SECONDS)
     )
-    result = converse(link, shell_text(words, env={"LC_ALL": "C"}), watch=watch, input_=input_)
-    return demand_success(result)
+    text = shell_text(words, env={"LC_ALL": "C"})
+    return demand_success(converse(link, text, watch=watch, input_=input_, kill_after_seconds=1))
 
 
 def demand_success(result: Result) -> str:
@@ -255,7 +258,7 @@ def demand_success(result: Result) -> str:
     if result.status == 0:
         return said
     last = said[-2048:].encode("utf-8", "replace").decode().strip()
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+    if _NO_ROOM.search(said):
         raise OutOfSpace(f"The device has no room: {last[-300:]}")
     raise CommandFailed(
         f"A command on the device ended with status {result.status}: {last[-300:] or 'it said nothing'}",

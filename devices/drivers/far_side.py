@@ -70,8 +70,8 @@ exit "$r"
 
 BOOT_WORDS = ("sh", "-c", _BOOT, "sh", _LEADER)
 
-# end_session SID TENTHS: TERM, then KILL for all but the leader (which may want to write down how its command ended),
-# then KILL for all. True when nobody is left.
+# end_session SID TENTHS: TERM once for each, newcomers too; then KILL for all but the leader, which may want to write down
+# how its command ended; then KILL for all. True when nobody is left.
 END_SESSION = (
     LIST_SESSION
     + r"""
@@ -79,14 +79,17 @@ emptied() {
   n=0
   while list_session "$1"; [ -n "$members" ]; do
     [ "$n" -lt "$2" ] || return 1
+    for pid in $members; do
+      case $told in *" $pid "*) continue ;; esac
+      kill -s TERM "$pid" 2>/dev/null
+      told="$told$pid "
+    done
     n=$((n + 1))
     nap
   done
 }
 end_session() {
-  list_session "$1"
-  [ -n "$members" ] || return 0
-  kill -s TERM $members 2>/dev/null
+  told=' '
   emptied "$1" "$2" && return 0
   for pid in $members; do [ "$pid" = "$1" ] || kill -s KILL "$pid" 2>/dev/null; done
   emptied "$1" 20 && return 0

@@ -16,7 +16,6 @@ from devices.errors import CommandFailed, DeviceError, UnsafeName
 # An input that ends because the connection broke looks like one that is whole. So the bytes are only counted here, and
 # the name is given by a second command. When nobody listens to the count any more, nobody will send that one: clean up.
 _RECEIVE = r"""
-trap 'rm -f -- "$2"; exit 1' HUP INT TERM
 trap '' PIPE
 mkdir -p -- "$1" && cat >"$2" && n=$(wc -c <"$2") && printf 'received %s\n' "$n" && exit 0
 rm -f -- "$2"

@@ -86,7 +86,7 @@ class LocalStream:
                 output = self._read(self._out)
                 self._open_output = output != b""
             else:
-                self._errors = (self._errors + (self._read(self._err) or b""))[-_ERROR_BYTES:]
+                self._read_errors()
         return Moved(taken=taken, output=output)
 
     def _want_to_write(self, *, wanted: bool) -> None:
@@ -123,7 +123,14 @@ class LocalStream:
         return self._process.poll()
 
     def errors(self) -> bytes:
+        while self._err in self._selector.get_map() and self._read_errors():
+            pass
         return self._errors
+
+    def _read_errors(self) -> bool:
+        piece = self._read(self._err)
+        self._errors = (self._errors + (piece or b""))[-_ERROR_BYTES:]
+        return bool(piece)
 
     def close(self) -> None:
         self._selector.close()

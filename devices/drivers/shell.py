@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 OnOutput = Callable[[bytes], None]
 """Called with each piece of output as it comes (stdout and stderr in the order of arrival). What it raises ends the
@@ -57,6 +58,17 @@ class TreeFile:
 class Shell(Protocol):
     """Access to one device's command line and files. See the module's docstring for what holds for all methods."""
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """As `close`."""
+        ...
+
     def run(  # noqa: PLR0913 - the one call that everything else is a case of
         self,
         command: Sequence[str],
@@ -69,7 +81,7 @@ class Shell(Protocol):
         on_tick: OnTick | None = None,
         keep_bytes: int = 65536,
     ) -> Result:
-        """The command has ended; nothing of it runs any more. `env` adds to the login's environment, `cwd` is the home if None."""
+        """The command has ended; nothing of it runs any more. `env` adds to the login's, `cwd` is the home if None."""
         ...
 
     def put_file(self, path: str, chunks: Iterable[bytes], *, mode: int = 0o644) -> int:

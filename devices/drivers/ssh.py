@@ -94,6 +94,7 @@ class SshLink:
         with self._broken_is_unreachable("could not be made"):
             place = (self._address.host, self._address.port)
             sock = socket.create_connection(place, timeout=self._connect_seconds)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # The kernel gives up on bytes that nobody acknowledges, also while we are stuck sending them.
             sock.setsockopt(
                 socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._silence_seconds * 1000)
@@ -161,8 +162,7 @@ class SshStream:
         self._errors = b""
 
     def move(self, pending: memoryview, *, wait_seconds: float) -> Moved:
-        while self._channel.recv_stderr_ready():
-            self._errors = (self._errors + self._channel.recv_stderr(_PIECE_BYTES))[-_ERROR_BYTES:]
+        self.errors()  # unread, they would fill the window that output and errors share
         if not pending:
             return Moved(taken=0, output=self._receive(wait_seconds))
         if self._channel.recv_ready():
@@ -207,6 +207,8 @@ class SshStream:
         return self._channel.exit_status
 
     def errors(self) -> bytes:
+        while self._channel.recv_stderr_ready():
+            self._errors = (self._errors + self._channel.recv_stderr(_PIECE_BYTES))[-_ERROR_BYTES:]
         return self._errors
 
     def close(self) -> None:

@@ -46,7 +46,6 @@ place() {
     mv -- "$stage" "$target"
   fi
 }
-trap 'rm -rf -- "$stage"; exit 1' HUP INT TERM
 umask 022
 mkdir -p -- "${target%/*}/" && mkdir -- "$stage" &&
   tar -x -p -o -f - -C "$stage" && [ -f "$stage/$seal" ] && rm -f -- "$stage/$seal" &&
