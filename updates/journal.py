@@ -28,7 +28,6 @@ from updates.machine import (
     CANCELLABLE,
     PROGRESS,
     REPEAT_LIMIT,
-    ROLLBACK_STATES,
     Arrow,
     Event,
     Outcome,
@@ -47,6 +46,11 @@ LOOK_SECONDS = 1.0
 
 ENDINGS = frozenset({State.ROLLING_BACK, State.FAILING, State.CLEANING, State.FINISHED})
 """A failure that leads here is the upgrade's; one that leads elsewhere was got over."""
+
+WELL = frozenset({Event.DONE, Event.NOTHING_TO_DO, Event.ALREADY_THERE})
+"""A step that ended like this gives way to a cancel: what was cancelled during the download is never installed."""
+
+NO_WAY_BACK = Failure(code="UPD-302", sentence="What it installs cannot be rolled back.")
 
 REPEATED_TOO_OFTEN = Failure(
     code="UPD-301",
@@ -100,11 +104,13 @@ class DatabaseJournal:
 
     def take(self, event: Event, *, failure: Failure | None = None) -> State:
         chosen = arrow(self.state, event)
+        if chosen.outcome is Outcome.BROKEN and failure is None:
+            failure = NO_WAY_BACK
         self._flush_all()
         with transaction.atomic():
             if self.state is State.PENDING and chosen.to in ACTIVE:
                 self._check_turn()
-            if self._is_last_call(chosen) and self._is_cancel_wanted():
+            if self.state in CANCELLABLE and event in WELL and self._is_cancel_wanted():
                 event, chosen = Event.CANCEL, arrow(self.state, Event.CANCEL)
             if self._row.repeats >= REPEAT_LIMIT and self._is_repeat(chosen):
                 self._end_broken(event, failure=REPEATED_TOO_OFTEN)
@@ -179,15 +185,6 @@ class DatabaseJournal:
         ahead = ahead_of(self._row)
         if ahead is not None:
             raise TargetBusy(f"{self._row.device} is busy with {ahead}.", holder=str(ahead.pk))
-
-    def _is_last_call(self, chosen: Arrow) -> bool:
-        """Whether this arrow leaves the last state in which a cancel is heard."""
-        return (
-            self.state in CANCELLABLE
-            and chosen.to not in CANCELLABLE
-            and chosen.outcome in (None, Outcome.SUCCEEDED)
-            and chosen.to not in ROLLBACK_STATES
-        )
 
     def _is_cancel_wanted(self) -> bool:
         """A cancel that was accepted is never lost: the row is locked, so none can be accepted after this answer."""
@@ -353,7 +350,7 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
     TooLate when the state does not allow it any more. Returns the state in which the cancel was asked for.
     """
     with transaction.atomic():
-        row = Upgrade.objects.select_for_update().select_related("device").get(pk=upgrade_id)
+        row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
         state = State(row.state)
         if state not in CANCELLABLE:
             raise TooLate(f"It is too late to cancel: the upgrade is {state.replace('_', ' ')}.")
