@@ -7,6 +7,7 @@ import re
 import uuid
 from typing import BinaryIO, Final, cast
 
+from django.conf import settings
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
@@ -30,6 +31,10 @@ def upload_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Arti
     `file` is read twice, in pieces: to verify and to store.
     """
     actor.require("updates.upload_artifact")
+    if file.size > settings.UPLOAD_LIMIT_BYTES:
+        raise ArtifactRefused(
+            "too-big", f"The file has {file.size} bytes; {settings.UPLOAD_LIMIT_BYTES} are allowed."
+        )
     file.seek(0)
     description = read_artifact(cast(BinaryIO, file))
     sha256 = _digest(file)

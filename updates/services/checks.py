@@ -13,6 +13,7 @@ from devices.errors import DeviceError, DeviceUnreachable
 from devices.models import Device
 from portal.core import audit, clock
 from portal.core.actors import Actor
+from portal.core.errors import Refused
 from updates import dispatch
 from updates.models import Artifact, Check
 from updates.plan import ArtifactPlan
@@ -24,8 +25,11 @@ from updates.services.recipes import artifact_recipe
 
 
 def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Actor) -> list[Check]:
-    """A check of each device is on its way; until it is done its verdict is `waiting`."""
+    """A check of each device is on its way; until it is done its verdict is `waiting`. Refused when no device is chosen."""
     actor.require("updates.check_artifact")
+    chosen = list(devices)
+    if not chosen:
+        raise Refused("No device is chosen.")
     now = clock.now()
     with transaction.atomic():
         checks = [
@@ -42,7 +46,7 @@ def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Acto
                     "checked_at": None,
                 },
             )[0]
-            for device in devices
+            for device in chosen
         ]
         audit.record(
             actor=actor, action="artifact.check", subject=artifact, data={"devices": len(checks)}
