@@ -7,6 +7,7 @@ holds the upgrade by now: LeaseLost, and nothing was written.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -163,7 +164,9 @@ class DatabaseJournal:
         self._write(facts=self._row.facts)
 
     def seconds_left(self) -> float:
-        limit = settings.STATE_LIMIT_SECONDS.get(self._row.state, 0)
+        limit = settings.STATE_LIMIT_SECONDS.get(
+            self._row.state, math.inf
+        )  # nothing runs while it waits
         return float(limit - (clock.now() - self._row.state_entered_at).total_seconds())
 
     def tick(self) -> bool:
