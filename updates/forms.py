@@ -83,23 +83,9 @@ class SelectionForm(forms.Form):
         return select_devices(**self.selection())
 
 
-class DeployForm(SelectionForm, ReasonForm):
-    name = forms.CharField(
-        required=False,
-        max_length=200,
-        help_text="The artifact's name, if empty.",
-        widget=UnfoldAdminTextInputWidget(),
-    )
-    force = forms.BooleanField(
-        label="Also where it is installed already",
-        required=False,
-        widget=UnfoldBooleanWidget(),
-    )
-    expected = forms.IntegerField(required=False, widget=forms.HiddenInput())
-    field_order = ("devices", "groups", "everything", "reason", "name", "force")
+class ArtifactForm(ReasonForm):
+    """An artifact, looked up by name, and why."""
 
-
-class ApplyForm(ReasonForm):
     artifact = forms.ModelChoiceField(
         queryset=Artifact.objects.all(),
         widget=AutocompleteSelect(
@@ -107,6 +93,27 @@ class ApplyForm(ReasonForm):
         ),
     )
     force = forms.BooleanField(
-        label="Even if it is installed already", required=False, widget=UnfoldBooleanWidget()
+        label="Also where it is installed already", required=False, widget=UnfoldBooleanWidget()
     )
-    field_order = ("artifact", "reason", "force")
+    field_order: tuple[str, ...] = ("artifact", "reason", "force")
+
+
+class DeployForm(SelectionForm, ArtifactForm):
+    """`expected` is how many devices the preview showed; the confirmation is for that many."""
+
+    name = forms.CharField(
+        required=False,
+        max_length=200,
+        help_text="The artifact's name, if empty.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    expected = forms.IntegerField(required=False, widget=forms.HiddenInput())
+    field_order: tuple[str, ...] = (
+        "artifact",
+        "devices",
+        "groups",
+        "everything",
+        "reason",
+        "name",
+        "force",
+    )

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
+from django.templatetags.static import static
 
 from portal.settings.environment import BASE_DIR, VAR_DIR, env
 from portal.settings.own_redis import own_socket
@@ -101,6 +102,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env("TIME_ZONE", default="UTC")
@@ -125,13 +127,31 @@ REDIS_URL = env("REDIS_URL", default="") or f"unix://{quote(str(OWN_REDIS_SOCKET
 RQ_QUEUES = {"updates": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1}}
 RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}
 
-UNFOLD = {
+UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Fleetwright",
     "SITE_HEADER": "Fleetwright",
     "SITE_SUBHEADER": "Update a fleet, know what happened",
     "SITE_SYMBOL": "conveyor_belt",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _request: static("fleetwright/pages.css")],
+    "DASHBOARD_CALLBACK": "portal.dashboard.add_numbers",
+    "SIDEBAR": {"navigation": "portal.sites.navigation"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        },
+    },
 }
 
 structlog.configure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -49,9 +50,8 @@ class DeleteArtifact(VerbPage):
     button = "Delete artifact"
     is_danger = True
 
-    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().setup(request, *args, **kwargs)
-        self.artifact = get_object_or_404(Artifact, pk=kwargs["pk"])
+    def find(self) -> None:
+        self.artifact = get_object_or_404(Artifact, pk=self.kwargs["pk"])
 
     def title(self) -> str:
         return f"Delete {self.artifact}"
@@ -91,6 +91,15 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
     )
 
 
+def artifact_asked_for(request: HttpRequest) -> dict[str, Any]:
+    """A form's first values: the artifact that the address asks for, if there is such a one."""
+    try:
+        wanted = UUID(request.GET.get("artifact", ""))
+    except ValueError:
+        return {}
+    return {"artifact": Artifact.objects.filter(pk=wanted).first()}
+
+
 def _needs(artifact: Artifact) -> dict[str, list[str]]:
     """Everything that a device has to provide, under one roof: key and accepted values."""
     needs: dict[str, list[str]] = {"device_type": artifact.device_types}
@@ -98,7 +107,8 @@ def _needs(artifact: Artifact) -> dict[str, list[str]]:
         needs["artifact_name"] = artifact.depends_names
     if artifact.depends_groups:
         needs["artifact_group"] = artifact.depends_groups
-    return needs | artifact.depends
+    needs.update(artifact.depends)
+    return needs
 
 
 def _buttons(request: HttpRequest, artifact: Artifact) -> list[Button]:
@@ -106,7 +116,7 @@ def _buttons(request: HttpRequest, artifact: Artifact) -> list[Button]:
     return [
         Button(
             "Deploy",
-            reverse("admin:updates_deployment_add") + f"?artifact={artifact.pk}",
+            reverse("admin:updates_deployment_deploy") + f"?artifact={artifact.pk}",
             why_not=why_not_permitted(request, "updates.deploy_artifact"),
             is_main=True,
         ),

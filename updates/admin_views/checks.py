@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -18,21 +17,12 @@ from django_htmx.http import HttpResponseClientRefresh
 from devices.models import Device
 from portal.core.errors import Refused
 from portal.core.pages import fragment, mark_of, require, why_not_permitted
+from updates.admin_views.panel import Panel
 from updates.forms import SelectionForm
 from updates.models import Artifact, Check
 from updates.services.checks import is_stale, request_checks
 
 PAGE = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """The checks of an artifact as they are now. `mark` names what is shown, so that a poll can ask for news only."""
-
-    html: str
-    mark: str
-    is_waiting: bool
-    url: str
 
 
 def checks_panel(request: HttpRequest, artifact: Artifact) -> Panel:
@@ -53,11 +43,14 @@ def checks_panel(request: HttpRequest, artifact: Artifact) -> Panel:
             ],
             "why_not": why_not_permitted(request, "updates.check_artifact"),
         },
-        request=request,
     )
     url = reverse("admin:updates_artifact_checks", args=[artifact.pk])
     return Panel(
-        html, mark_of(html), bool(counts[Check.Verdict.WAITING]), f"{url}?checks={shown.number}"
+        html,
+        mark_of(html),
+        is_waiting=bool(counts[Check.Verdict.WAITING]),
+        url=f"{url}?checks={shown.number}",
+        seconds=2,
     )
 
 
@@ -68,7 +61,7 @@ def checks_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
         return HttpResponseClientRefresh()
     require(request, "updates.view_artifact")
     panel = checks_panel(request, get_object_or_404(Artifact, pk=pk))
-    html = render_to_string("components/live.html", {"panel": panel, "seconds": 2})
+    html = render_to_string("components/live.html", {"panel": panel})
     return fragment(
         html,
         is_new=panel.mark != request.GET.get("mark"),

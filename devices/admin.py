@@ -1,0 +1,137 @@
+"""Devices, groups and credentials in the admin. Plain rows are edited here; verbs have pages of their own."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
+
+from devices import admin_views
+from devices.forms import CredentialForm, DeviceGroupForm
+from devices.models import Credential, Device, DeviceGroup
+from devices.queries import devices_in
+from portal.core import audit
+from portal.core.actors import actor_of
+
+PER_PAGE = 50
+NAMES = 20
+
+
+class RecordedAdmin(ModelAdmin):
+    """Plain edits, each with an audit entry that names the changed fields and never their values."""
+
+    list_per_page = PER_PAGE
+    show_full_result_count = False
+    actions = None
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Model,
+        form: ModelForm[Model],
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        self._record(request, obj, verb="change" if change else "create", fields=form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        self._record(request, obj, verb="delete", fields=[])
+        super().delete_model(request, obj)
+
+    def _record(self, request: HttpRequest, obj: Model, *, verb: str, fields: list[str]) -> None:
+        audit.record(
+            actor=actor_of(request.user),
+            action=f"{obj._meta.model_name}.{verb}",
+            subject=obj,
+            data={"fields": fields} if fields else {},
+        )
+
+
+@admin.register(Device)
+class DeviceAdmin(RecordedAdmin):
+    list_display = ("name", "device_type", "driver", "installed", "last_seen", "reach")
+    search_fields = ("name", "host", "device_type")
+    list_filter = (("device_type", FieldTextFilter), ("driver", ChoicesDropdownFilter))
+    list_filter_submit = True
+    autocomplete_fields = ("credential",)
+    fieldsets = (
+        (None, {"fields": ("name", "device_type", "driver")}),
+        ("How to reach it", {"fields": ("host", "port", "credential", "root")}),
+    )
+
+    @admin.display(description="Installed")
+    def installed(self, device: Device) -> str:
+        return device.artifact_name or "not known"
+
+    @admin.display(description="Reachable")
+    def reach(self, device: Device) -> str:
+        if device.unreachable_reason:
+            return f"No: {device.unreachable_reason}"
+        return "Yes" if device.last_seen else "Not asked yet"
+
+    def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
+        if not (object_id.isascii() and object_id.isdigit()):
+            raise Http404
+        devices = Device.objects.select_related("credential")
+        return admin_views.device_page(request, get_object_or_404(devices, pk=int(object_id)))
+
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Django's own form; the device's page has taken its usual address."""
+        return super().change_view(request, str(pk))
+
+    def get_urls(self) -> list[URLPattern]:
+        own = self.admin_site.admin_view
+        return [
+            path("<int:pk>/edit/", own(self.edit_view), name="devices_device_edit"),
+            path("<int:pk>/refresh/", own(admin_views.refresh), name="devices_device_refresh"),
+            path(
+                "<int:pk>/host-key/",
+                own(admin_views.ConfirmHostKey.as_view()),
+                name="devices_device_host_key",
+            ),
+            *super().get_urls(),
+        ]
+
+
+@admin.register(DeviceGroup)
+class DeviceGroupAdmin(RecordedAdmin):
+    form = DeviceGroupForm
+    list_display = ("name", "kind", "how_many", "description")
+    search_fields = ("name", "description")
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    autocomplete_fields = ("members",)
+    readonly_fields = ("right_now",)
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "description", "right_now")}),
+        ("Static: its members", {"fields": ("members",)}),
+        (
+            "Dynamic: all devices that this finds",
+            {"fields": ("q", "device_type", "driver", "installed", "unreachable")},
+        ),
+    )
+
+    @admin.display(description="Devices now")
+    def how_many(self, group: DeviceGroup) -> int:
+        return devices_in(group).count()
+
+    @admin.display(description="Devices in it right now")
+    def right_now(self, group: DeviceGroup) -> str:
+        if group._state.adding:
+            return "Save it to see them."
+        found = devices_in(group)
+        names = ", ".join(found.values_list("name", flat=True)[:NAMES])
+        count = found.count()
+        return f"{count}: {names}{' and others' if count > NAMES else ''}" if count else "None"
+
+
+@admin.register(Credential)
+class CredentialAdmin(RecordedAdmin):
+    form = CredentialForm
+    list_display = ("name", "kind", "username", "created_at")
+    search_fields = ("name", "username")
+    fields = ("name", "kind", "username", "new_secret", "new_passphrase")

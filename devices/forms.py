@@ -1,0 +1,118 @@
+"""Forms for devices, groups and credentials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from devices.models import Credential, Device, DeviceGroup
+from devices.queries import devices_matching
+from portal.core.errors import Refused
+
+if TYPE_CHECKING:
+    CredentialModelForm = forms.ModelForm[Credential]
+    GroupModelForm = forms.ModelForm[DeviceGroup]
+else:
+    CredentialModelForm = forms.ModelForm
+    GroupModelForm = forms.ModelForm
+
+KEEP = "Leave it empty to keep the one that is set; it is never shown."
+ANY = ("", "Any")
+
+
+class CredentialForm(CredentialModelForm):
+    """A secret is taken in and never given out: an empty field keeps what is stored."""
+
+    new_secret = forms.CharField(
+        label="Secret",
+        required=False,
+        strip=False,
+        help_text="A private key in OpenSSH or PEM form, or a password.",
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    new_passphrase = forms.CharField(
+        label="Passphrase of the key",
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"type": "password", "autocomplete": "off"}),
+    )
+
+    class Meta:
+        model = Credential
+        fields = ("name", "kind", "username")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Django has it
+        super().__init__(*args, **kwargs)
+        if self.instance.secret:
+            self.fields["new_secret"].help_text = f"Set. {KEEP}"
+        if self.instance.passphrase:
+            self.fields["new_passphrase"].help_text = f"Set. {KEEP}"
+
+    def clean_new_secret(self) -> str:
+        secret: str = self.cleaned_data["new_secret"].replace("\r\n", "\n")
+        if not secret.strip() and not self.instance.secret:
+            raise forms.ValidationError("A credential needs a secret.")
+        return secret
+
+    def save(self, commit: bool = True) -> Credential:  # noqa: FBT001, FBT002 - as Django has it
+        if self.cleaned_data["new_secret"].strip():
+            self.instance.secret = self.cleaned_data["new_secret"]
+        if self.cleaned_data["new_passphrase"]:
+            self.instance.passphrase = self.cleaned_data["new_passphrase"]
+        return super().save(commit)
+
+
+class DeviceGroupForm(GroupModelForm):
+    """The words of a dynamic group's filter are fields of their own."""
+
+    q = forms.CharField(
+        label="Name, host or type contains",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    device_type = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget())
+    driver = forms.ChoiceField(
+        choices=[ANY, *Device.Driver.choices], required=False, widget=UnfoldAdminSelectWidget()
+    )
+    installed = forms.CharField(
+        label="Installed artifact", required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    unreachable = forms.ChoiceField(
+        label="Reachable",
+        choices=[ANY, ("false", "Reachable"), ("true", "Unreachable")],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    words = ("q", "device_type", "driver", "installed", "unreachable")
+
+    class Meta:
+        model = DeviceGroup
+        fields = ("name", "kind", "description", "members")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Django has it
+        super().__init__(*args, **kwargs)
+        for word in self.words:
+            self.fields[word].initial = self.instance.filter.get(word, "")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        is_dynamic = cleaned.get("kind") == DeviceGroup.Kind.DYNAMIC
+        found = {word: cleaned[word] for word in self.words if cleaned.get(word)}
+        if found and not is_dynamic:
+            raise forms.ValidationError("A static group has members, not a filter.")
+        if is_dynamic and cleaned.get("members"):
+            raise forms.ValidationError("A dynamic group has a filter, not members.")
+        try:
+            devices_matching(found)
+        except Refused as error:
+            raise forms.ValidationError(str(error)) from error
+        self.instance.filter = found
+        return cleaned

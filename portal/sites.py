@@ -1,0 +1,60 @@
+"""What the admin's sidebar leads to: for each user, what they may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+from django.urls import reverse
+
+GROUPS = (
+    (
+        "",
+        (
+            ("Overview", "dashboard", "admin:index", ""),
+            ("Artifacts", "deployed_code", "admin:updates_artifact_changelist", "updates.view_artifact"),
+            ("Deployments", "rocket_launch", "admin:updates_deployment_changelist", "updates.view_deployment"),
+            ("History", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
+            ("Update Modules", "extension", "admin:updates_updatemodule_changelist", "updates.view_updatemodule"),
+        ),
+    ),
+    (
+        "Fleet",
+        (
+            ("Devices", "devices", "admin:devices_device_changelist", "devices.view_device"),
+            ("Groups", "workspaces", "admin:devices_devicegroup_changelist", "devices.view_devicegroup"),
+            ("Credentials", "key", "admin:devices_credential_changelist", "devices.view_credential"),
+        ),
+    ),
+    (
+        "Portal",
+        (
+            ("Audit entries", "fact_check", "admin:core_auditevent_changelist", "core.view_auditevent"),
+            ("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
+            ("User groups", "group", "admin:auth_group_changelist", "auth.view_group"),
+            ("API tokens", "token", "admin:core_apitoken_changelist", "core.view_apitoken"),
+        ),
+    ),
+)  # fmt: skip
+"""Title of the group; title, icon, address and needed permission of each item."""
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar, without what the user may not see."""
+    return [
+        {
+            "title": title,
+            "separator": bool(title),
+            "items": [
+                {"title": item, "icon": icon, "link": reverse(address)}
+                for item, icon, address, permission in items
+                if not permission or _may(request.user, permission)
+            ],
+        }
+        for title, items in GROUPS
+    ]
+
+
+def _may(user: User | AnonymousUser, permission: str) -> bool:
+    return user.has_perm(permission)

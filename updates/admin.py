@@ -1,0 +1,227 @@
+"""Lists of artifacts, deployments and upgrades, and the addresses of their pages. No rules here: see the services."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    FieldTextFilter,
+    MultipleChoicesDropdownFilter,
+    RangeDateTimeFilter,
+)
+
+from portal.core.admin import ReadOnlyAdmin, component
+from updates.admin_views import artifacts, checks, deployments, update_modules, upgrade_verbs
+from updates.admin_views import upgrades as upgrade_pages
+from updates.models import Artifact, Deployment, UpdateModule, Upgrade, UpgradeEvent
+from updates.queries import history
+
+
+@admin.register(Artifact)
+class ArtifactAdmin(ReadOnlyAdmin):
+    list_display = (
+        "name", "payload_type", "for_types", "shown_size", "is_signed", "uploaded_by", "uploaded_at",
+    )  # fmt: skip
+    search_fields = ("name", "payload_type", "notes", "sha256")
+    list_filter = ("payload_type", "is_signed", ("uploaded_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("uploaded_by",)
+    list_before_template = "updates/artifact_list_head.html"
+
+    @admin.display(description="Device types")
+    def for_types(self, artifact: Artifact) -> str:
+        return ", ".join(artifact.device_types)
+
+    @admin.display(description="Size", ordering="size")
+    def shown_size(self, artifact: Artifact) -> str:
+        return filesizeformat(artifact.size)
+
+    def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
+        artifact = get_object_or_404(
+            Artifact.objects.select_related("uploaded_by"), pk=uuid_or_404(object_id)
+        )
+        return artifacts.artifact_page(request, artifact)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = self.admin_site.admin_view
+        return [
+            path(
+                "upload/",
+                own(artifacts.UploadArtifact.as_view()),
+                name="updates_artifact_upload",
+            ),
+            path("<uuid:pk>/checks/", checks.checks_fragment, name="updates_artifact_checks"),
+            path("<uuid:pk>/check/", own(checks.order_checks), name="updates_artifact_check"),
+            path(
+                "<uuid:pk>/delete-page/",
+                own(artifacts.DeleteArtifact.as_view()),
+                name="updates_artifact_delete_page",
+            ),
+            *super().get_urls(),
+        ]
+
+
+@admin.register(UpdateModule)
+class UpdateModuleAdmin(ReadOnlyAdmin):
+    list_display = ("name", "version", "shown_size", "notes", "uploaded_by", "uploaded_at")
+    search_fields = ("name", "notes")
+    list_select_related = ("uploaded_by",)
+    list_before_template = "updates/update_module_list_head.html"
+
+    @admin.display(description="Size", ordering="size")
+    def shown_size(self, module: UpdateModule) -> str:
+        return filesizeformat(module.size)
+
+    def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
+        module = get_object_or_404(UpdateModule, pk=number_or_404(object_id))
+        return update_modules.update_module_page(request, module)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "upload/",
+                self.admin_site.admin_view(update_modules.UploadUpdateModule.as_view()),
+                name="updates_updatemodule_upload",
+            ),
+            *super().get_urls(),
+        ]
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(ReadOnlyAdmin):
+    list_display = ("name", "artifact", "reason", "requested_by_name", "created_at")
+    search_fields = ("name", "artifact__name", "reason", "requested_by_name")
+    list_filter = (("artifact", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("artifact",)
+    list_before_template = "updates/deployment_list_head.html"
+
+    def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
+        deployment = get_object_or_404(
+            Deployment.objects.select_related("artifact"), pk=uuid_or_404(object_id)
+        )
+        return deployments.deployment_page(request, deployment)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = self.admin_site.admin_view
+        return [
+            path(
+                "deploy/",
+                own(deployments.DeployArtifact.as_view()),
+                name="updates_deployment_deploy",
+            ),
+            path(
+                "<uuid:pk>/counts/", deployments.counts_fragment, name="updates_deployment_counts"
+            ),
+            path(
+                "<uuid:pk>/cancel/",
+                own(deployments.CancelDeployment.as_view()),
+                name="updates_deployment_cancel",
+            ),
+            *super().get_urls(),
+        ]
+
+
+@admin.register(Upgrade)
+class UpgradeAdmin(ReadOnlyAdmin):
+    list_display = (
+        "device", "versions", "badge", "kind", "requested_by_name", "shown_reason", "created_at",
+    )  # fmt: skip
+    search_fields = (
+        "device__name", "from_version", "to_version", "reason", "error", "requested_by_name",
+    )  # fmt: skip
+    list_filter = (
+        ("outcome", MultipleChoicesDropdownFilter),
+        ("state", MultipleChoicesDropdownFilter),
+        ("kind", MultipleChoicesDropdownFilter),
+        ("device", AutocompleteSelectFilter),
+        ("artifact", AutocompleteSelectFilter),
+        ("requested_by_name", FieldTextFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+
+    def get_queryset(self, _request: HttpRequest) -> Any:  # noqa: ANN401 - a query set of upgrades
+        return history()
+
+    @admin.display(description="Change")
+    def versions(self, upgrade: Upgrade) -> SafeString:
+        return component("versions", upgrade=upgrade)
+
+    @admin.display(description="Outcome", ordering="outcome")
+    def badge(self, upgrade: Upgrade) -> SafeString:
+        return component("outcome", upgrade=upgrade)
+
+    @admin.display(description="Reason")
+    def shown_reason(self, upgrade: Upgrade) -> str:
+        return upgrade.reason if len(upgrade.reason) < 80 else f"{upgrade.reason[:79]}…"
+
+    def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
+        upgrades = history().select_related("undoes__device", "retries__device")
+        upgrade = get_object_or_404(upgrades, pk=uuid_or_404(object_id))
+        return upgrade_pages.upgrade_page(request, upgrade)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/live/", upgrade_pages.live_fragment, name="updates_upgrade_live"),
+            path(
+                "<uuid:pk>/cancel/",
+                own(upgrade_verbs.CancelUpgrade.as_view()),
+                name="updates_upgrade_cancel",
+            ),
+            path(
+                "<uuid:pk>/retry/",
+                own(upgrade_verbs.RetryUpgrade.as_view()),
+                name="updates_upgrade_retry",
+            ),
+            path(
+                "<uuid:pk>/roll-back/",
+                own(upgrade_verbs.RollBackUpgrade.as_view()),
+                name="updates_upgrade_roll_back",
+            ),
+            path(
+                "apply/<int:device>/",
+                own(upgrade_verbs.ApplyArtifact.as_view()),
+                name="updates_upgrade_apply",
+            ),
+            path(
+                "of/<int:device>/",
+                upgrade_pages.device_fragment,
+                name="updates_upgrade_of_device",
+            ),
+            *super().get_urls(),
+        ]
+
+
+@admin.register(UpgradeEvent)
+class UpgradeEventAdmin(ReadOnlyAdmin):
+    list_display = ("upgrade", "seq", "at", "kind", "from_state", "event", "to_state", "call")
+    search_fields = ("upgrade__id", "call")
+    list_filter = (("kind", MultipleChoicesDropdownFilter), ("at", RangeDateTimeFilter))
+    list_filter_submit = True
+    list_select_related = ("upgrade__device",)
+    ordering = ("-id",)
+
+
+def uuid_or_404(text: str) -> UUID:
+    """The id that an address names; 404 when it cannot be one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
+
+
+def number_or_404(text: str) -> int:
+    """The number that an address names; 404 when it cannot be one."""
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise Http404
+    return int(text)

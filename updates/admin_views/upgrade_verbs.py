@@ -1,0 +1,122 @@
+"""Pages that ask for a reason and then do something with one upgrade: apply, cancel, retry, roll back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+
+from devices.models import Device
+from portal.core.pages import VerbPage
+from updates.admin_views.artifacts import artifact_asked_for
+from updates.forms import ArtifactForm
+from updates.models import Upgrade
+from updates.queries import history
+from updates.services.upgrades import (
+    apply_artifact,
+    cancel_upgrade,
+    retry_upgrade,
+    roll_back_upgrade,
+)
+
+
+class ApplyArtifact(VerbPage):
+    form_class = ArtifactForm
+    permission = "updates.apply_artifact"
+    button = "Apply"
+
+    def find(self) -> None:
+        self.device = get_object_or_404(Device, pk=self.kwargs["device"])
+
+    def title(self) -> str:
+        return f"Apply an artifact to {self.device}"
+
+    def back(self) -> str:
+        return reverse("admin:devices_device_change", args=[self.device.pk])
+
+    def says(self) -> list[str]:
+        installed = self.device.artifact_name or "nothing that the portal knows of"
+        return [
+            f"{self.device} is a {self.device.device_type}; installed is {installed}.",
+            "The upgrade starts at once, and goes back by itself if it fails.",
+        ]
+
+    def get_initial(self) -> dict[str, Any]:
+        return artifact_asked_for(self.request)
+
+    def act(self, form: forms.Form) -> str:
+        given = form.cleaned_data
+        upgrade = apply_artifact(
+            device=self.device,
+            artifact=given["artifact"],
+            actor=self.actor,
+            reason=given["reason"],
+            force=given["force"],
+        )
+        return _page_of(upgrade)
+
+
+class UpgradeVerb(VerbPage):
+    """A verb for the upgrade that the address names."""
+
+    def find(self) -> None:
+        self.upgrade = get_object_or_404(history(), pk=self.kwargs["pk"])
+
+    def title(self) -> str:
+        return f"{self.button}: {self.upgrade}"
+
+    def back(self) -> str:
+        return _page_of(self.upgrade)
+
+
+class CancelUpgrade(UpgradeVerb):
+    permission = "updates.cancel_upgrade"
+    button = "Cancel upgrade"
+    is_danger = True
+
+    def says(self) -> list[str]:
+        return [
+            "An upgrade that waits is over at once.",
+            "One that runs stops at its next safe point; what it changed already is taken back.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        cancel_upgrade(upgrade=self.upgrade, actor=self.actor, reason=form.cleaned_data["reason"])
+        messages.success(self.request, "The cancel is on its way.")
+        return _page_of(self.upgrade)
+
+
+class RetryUpgrade(UpgradeVerb):
+    permission = "updates.retry_upgrade"
+    button = "Retry"
+
+    def says(self) -> list[str]:
+        return [f"A new upgrade of {self.upgrade.device} does the same again."]
+
+    def act(self, form: forms.Form) -> str:
+        reason = form.cleaned_data["reason"]
+        return _page_of(retry_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason))
+
+
+class RollBackUpgrade(UpgradeVerb):
+    permission = "updates.roll_back_upgrade"
+    button = "Roll back"
+    is_danger = True
+
+    def says(self) -> list[str]:
+        earlier = self.upgrade.from_version or "what was there before"
+        return [
+            f"A new upgrade of {self.upgrade.device} takes {self.upgrade.to_version} back.",
+            f"Afterwards it has {earlier} again.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        reason = form.cleaned_data["reason"]
+        return _page_of(roll_back_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason))
+
+
+def _page_of(upgrade: Upgrade) -> str:
+    return reverse("admin:updates_upgrade_change", args=[upgrade.pk])
