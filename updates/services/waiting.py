@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from updates import dispatch
+from updates import dispatch, journal
 from updates.machine import ACTIVE, State
 from updates.models import Upgrade
 
@@ -20,6 +20,11 @@ def start_next(finished: Upgrade) -> None:
     )
     if waiting is not None:
         dispatch.start_upgrades([waiting])
+
+
+def waits_for(upgrade: Upgrade) -> Upgrade | None:
+    """What has to end on the device before `upgrade` may start: the one that is active, else an older one that waits."""
+    return journal.ahead_of(upgrade)
 
 
 def ready() -> QuerySet[Upgrade]:
