@@ -35,7 +35,7 @@ class Caller:
             token = create_token(user=user, name="tests", actor=PORTAL)
             self.client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
 
-    def get(self, path: str, **query: object) -> Answer:
+    def get(self, path: str, **query: str | int | list[str]) -> Answer:
         return _answer(self.client.get(_url(path), query))
 
     def post(self, path: str, **order: object) -> Answer:

@@ -25,9 +25,7 @@ def stored() -> set[Path]:
     return {path for path in root.rglob("*") if path.is_file()}
 
 
-def test_an_uploaded_artifact_is_described_at_once(
-    operator: Caller, mender_file: MakeFile
-) -> None:
+def test_an_uploaded_artifact_is_described_at_once(operator: Caller, mender_file: MakeFile) -> None:
     answer = operator.upload("artifacts", mender_file(), notes="For Friday")
 
     assert answer.status == 201, answer.body
@@ -163,9 +161,7 @@ def test_a_new_version_of_an_update_module_is_the_next_number(operator: Caller) 
 @pytest.mark.parametrize(
     ("name", "content"), [("web-file", b"exit 0"), ("../web-file", SCRIPT), ("web-file", b"")]
 )
-def test_what_is_no_update_module_is_refused(
-    operator: Caller, name: str, content: bytes
-) -> None:
+def test_what_is_no_update_module_is_refused(operator: Caller, name: str, content: bytes) -> None:
     before = stored()
 
     answer = operator.upload("update-modules", content, name=name)

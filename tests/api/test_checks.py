@@ -42,8 +42,9 @@ def test_a_check_that_was_done_says_what_was_found(
 
     assert found["verdict"] == "refused"
     assert not found["stale"]
-    assert {"what": "device type", "ok": False} == {
-        key: found["findings"][0][key] for key in ("what", "ok")
+    assert {key: found["findings"][0][key] for key in ("what", "ok")} == {
+        "what": "device type",
+        "ok": False,
     }
     assert found["changes"]["artifact_name"] == [None, "release-1"]
 

@@ -1,0 +1,132 @@
+"""Deployments over the API."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from devices.models import DeviceGroup
+from tests.api.caller import Caller
+from tests.api.conftest import MakeArtifact, MakeDevice
+from tests.api.problems import assert_problem
+from updates.models import Deployment, Upgrade
+
+pytestmark = pytest.mark.database
+
+
+def test_a_deployment_orders_an_upgrade_for_each_device_that_fits(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    artifact = make_artifact()
+    one, teapot = make_device(), make_device(device_type="teapot")
+
+    answer = operator.post("deployments", artifact=str(artifact.pk), all=True, reason="Fix it")
+
+    assert answer.status == 201, answer.body
+    assert answer.body["name"] == "release-1"
+    assert answer.body["selection"] == {"everything": True}
+    assert answer.body["requested_by"] == "alice"
+    assert [row["device"] for row in answer.body["left_out"]] == [teapot.name]
+    assert answer.body["counts"]["waiting"] == answer.body["counts"]["total"] == 1
+    assert operator.get(answer.headers["Location"]).body == answer.body
+    upgrades = operator.get("upgrades", deployment=answer.body["id"]).body["results"]
+    assert [row["device"]["name"] for row in upgrades] == [one.name]
+
+
+def test_devices_and_groups_are_chosen_together(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    artifact = make_artifact()
+    one, two, _three = make_device(), make_device(), make_device()
+    group = DeviceGroup.objects.create(name="Some")
+    group.members.add(one, two)
+
+    answer = operator.post(
+        "deployments",
+        artifact=str(artifact.pk),
+        devices=[one.pk],
+        groups=[group.pk],
+        reason="Fix it",
+        name="Friday",
+    )
+
+    assert answer.body["name"] == "Friday"
+    assert answer.body["selection"] == {"devices": [one.pk], "groups": [group.pk]}
+    assert answer.body["counts"]["total"] == 2
+
+
+def test_a_preview_says_who_gets_it_and_changes_nothing(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    artifact = make_artifact()
+    takes, has, teapot = make_device(), make_device(), make_device(device_type="teapot")
+    has.provides = {"artifact_name": "release-1", **artifact.provides}
+    has.save()
+
+    answer = operator.post("deployments/preview", artifact=str(artifact.pk), all=True)
+
+    assert answer.status == 200, answer.body
+    assert answer.body["takes"] == {"count": 1, "first": [{"id": takes.pk, "name": takes.name}]}
+    assert answer.body["unchanged"] == {"count": 1, "first": [{"id": has.pk, "name": has.name}]}
+    assert answer.body["left_out"]["count"] == 1
+    assert answer.body["left_out"]["first"][0]["device"] == teapot.name
+    assert not Deployment.objects.exists()
+    assert not Upgrade.objects.exists()
+
+
+def test_a_deployment_that_fits_nobody_is_refused(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    make_device(device_type="teapot")
+
+    answer = operator.post(
+        "deployments", artifact=str(make_artifact().pk), all=True, reason="Fix it"
+    )
+
+    assert_problem(answer, status=422, code="FW-100")
+    assert not Deployment.objects.exists()
+
+
+def test_an_order_that_is_wrong_names_its_fields(operator: Caller) -> None:
+    answer = operator.post(
+        "deployments", artifact=str(uuid.uuid4()), devices=["x", 2**70], groups=[1], reason=" "
+    )
+
+    assert_problem(answer, status=400, code="API-400")
+    assert set(answer.body["errors"]) == {
+        "artifact",
+        "devices.0",
+        "devices.1",
+        "groups",
+        "reason",
+    }
+
+
+def test_a_cancelled_deployment_leaves_nothing_waiting(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    make_device(), make_device()
+    deployment = operator.post(
+        "deployments", artifact=str(make_artifact().pk), all=True, reason="Fix it"
+    ).body
+
+    answer = operator.post(f"deployments/{deployment['id']}/cancel", reason="Not today")
+    counts = operator.get(f"deployments/{deployment['id']}").body["counts"]
+
+    assert (answer.status, answer.body) == (200, {"cancelled": 2})
+    assert counts["outcomes"]["cancelled"] == 2
+    assert counts["is_over"]
+
+
+def test_the_list_is_short_about_each(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    make_device()
+    artifact = make_artifact()
+    operator.post("deployments", artifact=str(artifact.pk), all=True, reason="Fix it")
+
+    rows = operator.get("deployments", artifact=str(artifact.pk)).body["results"]
+
+    assert [row["left_out_count"] for row in rows] == [0]
+    assert not {"left_out", "counts", "selection"} & set(rows[0])
