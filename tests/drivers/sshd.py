@@ -31,6 +31,8 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
 LogLevel VERBOSE
+# bash would read the user's own .bashrc for every command, which may take long
+SetEnv SHLVL=2
 {extra}
 """
 

@@ -388,6 +388,7 @@ def test_a_step_that_cannot_find_its_program_has_status_127(shell: Shell, stage:
     assert run_step(shell, spec, holder=stage.holder(), limit_seconds=30).status == 127
 
 
+@pytest.mark.parametrize("device", ["local"], indirect=True)
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "-a", ".hidden", "x" * 200, "a\n"])
 def test_names_that_are_no_plain_file_names_are_refused(
     shell: Shell, stage: Stage, name: str
