@@ -1,0 +1,1 @@
+"""A demo fleet with a history worth looking at: made by the portal's own services, on devices that are folders."""
