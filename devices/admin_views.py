@@ -29,6 +29,7 @@ class ConfirmHostKey(VerbPage):
 
     template_name = "devices/host_key.html"
     form_class = HostKeyForm
+    model = Device
     permission = "devices.confirm_host_key"
     button = "Confirm host key"
 
@@ -64,6 +65,7 @@ def device_page(request: HttpRequest, device: Device) -> HttpResponse:
         request,
         "devices/device.html",
         title=device.name,
+        model=Device,
         context={
             "device": device,
             "fingerprint": fingerprint(device.host_key),

@@ -9,9 +9,11 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Count
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
 from devices.models import Device
+from portal.core.pages import Button, why_not_permitted
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Upgrade
 from updates.queries import history
@@ -39,6 +41,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     return context | {
         "title": "Overview",
         "may_see": True,
+        "buttons": _buttons(request),
         "days": DAYS,
         "counts": [
             {"word": "waiting", "count": waiting, "query": "state=pending"},
@@ -55,6 +58,23 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "unreachable": Device.objects.exclude(unreachable_reason="").count(),
         "artifacts": Artifact.objects.count(),
     }
+
+
+def _buttons(request: HttpRequest) -> list[Button]:
+    return [
+        Button(
+            "Upload artifact",
+            reverse("admin:updates_artifact_upload"),
+            why_not=why_not_permitted(request, "updates.upload_artifact"),
+            is_main=True,
+        ),
+        Button(
+            "Deploy artifact",
+            reverse("admin:updates_deployment_deploy"),
+            why_not=why_not_permitted(request, "updates.deploy_artifact"),
+        ),
+        Button("History", reverse("admin:updates_upgrade_changelist")),
+    ]
 
 
 def _broken() -> list[Upgrade]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from updates.queries import history
 @admin.register(Artifact)
 class ArtifactAdmin(ReadOnlyAdmin):
     list_display = (
-        "name", "payload_type", "for_types", "shown_size", "is_signed", "uploaded_by", "uploaded_at",
+        "name", "payload_type", "for_types", "shown_size", "signed", "uploaded_by", "uploaded_at",
     )  # fmt: skip
     search_fields = ("name", "payload_type", "notes", "sha256")
     list_filter = ("payload_type", "is_signed", ("uploaded_at", RangeDateTimeFilter))
@@ -43,6 +44,10 @@ class ArtifactAdmin(ReadOnlyAdmin):
     @admin.display(description="Size", ordering="size")
     def shown_size(self, artifact: Artifact) -> str:
         return filesizeformat(artifact.size)
+
+    @admin.display(description="Signed", ordering="is_signed")
+    def signed(self, artifact: Artifact) -> str:
+        return "Yes" if artifact.is_signed else "No"
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         artifact = get_object_or_404(
@@ -133,7 +138,7 @@ class DeploymentAdmin(ReadOnlyAdmin):
 @admin.register(Upgrade)
 class UpgradeAdmin(ReadOnlyAdmin):
     list_display = (
-        "device", "versions", "badge", "kind", "requested_by_name", "shown_reason", "created_at",
+        "device", "versions", "badge", "kind", "asked_by", "shown_reason", "asked_at",
     )  # fmt: skip
     search_fields = (
         "device__name", "from_version", "to_version", "reason", "error", "requested_by_name",
@@ -159,6 +164,14 @@ class UpgradeAdmin(ReadOnlyAdmin):
     @admin.display(description="Outcome", ordering="outcome")
     def badge(self, upgrade: Upgrade) -> SafeString:
         return component("outcome", upgrade=upgrade)
+
+    @admin.display(description="Asked by", ordering="requested_by_name")
+    def asked_by(self, upgrade: Upgrade) -> str:
+        return upgrade.requested_by_name
+
+    @admin.display(description="Asked at", ordering="created_at")
+    def asked_at(self, upgrade: Upgrade) -> datetime:
+        return upgrade.created_at
 
     @admin.display(description="Reason")
     def shown_reason(self, upgrade: Upgrade) -> str:

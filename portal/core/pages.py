@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -31,15 +32,19 @@ REFUSED_STATUS = 422
 
 
 def page(
-    request: HttpRequest, template: str, *, title: str, context: dict[str, Any]
+    request: HttpRequest, template: str, *, title: str, model: type[Model], context: dict[str, Any]
 ) -> TemplateResponse:
-    """A page inside the admin's frame."""
-    return TemplateResponse(request, template, framed(request, title=title) | context)
+    """A page inside the admin's frame, under the list of `model`."""
+    return TemplateResponse(request, template, framed(request, title=title, model=model) | context)
 
 
-def framed(request: HttpRequest, *, title: str) -> dict[str, Any]:
-    """What the admin's frame needs: navigation, theme, who is logged in."""
-    return {**admin.site.each_context(request), "title": title}
+def framed(request: HttpRequest, *, title: str, model: type[Model]) -> dict[str, Any]:
+    """What the admin's frame needs: navigation, theme, who is logged in, the way back to the list of `model`."""
+    return {
+        **admin.site.each_context(request),
+        "title": title,
+        "model_admin": admin.site.get_model_admin(model),
+    }
 
 
 def require(request: HttpRequest, permission: str) -> Actor:
@@ -60,6 +65,7 @@ class VerbPage(FormPage):
 
     template_name = "components/verb.html"
     form_class: type[forms.Form] = ReasonForm
+    model: type[Model]
     permission: str
     button: str
     is_danger = False
@@ -101,7 +107,7 @@ class VerbPage(FormPage):
         return self.render_to_response(self.get_context_data(form=form), status=REFUSED_STATUS)
 
     def get_context_data(self, **kwargs: object) -> dict[str, Any]:
-        shown = framed(self.request, title=self.title()) | {
+        shown = framed(self.request, title=self.title(), model=self.model) | {
             "says": self.says(),
             "button": self.button,
             "back": self.back(),

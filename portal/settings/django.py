@@ -107,6 +107,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en"
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_TZ = True
+FORMAT_MODULE_PATH = ["portal.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -130,10 +131,17 @@ RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Fleetwright",
     "SITE_HEADER": "Fleetwright",
-    "SITE_SUBHEADER": "Update a fleet, know what happened",
+    "SITE_SUBHEADER": "Updates for a fleet",
     "SITE_SYMBOL": "conveyor_belt",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("fleetwright/icon.svg"),
+        }
+    ],
     "STYLES": [lambda _request: static("fleetwright/pages.css")],
     "DASHBOARD_CALLBACK": "portal.dashboard.add_numbers",
     "SIDEBAR": {"navigation": "portal.sites.navigation"},

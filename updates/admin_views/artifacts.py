@@ -23,6 +23,7 @@ SHOWN_UPGRADES = 10
 
 class UploadArtifact(VerbPage):
     form_class = UploadForm
+    model = Artifact
     permission = "updates.upload_artifact"
     button = "Upload"
 
@@ -46,6 +47,7 @@ class UploadArtifact(VerbPage):
 
 
 class DeleteArtifact(VerbPage):
+    model = Artifact
     permission = "updates.delete_artifact"
     button = "Delete artifact"
     is_danger = True
@@ -78,6 +80,7 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
         request,
         "updates/artifact.html",
         title=artifact.name,
+        model=Artifact,
         context={
             "artifact": artifact,
             "needs": _needs(artifact),

@@ -48,6 +48,7 @@ class DeployArtifact(VerbPage):
     """First the form, then a preview of who gets it, then the order itself: for the devices that the preview counted."""
 
     form_class = DeployForm
+    model = Deployment
     permission = "updates.deploy_artifact"
     button = "Preview"
 
@@ -93,7 +94,7 @@ class DeployArtifact(VerbPage):
     def _show(self, form: DeployForm, preview: Preview, *, has_changed: bool) -> HttpResponse:
         data = self.request.POST.copy()
         data["expected"] = str(len(preview.takes))
-        context = framed(self.request, title="Deploy artifact: preview") | {
+        context = framed(self.request, title="Deploy artifact: preview", model=Deployment) | {
             "form": DeployForm(data),
             "artifact": form.cleaned_data["artifact"],
             "reason": form.cleaned_data["reason"],
@@ -110,6 +111,7 @@ class DeployArtifact(VerbPage):
 
 
 class CancelDeployment(VerbPage):
+    model = Deployment
     permission = "updates.cancel_upgrade"
     button = "Cancel all"
     is_danger = True
@@ -148,6 +150,7 @@ def deployment_page(request: HttpRequest, deployment: Deployment) -> HttpRespons
         request,
         "updates/deployment.html",
         title=deployment.name,
+        model=Deployment,
         context={
             "deployment": deployment,
             "panel": _counts_panel(deployment),

@@ -17,6 +17,7 @@ SHOWN_CHARACTERS = 64 * 1024
 
 class UploadUpdateModule(VerbPage):
     form_class = UpdateModuleForm
+    model = UpdateModule
     permission = "updates.upload_updatemodule"
     button = "Upload"
 
@@ -50,6 +51,7 @@ def update_module_page(request: HttpRequest, module: UpdateModule) -> HttpRespon
         request,
         "updates/update_module.html",
         title=str(module),
+        model=UpdateModule,
         context={
             "module": module,
             "text": content.decode(errors="replace") if content.startswith(b"#!") else "",

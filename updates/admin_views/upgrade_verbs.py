@@ -24,6 +24,7 @@ from updates.services.upgrades import (
 
 
 class ApplyArtifact(VerbPage):
+    model = Upgrade
     form_class = ArtifactForm
     permission = "updates.apply_artifact"
     button = "Apply"
@@ -61,6 +62,8 @@ class ApplyArtifact(VerbPage):
 
 class UpgradeVerb(VerbPage):
     """A verb for the upgrade that the address names."""
+
+    model = Upgrade
 
     def find(self) -> None:
         self.upgrade = get_object_or_404(history(), pk=self.kwargs["pk"])

@@ -40,6 +40,7 @@ def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
         request,
         "updates/upgrade.html",
         title=str(upgrade),
+        model=Upgrade,
         context={
             "upgrade": upgrade,
             "now": now,
@@ -114,7 +115,8 @@ def _news(upgrade: Upgrade, events: EventPage, *, call: str) -> dict[str, Any]:
     output: list[dict[str, Any]] = []
     for event in events.events:
         if event.kind == UpgradeEvent.Kind.OUTPUT:
-            output.append({"heading": event.call if event.call != call else "", "text": event.text})
+            heading = _name_of(event.call) if event.call != call else ""
+            output.append({"heading": heading, "text": event.text})
             call = event.call
     return {
         "events": [row for row in events.events if row.kind != UpgradeEvent.Kind.OUTPUT],
@@ -124,6 +126,12 @@ def _news(upgrade: Upgrade, events: EventPage, *, call: str) -> dict[str, Any]:
         "has_more": not events.is_end and events.cursor < upgrade.last_seq,
         "live_url": reverse("admin:updates_upgrade_live", args=[upgrade.pk]),
     }
+
+
+def _name_of(call: str) -> str:
+    """A call without the number that tells repeats of it apart: 0006-ArtifactInstall is ArtifactInstall."""
+    number, _, name = call.partition("-")
+    return name if name and number.isdigit() else call
 
 
 def _call_before(upgrade: Upgrade, cursor: int) -> str:
