@@ -59,6 +59,20 @@ def test_an_applied_artifact_is_an_upgrade_that_waits(
     assert upgrade["device"] == {"id": device.pk, "name": device.name}
     assert upgrade["artifact"] == {"id": str(artifact.pk), "name": "release-1"}
     assert (upgrade["reason"], upgrade["requested_by"]) == ("A new page", "alice")
+    assert upgrade["waits_for"] is None
+
+
+def test_an_upgrade_that_waits_for_another_names_it(
+    operator: Caller, device: Device, artifact: Artifact
+) -> None:
+    first = apply(operator, device=device, artifact=artifact)
+    operator.post("deployments", artifact=str(artifact.pk), devices=[device.pk], reason="Fix it")
+
+    newest = operator.get("upgrades").body["results"][0]
+    second = operator.get(f"upgrades/{newest['id']}").body
+
+    assert second["id"] != first["id"]
+    assert second["waits_for"] == first["id"]
 
 
 def test_a_busy_device_answers_with_its_holder(
@@ -170,7 +184,7 @@ def test_the_history_is_found_by_the_words_of_its_filter(
     second = apply(operator, device=two, artifact=artifact)
     end(first, "broken")
 
-    def found(**words: object) -> list[str]:
+    def found(**words: str | list[str]) -> list[str]:
         return [row["id"] for row in operator.get("upgrades", **words).body["results"]]
 
     assert found() == [second["id"], first["id"]]
@@ -202,7 +216,7 @@ def test_the_timeline_goes_on_where_its_cursor_says(
 
 @pytest.mark.parametrize("words", [{"after": -1}, {"after": "x"}, {"limit": 201}, {"after": 2**70}])
 def test_a_cursor_that_cannot_be_is_refused(
-    operator: Caller, device: Device, artifact: Artifact, words: dict[str, object]
+    operator: Caller, device: Device, artifact: Artifact, words: dict[str, str | int]
 ) -> None:
     upgrade = apply(operator, device=device, artifact=artifact)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.generics import get_object_or_404
@@ -75,7 +75,9 @@ class ArtifactChecks(ListModelMixin, GenericViewSet[Check]):
         checks = request_checks(
             artifact=artifact, devices=devices_of(order), actor=actor_in(request)
         )
-        shown = self.get_serializer(checks[:LONGEST_PAGE], many=True).data
+        first = checks[:LONGEST_PAGE]
+        prefetch_related_objects(first, "device")
+        shown = self.get_serializer(first, many=True).data
         answer = {"requested": len(checks), "checks": shown}
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 

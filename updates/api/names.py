@@ -6,6 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from updates.models import choices
+from updates.plan import Kind
+
 
 class NamedDevice(serializers.Serializer[Any]):
     id = serializers.IntegerField()
@@ -15,3 +18,8 @@ class NamedDevice(serializers.Serializer[Any]):
 class NamedArtifact(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
+
+
+def upgrade_kinds() -> list[tuple[str, str]]:
+    """The kinds of upgrades, as the API's description names them (settings: ENUM_NAME_OVERRIDES)."""
+    return choices(Kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -16,7 +17,7 @@ from portal.core.rest.created import created
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
 from updates.api.names import NamedArtifact, NamedDevice
-from updates.machine import SENTENCES, Outcome
+from updates.machine import SENTENCES, Outcome, State
 from updates.models import Artifact, Upgrade, UpgradeEvent
 from updates.queries import PAGE, UpgradeFilter, events_after, history
 from updates.services.upgrades import (
@@ -25,6 +26,7 @@ from updates.services.upgrades import (
     retry_upgrade,
     roll_back_upgrade,
 )
+from updates.services.waiting import waits_for
 
 
 class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
@@ -51,6 +53,21 @@ class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
 
     def get_sentence(self, upgrade: Upgrade) -> str:
         return SENTENCES[Outcome(upgrade.outcome)] if upgrade.outcome else ""
+
+
+class UpgradeDetailSerializer(UpgradeSerializer):
+    waits_for = serializers.SerializerMethodField(
+        help_text="The upgrade that has to end on the device before this one may start."
+    )
+
+    class Meta:
+        model = Upgrade
+        fields = (*UpgradeSerializer.Meta.fields, "waits_for")
+        read_only_fields = fields
+
+    def get_waits_for(self, upgrade: Upgrade) -> uuid.UUID | None:
+        ahead = waits_for(upgrade) if upgrade.state == State.PENDING else None
+        return ahead.pk if ahead else None
 
 
 class UpgradeOrderSerializer(serializers.Serializer[dict[str, Any]]):
@@ -94,18 +111,20 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
     """What happened, happens or is to happen to each device, newest first."""
 
     queryset = history()
-    serializer_class = UpgradeSerializer
     filterset_class = UpgradeFilter
     ordering = ("-created_at", "-id")
     lookup_value_converter = "uuid"
 
-    @extend_schema(request=UpgradeOrderSerializer, responses={201: UpgradeSerializer})
+    def get_serializer_class(self) -> type[UpgradeSerializer]:
+        return UpgradeSerializer if self.action == "list" else UpgradeDetailSerializer
+
+    @extend_schema(request=UpgradeOrderSerializer, responses={201: UpgradeDetailSerializer})
     def create(self, request: Request) -> Response:
         """Apply an artifact to one device, now. 409 names the `holder` when the device is busy."""
         order = order_in(request, UpgradeOrderSerializer)
         return self._created(apply_artifact(actor=actor_in(request), **order))
 
-    @extend_schema(request=ReasonSerializer, responses=UpgradeSerializer)
+    @extend_schema(request=ReasonSerializer, responses=UpgradeDetailSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, **_path: object) -> Response:
         """Cancel: a waiting upgrade is over, a running one stops at its next safe point or goes back."""
@@ -113,7 +132,7 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
         upgrade = cancel_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
         return Response(self.get_serializer(upgrade).data)
 
-    @extend_schema(request=ReasonSerializer, responses={201: UpgradeSerializer})
+    @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, **_path: object) -> Response:
         """Do the same again, as a new upgrade that `retries` this one."""
@@ -122,7 +141,7 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
             retry_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
         )
 
-    @extend_schema(request=ReasonSerializer, responses={201: UpgradeSerializer})
+    @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
     @action(detail=True, methods=["post"], url_path="roll-back")
     def roll_back(self, request: Request, **_path: object) -> Response:
         """Take this upgrade back, by a new one that `undoes` it."""
