@@ -59,6 +59,6 @@ class UploadParser(MultiPartParser):
 
 def _limit(parser_context: Mapping[str, Any] | None, *, limit: int) -> None:
     """Nothing, or TooLarge. The length that is announced is all that the server hands on."""
-    announced = (parser_context or {})["request"].META.get("CONTENT_LENGTH") or "0"
-    if int(announced) > limit:
+    announced = (parser_context or {})["request"].META.get("CONTENT_LENGTH") or ""
+    if announced.isdecimal() and int(announced) > limit:
         raise TooLarge(f"A request of this kind has at most {limit} bytes; this one has more.")
