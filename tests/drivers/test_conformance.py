@@ -205,6 +205,7 @@ def test_what_a_command_leaves_behind_is_killed_and_does_not_hold_it_up(
     assert living(marker) == []
 
 
+@pytest.mark.parametrize("device", ["local", "ssh"], indirect=True)
 def test_the_caller_hears_a_tick_every_second(shell: Shell) -> None:
     ticks: list[float] = []
     shell.run(["sleep", "1.6"], limit_seconds=20, on_tick=lambda: ticks.append(time.monotonic()))
@@ -249,6 +250,7 @@ def test_a_fresh_boot_id_is_known_by_a_reboot(shell: Shell, device: Device) -> N
     assert ticks
 
 
+@pytest.mark.parametrize("device", ["local"], indirect=True)
 def test_a_device_that_does_not_come_back_is_unreachable(device: Device) -> None:
     never = Device(kind=device.kind, root=device.root, sshd=device.sshd, reboot_command=["true"])
     with never.shell() as shell, pytest.raises(DeviceUnreachable):

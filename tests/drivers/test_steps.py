@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -286,6 +287,25 @@ def test_a_start_that_was_cut_off_before_the_pid_may_be_started(shell: Shell, st
     stage.end()
     end = run_step(shell, stage.step(), holder=stage.holder(), limit_seconds=30)
     assert (end, stage.runs()) == (StepEnd(status=0, output_bytes_total=12), 1)
+
+
+def test_a_starter_that_was_held_up_and_a_second_one_start_it_once(
+    shell: Shell, stage: Stage
+) -> None:
+    """A starter on the device may go on at any later moment, also when its worker has died meanwhile."""
+    lock = stage.root / "work" / "fence.lock"
+    lock.parent.mkdir()
+    starter = threading.Thread(target=lambda: leave_running(shell, stage))
+    with lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        starter.start()
+        wait_until(lambda: living(str(stage.root / "work")), seconds=10, what="the starter")
+        assert stage.runs() == 0
+    stage.end()
+    with stage.device.shell() as other:
+        end = run_step(other, stage.step(), holder=stage.holder(), limit_seconds=30)
+    starter.join(timeout=20)
+    assert (end.status, stage.runs()) == (0, 1)
 
 
 @pytest.mark.parametrize("act", [run_step, kill_step])
