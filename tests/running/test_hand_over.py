@@ -164,7 +164,7 @@ def test_the_work_of_a_killed_worker_is_handed_over_too(
     assert calls(read_record(tmp_path / "var" / "localhost")) == GOOD_CALLS
 
 
-def test_ctrl_c_asks_while_an_upgrade_runs(
+def test_ctrl_c_asks_while_an_upgrade_runs_and_a_second_one_is_a_yes(
     start_with_database: StartUp, order: Order, tmp_path: Path
 ) -> None:
     ours, theirs = pty.openpty()
@@ -181,7 +181,7 @@ def test_ctrl_c_asks_while_an_upgrade_runs(
         portal.signal(signal.SIGINT)
         _wait_for_question(portal, times=2)
         assert "stopping" not in portal.said
-        os.write(ours, b"y\n")
+        portal.signal(signal.SIGINT)
         assert portal.wait() == 0
     finally:
         os.close(ours)
@@ -195,20 +195,3 @@ def _wait_for_question(portal: PortalUp, *, times: int) -> None:
         seconds=PATIENCE_SECONDS,
         what="the question on the screen",
     )
-
-
-def test_a_second_ctrl_c_answers_the_question(
-    start_with_database: StartUp, order: Order, tmp_path: Path
-) -> None:
-    ours, theirs = pty.openpty()
-    try:
-        portal = start_with_database(terminal=theirs)
-        order()
-        _wait_for_step(tmp_path, "start")
-        portal.signal(signal.SIGINT)
-        _wait_for_question(portal, times=1)
-        portal.signal(signal.SIGINT)
-        assert portal.wait() == 0
-    finally:
-        os.close(ours)
-        os.close(theirs)

@@ -1,0 +1,48 @@
+"""Settings that would fail in the middle of an upgrade are found before the portal starts."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+
+def _ids() -> list[str | None]:
+    return [message.id for message in run_checks() if str(message.id).startswith("portal.")]
+
+
+def test_the_settings_that_we_ship_pass() -> None:
+    assert _ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("KINDS", {"artifact": "updates.jobs.run_artefact"}, ["portal.E001"]),
+        ("KINDS", {"artifact": "updates.jobs.log.nowhere"}, ["portal.E001"]),
+        ("KINDS", {"artifact": "updates.machine.REPEAT_LIMIT"}, ["portal.E001"]),
+        ("UPGRADE_FINISHED", ["updates.services.installed.forget"], ["portal.E001"]),
+        ("KINDS", {}, ["portal.E002"]),
+        (
+            "KINDS",
+            {"artifact": "updates.jobs.run_artifact", "wish": "updates.jobs.run_artifact"},
+            ["portal.E002"],
+        ),
+        ("STATE_LIMIT_SECONDS", {"cleaning": None}, ["portal.E003"]),
+        ("STATE_LIMIT_SECONDS", {"cleaning": 0}, ["portal.E003"]),
+        ("STATE_LIMIT_SECONDS", {"dreaming": 60}, ["portal.E003"]),
+        ("FIELD_KEYS", [], ["portal.E004"]),
+        ("FIELD_KEYS", ["a word"], ["portal.E004"]),
+        ("LEASE_SECONDS", 15, ["portal.E005"]),
+        ("HEARTBEAT_SECONDS", 0, ["portal.E005"]),
+    ],
+)
+def test_a_setting_that_cannot_work_is_an_error(
+    settings: Settings, name: str, value: object, found: list[str]
+) -> None:
+    if name == "STATE_LIMIT_SECONDS":
+        assert isinstance(value, dict)
+        limits = {**settings.STATE_LIMIT_SECONDS, **value}
+        value = {state: seconds for state, seconds in limits.items() if seconds is not None}
+    setattr(settings, name, value)
+    assert _ids() == found
