@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Final, cast
 
 from devices.drivers.shell import Shell
-from updates.errors import NotCompatible
+from devices.errors import CommandTimedOut, DeviceUnreachable
+from updates.errors import NotCompatible, StepFailed
 from updates.formats.mender_artifact import open_payload
 from updates.machine import Event, State
 from updates.plan import ArtifactPlan, Mode
@@ -180,9 +181,12 @@ class ArtifactRecipe:
         return Event.DONE
 
     def _committed(self, context: Context) -> Event:
-        """Asked now, while the module is at hand: whether a person can take this back later."""
+        """Asked now, while the module is at hand: whether a person can take this back later. The change itself is made."""
         if self._plan.mode is Mode.INSTALL:
-            self._supports_rollback(context)
+            try:
+                self._supports_rollback(context)
+            except (StepFailed, CommandTimedOut, DeviceUnreachable) as error:
+                context.journal.note(f"Whether it can be rolled back later is not known. {error}")
         return Event.DONE
 
     def _roll_back(self, context: Context) -> Event:
@@ -208,12 +212,15 @@ class ArtifactRecipe:
         if context.journal.recall("tree") is None:
             return Event.NOTHING_TO_DO  # nothing was begun on the device
         journal = context.journal
-        try:
-            if not journal.recall("cleaned"):
+        if not journal.recall("cleaned"):
+            try:
                 self._module.call(context, "Cleanup")
-                journal.remember("cleaned", True)  # noqa: FBT003 - a JSON value
-        finally:
-            self._remove_what_nobody_needs(context)
+            except (StepFailed, CommandTimedOut):
+                # It has ended. After any other error it may still run, or is to run again.
+                self._remove_what_nobody_needs(context)
+                raise
+            journal.remember("cleaned", True)  # noqa: FBT003 - a JSON value
+        self._remove_what_nobody_needs(context)
         return Event.DONE
 
     def _remove_what_nobody_needs(self, context: Context) -> None:
@@ -276,6 +283,9 @@ class ArtifactRecipe:
             before = self._shell.boot_id()
             journal.remember(fact, before)
         if before == self._shell.boot_id():
+            journal.note(
+                "Now the device is rebooted."
+            )  # LeaseLost, for a holder that slept until here
             self._shell.reboot(limit_seconds=journal.seconds_left(), on_tick=context.tick)
         return Event.DONE
 

@@ -60,6 +60,8 @@ class UpdateModuleCalls:
             )
         except (HandOver, LeaseLost, StaleHolder, DeviceError):
             raise
+        except journal.trouble:
+            raise  # nothing that the step did: it goes on at the device, for whoever resumes
         except BaseException:
             kill_step(self._shell, spec, holder=holder)
             raise
