@@ -155,7 +155,7 @@ def test_the_database_itself_refuses_a_second_active_upgrade(
     waiting = held(second)
     Upgrade.objects.filter(pk=first.pk).update(state=State.INSTALLING)
     answers = iter([None, first])
-    monkeypatch.setattr("updates.journal.ahead_of", lambda _upgrade: next(answers))
+    monkeypatch.setattr("updates.journal.database.ahead_of", lambda _upgrade: next(answers))
 
     with pytest.raises(TargetBusy) as busy:
         waiting.take(Event.DONE)

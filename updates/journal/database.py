@@ -1,15 +1,9 @@
-"""The one writer of an Upgrade's state.
-
-Every write names what it expects (state and fence), demands exactly one row, and puts its UpgradeEvent into the same
-transaction: history is what happened, not something to be kept in step. A write that finds no row means that somebody else
-holds the upgrade by now: LeaseLost, and nothing was written.
-"""
+"""One upgrade's memory in the database, for the worker that holds it."""
 
 from __future__ import annotations
 
 import math
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -22,7 +16,9 @@ from django.db.models.functions import Greatest
 from django.utils.module_loading import import_string
 
 from portal.core import clock
-from updates.errors import LeaseLost, TargetBusy, TooLate
+from updates.errors import LeaseLost, TargetBusy
+from updates.journal.events import append_event
+from updates.journal.turns import ahead_of
 from updates.lease import Heartbeat
 from updates.machine import (
     ACTIVE,
@@ -114,7 +110,7 @@ class DatabaseJournal:
             if self.state in CANCELLABLE and event in WELL and self._is_cancel_wanted():
                 event, chosen = Event.CANCEL, arrow(self.state, Event.CANCEL)
             if self._row.repeats >= REPEAT_LIMIT and self._is_repeat(chosen):
-                self._end_broken(event, failure=REPEATED_TOO_OFTEN)
+                self._end(event, failure=REPEATED_TOO_OFTEN)
             else:
                 self._move(event, chosen, failure=failure)
         self._row = self._load()
@@ -123,10 +119,10 @@ class DatabaseJournal:
         log.info("arrow", upgrade=self.upgrade, step_event=event.value, state=self.state.value)
         return self.state
 
-    def break_off(self, failure: Failure) -> None:
+    def break_off(self, failure: Failure, *, outcome: Outcome = Outcome.BROKEN) -> None:
         self._flush_all()
         with transaction.atomic():
-            self._end_broken(Event.FAILED, failure=failure)
+            self._end(Event.FAILED, failure=failure, outcome=outcome)
         self._row = self._load()
 
     def took_over(self, *, worker: str) -> None:
@@ -199,8 +195,8 @@ class DatabaseJournal:
             upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.ARROW, to_state=chosen.to
         ).exists()
 
-    def _end_broken(self, event: Event, *, failure: Failure) -> None:
-        self._move(event, Arrow(State.FINISHED, Outcome.BROKEN), failure=failure)
+    def _end(self, event: Event, *, failure: Failure, outcome: Outcome = Outcome.BROKEN) -> None:
+        self._move(event, Arrow(State.FINISHED, outcome), failure=failure)
 
     def _move(self, event: Event, chosen: Arrow, *, failure: Failure | None) -> None:
         said = self._masked(failure) if failure else None
@@ -309,69 +305,3 @@ class DatabaseJournal:
         for call, buffer in self._buffers.items():
             self._store(call, buffer.drain())
         self._buffers.clear()
-
-
-def ahead_of(upgrade: Upgrade) -> Upgrade | None:
-    """What has to end before `upgrade` may start on its target: the active one, else the oldest that waited before it."""
-    others = Upgrade.objects.filter(device=upgrade.device_id).exclude(pk=upgrade.pk)
-    active = others.filter(state__in=ACTIVE).select_related("device").first()
-    if active is not None:
-        return active
-    return (
-        others.filter(state=State.PENDING, created_at__lt=upgrade.created_at)
-        .select_related("device")
-        .order_by("created_at")
-        .first()
-    )
-
-
-def open_upgrades(upgrades: list[Upgrade]) -> None:
-    """Every one of these new upgrades is PENDING, with the first event of its history. In the caller's transaction."""
-    for upgrade in upgrades:
-        upgrade.last_seq = upgrade.state_seq = 1
-    Upgrade.objects.bulk_create(upgrades, batch_size=500)
-    UpgradeEvent.objects.bulk_create(
-        (
-            UpgradeEvent(
-                upgrade=upgrade,
-                seq=1,
-                at=upgrade.created_at,
-                kind=UpgradeEvent.Kind.ARROW,
-                event="ordered",
-                to_state=State.PENDING,
-                text=f"Ordered by {upgrade.requested_by_name}: {upgrade.reason}",
-            )
-            for upgrade in upgrades
-        ),
-        batch_size=500,
-    )
-
-
-def request_cancel(upgrade_id: str, *, by: str) -> State:
-    """The cancel is on record, and will be heard by whoever holds the upgrade; a PENDING one is over at once.
-
-    TooLate when the state does not allow it any more. Returns the state in which the cancel was asked for.
-    """
-    with transaction.atomic():
-        row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
-        state = State(row.state)
-        if state not in CANCELLABLE:
-            raise TooLate(f"It is too late to cancel: the upgrade is {state.replace('_', ' ')}.")
-        if row.cancel_requested_at is not None:
-            return state
-        Upgrade.objects.filter(pk=row.pk).update(
-            last_seq=F("last_seq") + 1,
-            cancel_requested_at=clock.now(),
-            cancel_requested_by=by,
-        )
-        append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} asked for a cancel.")
-        if state is State.PENDING:
-            Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
-            DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
-    return state
-
-
-def append_event(upgrade_id: uuid.UUID | str, **fields: Any) -> None:  # noqa: ANN401 - columns
-    """The event is the upgrade's newest, under the number that `last_seq` was just raised to in this transaction."""
-    seq = Upgrade.objects.values_list("last_seq", flat=True).get(pk=upgrade_id)
-    UpgradeEvent.objects.create(upgrade_id=upgrade_id, seq=seq, at=clock.now(), **fields)

@@ -1,0 +1,12 @@
+"""The one writer of an Upgrade's state.
+
+Every write names what it expects (state and fence), demands exactly one row, and puts its UpgradeEvent into the same
+transaction: history is what happened, not something to be kept in step. A write that finds no row means that somebody else
+holds the upgrade by now: LeaseLost, and nothing was written.
+"""
+
+from updates.journal.database import DatabaseJournal
+from updates.journal.orders import force_end, open_upgrades, request_cancel
+from updates.journal.turns import ahead_of
+
+__all__ = ["DatabaseJournal", "ahead_of", "force_end", "open_upgrades", "request_cancel"]

@@ -1,0 +1,93 @@
+"""What people write into upgrades that a worker may be holding: the order itself, a cancel, a forced end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import transaction
+from django.db.models import F
+
+from portal.core import clock
+from updates.errors import TooLate
+from updates.journal.database import DatabaseJournal
+from updates.journal.events import append_event
+from updates.machine import BEFORE_ANY_CHANGE, CANCELLABLE, Event, Outcome, State
+from updates.models import Upgrade, UpgradeEvent
+from updates.runner import Failure
+
+FORCED: Final = "UPD-303"
+
+
+def open_upgrades(upgrades: list[Upgrade]) -> None:
+    """Every one of these new upgrades is PENDING, with the first event of its history. In the caller's transaction."""
+    for upgrade in upgrades:
+        upgrade.last_seq = upgrade.state_seq = 1
+    Upgrade.objects.bulk_create(upgrades, batch_size=500)
+    UpgradeEvent.objects.bulk_create(
+        (
+            UpgradeEvent(
+                upgrade=upgrade,
+                seq=1,
+                at=upgrade.created_at,
+                kind=UpgradeEvent.Kind.ARROW,
+                event="ordered",
+                to_state=State.PENDING,
+                text=f"Ordered by {upgrade.requested_by_name}: {upgrade.reason}",
+            )
+            for upgrade in upgrades
+        ),
+        batch_size=500,
+    )
+
+
+def request_cancel(upgrade_id: str, *, by: str) -> State:
+    """The cancel is on record, and will be heard by whoever holds the upgrade; a PENDING one is over at once.
+
+    TooLate when the state does not allow it any more. Returns the state in which the cancel was asked for.
+    """
+    with transaction.atomic():
+        row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
+        state = State(row.state)
+        if state not in CANCELLABLE:
+            raise TooLate(f"It is too late to cancel: the upgrade is {state.replace('_', ' ')}.")
+        if row.cancel_requested_at is not None:
+            return state
+        Upgrade.objects.filter(pk=row.pk).update(
+            last_seq=F("last_seq") + 1,
+            cancel_requested_at=clock.now(),
+            cancel_requested_by=by,
+        )
+        append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} asked for a cancel.")
+        if state is State.PENDING:
+            Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
+            DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
+    return state
+
+
+def force_end(upgrade_id: str, *, by: str) -> None:
+    """The upgrade is over, whatever its holder is doing: `cancelled` if nothing can have been changed yet, else `broken`.
+
+    The holder, should it still live, can write nothing more, and the device takes no step of it. TooLate when it is over.
+    """
+    with transaction.atomic():
+        row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
+        state = State(row.state)
+        if state is State.FINISHED:
+            raise TooLate("It is over already.")
+        Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
+        journal = DatabaseJournal(str(row.pk), fence=row.fence + 1)
+        says = f"{by} ended it by force in {state.replace('_', ' ')}."
+        if state is State.PENDING:
+            journal.take(Event.CANCEL)
+            return
+        outcome = _outcome(row)
+        if outcome is Outcome.BROKEN:
+            says += " Nobody knows what it left on the device."
+        journal.break_off(Failure(code=FORCED, sentence=says), outcome=outcome)
+
+
+def _outcome(row: Upgrade) -> Outcome:
+    """What is true of an upgrade that ends now: what was decided before is never improved, nor worsened."""
+    if row.outcome:
+        return Outcome(row.outcome)
+    return Outcome.CANCELLED if State(row.state) in BEFORE_ANY_CHANGE else Outcome.BROKEN
