@@ -20,4 +20,4 @@ def impatient_portal(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     """Dead workers are noticed, and cancels heard, within a fraction of a second."""
     settings.LEASE_SECONDS = 0.4
     settings.HEARTBEAT_SECONDS = 0.1
-    monkeypatch.setattr("updates.journal.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("updates.journal.database.LOOK_SECONDS", 0.1)
