@@ -69,6 +69,7 @@ class Device(models.Model):
         permissions = [
             ("confirm_host_key", "Can confirm a device's host key"),
             ("refresh_device", "Can ask a device what it is and has"),
+            ("use_local_driver", "Can have the portal's own host be a device"),
         ]
         indexes = [models.Index(fields=["device_type"])]
         constraints = [

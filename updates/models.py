@@ -187,6 +187,8 @@ class Upgrade(models.Model):
             ("cancel_upgrade", "Can cancel an upgrade"),
             ("retry_upgrade", "Can retry an upgrade"),
             ("roll_back_upgrade", "Can roll an upgrade back"),
+            ("force_cancel_upgrade", "Can end an upgrade by force"),
+            ("recover_upgrade", "Can put an upgrade back on the queue"),
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"]),
