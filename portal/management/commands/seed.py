@@ -12,7 +12,11 @@ from portal.core.actors import PORTAL
 from portal.core.errors import Refused
 from portal.demo import story
 from portal.demo.library import artifact
-from portal.management.first_start import register_this_machine
+from portal.management.first_start import (
+    migrate,
+    refuse_missing_database,
+    register_this_machine,
+)
 from updates.models import Upgrade
 from updates.services.upgrades import apply_artifact
 
@@ -25,6 +29,8 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **_options: object) -> None:
         logging.getLogger().setLevel(logging.ERROR)  # a line for each chapter says enough
         try:
+            refuse_missing_database()
+            migrate()
             for chapter in story.tell():
                 self.stdout.write(f"Told: {chapter}.")
                 self.stdout.flush()
