@@ -1,12 +1,20 @@
-"""Reading upgrades: the history's filter, the timeline's cursor, a deployment's counts."""
+"""Reading upgrades: the history's filter, the timeline's cursor, a deployment's counts, what does not move."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
 
 import django_filters
-from django.db.models import Count, Q, QuerySet
+from django.conf import settings
+from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
+from django.utils.timesince import timesince
 
+from portal.core import clock
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
 
@@ -109,3 +117,109 @@ def history() -> QuerySet[Upgrade]:
 def upgrades_of(artifact: Artifact) -> QuerySet[Upgrade]:
     """Every upgrade that was to install `artifact`, newest first."""
     return history().filter(artifact=artifact)
+
+
+class Standstill(StrEnum):
+    """Why an upgrade does not move: it waits, it runs and nobody holds it, or it is in its state for too long."""
+
+    WAITING = "waiting"
+    UNHELD = "unheld"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """An upgrade that does not move, why as a sentence, what has to end before it, and whether it can be put back to work."""
+
+    upgrade: Upgrade
+    kind: Standstill
+    why: str
+    can_recover: bool
+    waits_for: Upgrade | None = None
+
+
+def stuck(*, limit: int = PAGE, offset: int = 0) -> list[Stuck]:
+    """Up to `limit` upgrades that do not move: those that nobody holds, then the overdue ones, then what waits, oldest first."""
+    now = clock.now()
+    worst_first = Case(
+        When(_unheld(now), then=0),
+        When(_overdue(now), then=1),
+        default=2,
+        output_field=IntegerField(),
+    )
+    rows = stuck_upgrades().order_by(worst_first, "created_at", "id")
+    return explained(rows[offset : offset + limit])
+
+
+def stuck_upgrades(kind: Standstill | None = None) -> QuerySet[Upgrade]:
+    """Upgrades that do not move, for one reason or for any. What a worker holds within its time limit is not among them."""
+    now = clock.now()
+    reasons = {
+        Standstill.WAITING: _waiting(now),
+        Standstill.UNHELD: _unheld(now),
+        Standstill.OVERDUE: _overdue(now),
+    }
+    wanted = reasons[kind] if kind else _waiting(now) | _unheld(now) | _overdue(now)
+    others = Upgrade.objects.filter(device=OuterRef("device"))
+    older = others.filter(state=State.PENDING, created_at__lt=OuterRef("created_at"))
+    ahead = Coalesce(
+        Subquery(others.filter(state__in=ACTIVE).values("pk")[:1]),
+        Subquery(older.order_by("created_at").values("pk")[:1]),
+    )
+    return history().exclude(state=State.FINISHED).filter(wanted).annotate(ahead=ahead)
+
+
+def explained(rows: Iterable[Upgrade]) -> list[Stuck]:
+    """Rows of `stuck_upgrades`, each with the reason why it does not move."""
+    now = clock.now()
+    found: list[Any] = list(rows)
+    waiting = [row.ahead for row in found if row.state == State.PENDING and row.ahead]
+    ahead = history().in_bulk(waiting)
+    return [_explain(row, ahead=ahead.get(row.ahead), now=now) for row in found]
+
+
+def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:
+    if row.state == State.PENDING and ahead is not None:
+        why = f"It waits for {ahead}, which is {_word(ahead)} and has to end first."
+        return Stuck(row, Standstill.WAITING, why, can_recover=False, waits_for=ahead)
+    by_worker = row.executor == Upgrade.Executor.WORKER
+    if row.state == State.PENDING:
+        why = (
+            "Its turn has come, and nobody has taken it up yet: all workers are busy, or none runs."
+        )
+        return Stuck(row, Standstill.WAITING, why, can_recover=by_worker)
+    if by_worker and row.lease_until is None:
+        why = f"It was handed over while {_word(row)}, and no worker has taken it up yet."
+        return Stuck(row, Standstill.UNHELD, why, can_recover=True)
+    if by_worker and row.lease_until is not None and row.lease_until < now:
+        silent = timesince(row.lease_until, now)
+        why = (
+            f"Its worker {row.worker} was lost while {_word(row)}: its lease ran out {silent} ago."
+        )
+        return Stuck(row, Standstill.UNHELD, why, can_recover=True)
+    allowed = timedelta(seconds=settings.STATE_LIMIT_SECONDS[row.state])
+    why = (
+        f"It has been {_word(row)} for {timesince(row.state_entered_at, now)}, "
+        f"and {timesince(now - allowed, now)} are allowed."
+    )
+    return Stuck(row, Standstill.OVERDUE, why, can_recover=False)
+
+
+def _waiting(now: datetime) -> Q:
+    return Q(state=State.PENDING) & (Q(lease_until=None) | Q(lease_until__lt=now))
+
+
+def _unheld(now: datetime) -> Q:
+    nobody = Q(lease_until=None) | Q(lease_until__lt=now)
+    return Q(state__in=ACTIVE, executor=Upgrade.Executor.WORKER) & nobody
+
+
+def _overdue(now: datetime) -> Q:
+    late = Q()
+    for state, seconds in settings.STATE_LIMIT_SECONDS.items():
+        late |= Q(state=state, state_entered_at__lt=now - timedelta(seconds=seconds))
+    return late
+
+
+def _word(row: Upgrade) -> str:
+    return row.state.replace("_", " ")

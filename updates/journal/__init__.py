@@ -6,7 +6,14 @@ holds the upgrade by now: LeaseLost, and nothing was written.
 """
 
 from updates.journal.database import DatabaseJournal
-from updates.journal.orders import force_end, open_upgrades, request_cancel
+from updates.journal.orders import force_end, open_upgrades, put_back, request_cancel
 from updates.journal.turns import ahead_of
 
-__all__ = ["DatabaseJournal", "ahead_of", "force_end", "open_upgrades", "request_cancel"]
+__all__ = [
+    "DatabaseJournal",
+    "ahead_of",
+    "force_end",
+    "open_upgrades",
+    "put_back",
+    "request_cancel",
+]

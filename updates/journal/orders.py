@@ -1,4 +1,4 @@
-"""What people write into upgrades that a worker may be holding: the order itself, a cancel, a forced end."""
+"""What people write into upgrades that a worker may be holding: the order itself, a cancel, a put-back, a forced end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from portal.core import clock
+from portal.core.errors import Conflict
 from updates.errors import TooLate
 from updates.journal.database import DatabaseJournal
 from updates.journal.events import append_event
@@ -62,6 +64,27 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
             Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
             DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
     return state
+
+
+def put_back(upgrade_id: str, *, by: str) -> None:
+    """Whoever comes first may claim the upgrade: a lease that ran out is gone, and who saw to it is on record.
+
+    Conflict while a worker holds it: says which one, and until when. TooLate when it is over.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
+        if row.state == State.FINISHED:
+            raise TooLate("It is over already.")
+        if row.lease_until is not None and row.lease_until >= now:
+            until = timezone.localtime(row.lease_until)
+            raise Conflict(f"{row.worker} holds it until {until:%H:%M:%S %Z}, and may renew that.")
+        text = f"{by} put it back on the queue."
+        if row.lease_until is not None:
+            lost = timezone.localtime(row.lease_until)
+            text = f"{text} The lease of {row.worker} ran out at {lost:%Y-%m-%d %H:%M:%S %Z}."
+        Upgrade.objects.filter(pk=row.pk).update(last_seq=F("last_seq") + 1, lease_until=None)
+        append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=text)
 
 
 def force_end(upgrade_id: str, *, by: str) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import structlog
+from django.db import transaction
 
-from portal.core import clock
-from updates import dispatch
+from portal.core import audit, clock
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates import dispatch, journal
+from updates.errors import TargetBusy
 from updates.lease import claimable
-from updates.machine import ACTIVE
+from updates.machine import ACTIVE, State
 from updates.models import Check, Upgrade
 from updates.services.waiting import ready
 
@@ -32,3 +36,24 @@ def recover() -> list[Upgrade]:
     checks = Check.objects.filter(verdict=Check.Verdict.WAITING)[:AT_ONCE]
     dispatch.start_checks(row for row in checks if dispatch.check_job_id(row) not in known)
     return missing
+
+
+def recover_upgrade(*, upgrade: Upgrade, actor: Actor) -> Upgrade:
+    """The upgrade has a job on the queue, whatever the queue knew of it; a lease that ran out is gone.
+
+    Conflict while a worker holds it, TargetBusy while it waits for another one, TooLate when it is over.
+    """
+    actor.require("updates.recover_upgrade")
+    if upgrade.executor != Upgrade.Executor.WORKER:
+        raise Refused(f"No worker carries it out: that is the {upgrade.executor}'s part.")
+    with transaction.atomic():
+        journal.put_back(str(upgrade.pk), by=actor.name)
+        upgrade.refresh_from_db()
+        ahead = journal.ahead_of(upgrade) if upgrade.state == State.PENDING else None
+        if ahead is not None:
+            raise TargetBusy(f"It waits for {ahead}, which has to end first.", holder=str(ahead.pk))
+        audit.record(
+            actor=actor, action="upgrade.recover", subject=upgrade, data={"state": upgrade.state}
+        )
+        dispatch.start_upgrades([upgrade])
+    return upgrade

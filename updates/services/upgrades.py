@@ -71,7 +71,7 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
     if upgrade.outcome == Outcome.SUCCEEDED:
         raise Refused("It succeeded, so there is nothing to retry.")
     if upgrade.undoes is not None:
-        return roll_back_upgrade(upgrade=upgrade.undoes, actor=actor, reason=reason)
+        return _order_rollback(upgrade.undoes, actor=actor, reason=reason, retries=upgrade)
     artifact = _artifact_of(upgrade)
     plan = plan_artifact(
         artifact=artifact,
@@ -93,6 +93,12 @@ def roll_back_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade
 
     NotUndoable when it changed nothing, when its Update Module knows no rollback, or when something newer stands on top.
     """
+    return _order_rollback(upgrade, actor=actor, reason=reason)
+
+
+def _order_rollback(
+    upgrade: Upgrade, *, actor: Actor, reason: str, retries: Upgrade | None = None
+) -> Upgrade:
     actor.require("updates.roll_back_upgrade")
     refuse_not_undoable(upgrade)
     artifact = _artifact_of(upgrade)
@@ -106,9 +112,11 @@ def roll_back_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade
         refuse_busy(upgrade.device)
         refuse_not_undoable(upgrade)
         undo = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
-        undo.undoes = upgrade
+        undo.undoes, undo.retries = upgrade, retries
         undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
-        return _order(undo, actor=actor, action="upgrade.roll_back")
+        return _order(
+            undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back"
+        )
 
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:
@@ -188,7 +196,7 @@ def build(
         to_version=artifact.name,
         requested_by=actor.user,
         requested_by_name=actor.name,
-        reason=_given(reason),
+        reason=given_reason(reason),
         created_at=now,
         state_entered_at=now,
     )
@@ -207,7 +215,8 @@ def _artifact_of(upgrade: Upgrade) -> Artifact:
     return upgrade.artifact
 
 
-def _given(reason: str) -> str:
+def given_reason(reason: str) -> str:
+    """The reason, trimmed. Refused when there is none."""
     if not reason.strip():
         raise Refused("Say why: the reason is kept in the history.")
     return reason.strip()
