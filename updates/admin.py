@@ -16,10 +16,9 @@ from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     FieldTextFilter,
     MultipleChoicesDropdownFilter,
-    RangeDateTimeFilter,
 )
 
-from portal.core.admin import ReadOnlyAdmin, component
+from portal.core.admin import DaysFilter, ReadOnlyAdmin, component
 from updates.admin_views import artifacts, checks, deployments, update_modules, upgrade_verbs
 from updates.admin_views import upgrades as upgrade_pages
 from updates.models import Artifact, Deployment, UpdateModule, Upgrade, UpgradeEvent
@@ -32,7 +31,7 @@ class ArtifactAdmin(ReadOnlyAdmin):
         "name", "payload_type", "for_types", "shown_size", "signed", "uploaded_by", "uploaded_at",
     )  # fmt: skip
     search_fields = ("name", "payload_type", "notes", "sha256")
-    list_filter = ("payload_type", "is_signed", ("uploaded_at", RangeDateTimeFilter))
+    list_filter = ("payload_type", "is_signed", ("uploaded_at", DaysFilter))
     list_filter_submit = True
     list_select_related = ("uploaded_by",)
     list_before_template = "updates/artifact_list_head.html"
@@ -104,7 +103,7 @@ class UpdateModuleAdmin(ReadOnlyAdmin):
 class DeploymentAdmin(ReadOnlyAdmin):
     list_display = ("name", "artifact", "reason", "requested_by_name", "created_at")
     search_fields = ("name", "artifact__name", "reason", "requested_by_name")
-    list_filter = (("artifact", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter))
+    list_filter = (("artifact", AutocompleteSelectFilter), ("created_at", DaysFilter))
     list_filter_submit = True
     list_select_related = ("artifact",)
     list_before_template = "updates/deployment_list_head.html"
@@ -150,7 +149,7 @@ class UpgradeAdmin(ReadOnlyAdmin):
         ("device", AutocompleteSelectFilter),
         ("artifact", AutocompleteSelectFilter),
         ("requested_by_name", FieldTextFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", DaysFilter),
     )
     list_filter_submit = True
 
@@ -219,7 +218,7 @@ class UpgradeAdmin(ReadOnlyAdmin):
 class UpgradeEventAdmin(ReadOnlyAdmin):
     list_display = ("upgrade", "seq", "at", "kind", "from_state", "event", "to_state", "call")
     search_fields = ("upgrade__id", "call")
-    list_filter = (("kind", MultipleChoicesDropdownFilter), ("at", RangeDateTimeFilter))
+    list_filter = (("kind", MultipleChoicesDropdownFilter), ("at", DaysFilter))
     list_filter_submit = True
     list_select_related = ("upgrade__device",)
     ordering = ("-id",)

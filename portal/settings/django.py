@@ -126,6 +126,8 @@ OWN_REDIS_SOCKET = None if env("REDIS_URL", default="") else own_socket(VAR_DIR)
 """Where `manage.py up` has a Redis of its own listen; None when REDIS_URL names another one."""
 REDIS_URL = env("REDIS_URL", default="") or f"unix://{quote(str(OWN_REDIS_SOCKET))}"
 RQ_QUEUES = {"updates": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1}}
+RQ_SHOW_ADMIN_LINK = False
+"""Its dashboard asks for no permission: any user of the admin could delete jobs there."""
 RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}
 
 UNFOLD: dict[str, Any] = {

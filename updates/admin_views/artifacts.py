@@ -42,7 +42,10 @@ class UploadArtifact(VerbPage):
     def act(self, form: forms.Form) -> str:
         given = form.cleaned_data
         artifact = upload_artifact(file=given["file"], actor=self.actor, notes=given["notes"])
-        messages.success(self.request, f"{artifact} is uploaded and verified.")
+        messages.success(
+            self.request,
+            f"{artifact} is uploaded and verified. Check it on devices, then deploy it.",
+        )
         return reverse("admin:updates_artifact_change", args=[artifact.pk])
 
 

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -111,21 +113,27 @@ def _now(request: HttpRequest, upgrade: Upgrade) -> str:
 
 
 def _news(upgrade: Upgrade, events: EventPage, *, call: str) -> dict[str, Any]:
-    """Events parted into the timeline and the output, which is one stream with a heading where another call begins."""
-    output: list[dict[str, Any]] = []
-    for event in events.events:
-        if event.kind == UpgradeEvent.Kind.OUTPUT:
-            heading = _name_of(event.call) if event.call != call else ""
-            output.append({"heading": heading, "text": event.text})
-            call = event.call
+    """Events parted into the timeline and the output, one stream with a heading where another than `call` begins."""
     return {
         "events": [row for row in events.events if row.kind != UpgradeEvent.Kind.OUTPUT],
-        "output": output,
+        "output": _output(events, call=call),
         "cursor": events.cursor,
         "is_end": events.is_end,
         "has_more": not events.is_end and events.cursor < upgrade.last_seq,
         "live_url": reverse("admin:updates_upgrade_live", args=[upgrade.pk]),
     }
+
+
+def _output(events: EventPage, *, call: str) -> SafeString:
+    """The pieces of output to the letter: a template would put line ends between them."""
+    pieces: list[SafeString] = []
+    for event in events.events:
+        if event.kind == UpgradeEvent.Kind.OUTPUT:
+            if event.call != call:
+                pieces.append(format_html('<b class="fw-call">{}</b>', _name_of(event.call)))
+            pieces.append(format_html("<span>{}</span>", event.text))
+            call = event.call
+    return SafeString("".join(pieces))
 
 
 def _name_of(call: str) -> str:

@@ -1,0 +1,160 @@
+"""Deploying over the pages: form, preview, confirmation, counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from devices.models import Device, DeviceGroup
+from portal.core.actors import Actor
+from tests.pages.conftest import MakeDevice
+from tests.pages.rows import rows
+from tests.pages.shown import mark_in
+from updates.machine import State
+from updates.models import Artifact, Deployment, Upgrade
+from updates.services.deployments import cancel_deployment, deploy_artifact
+
+pytestmark = pytest.mark.database
+
+DEPLOY = "admin:updates_deployment_deploy"
+
+
+@pytest.fixture
+def order(artifact: Artifact) -> dict[str, Any]:
+    return {"artifact": str(artifact.pk), "everything": "on", "reason": "The lab liked it"}
+
+
+@pytest.fixture
+def deployment(artifact: Artifact, make_device: MakeDevice, actor: Actor) -> Deployment:
+    for number in range(60):
+        make_device(f"box-{number:02}")
+    return deploy_artifact(
+        artifact=artifact, devices=Device.objects.all(), actor=actor, reason="All of them"
+    )
+
+
+def test_a_preview_says_who_gets_it_and_who_does_not_and_changes_nothing(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    make_device("toaster", device_type="toaster")
+    had = make_device("box-2")
+    had.provides = {
+        "artifact_name": "release-1",
+        "rootfs-image.web-file.version": "release-1",
+    }
+    had.save()
+    before = rows()
+    response = operator.post(reverse(DEPLOY), order)
+    shown = response.content.decode()
+    assert response.status_code == 200
+    assert 'data-takes="1"' in shown
+    assert "Has it already (1)" in shown
+    assert "It needs device type box; the device has toaster." in shown
+    assert rows() == before
+
+
+def test_a_confirmed_deployment_orders_an_upgrade_for_each_device(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    make_device("box-2")
+    response = operator.post(reverse(DEPLOY), order | {"expected": "2", "confirm": "yes"})
+    deployment = Deployment.objects.get()
+    assert response.headers["Location"] == reverse(
+        "admin:updates_deployment_change", args=[deployment.pk]
+    )
+    assert deployment.upgrades.count() == 2
+    assert (deployment.reason, deployment.requested_by_name) == ("The lab liked it", "alice")
+    assert deployment.selection == {"everything": True}
+
+
+def test_a_fleet_that_changed_since_the_preview_is_shown_again(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    make_device("box-2")
+    response = operator.post(reverse(DEPLOY), order | {"expected": "1", "confirm": "yes"})
+    assert "The fleet has changed since you looked" in response.content.decode()
+    assert not Deployment.objects.exists()
+
+
+def test_a_group_means_its_devices_at_the_time_of_the_order(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    make_device("lab-1")
+    lab = DeviceGroup.objects.create(name="lab", kind="dynamic", filter={"q": "lab"})
+    del order["everything"]
+    response = operator.post(reverse(DEPLOY), order | {"groups": [lab.pk]})
+    assert 'data-takes="1"' in response.content.decode()
+    operator.post(reverse(DEPLOY), order | {"groups": [lab.pk], "expected": "1", "confirm": "yes"})
+    assert Deployment.objects.get().selection == {"devices": [], "groups": [lab.pk]}
+    assert Upgrade.objects.get().device.name == "lab-1"
+
+
+@pytest.mark.parametrize(
+    ("without", "says"),
+    [
+        ("everything", "Choose devices, groups, or all devices."),
+        ("reason", "This field is required"),
+    ],
+)
+def test_an_order_that_says_too_little_is_asked_again(
+    without: str, says: str, operator: Client, device: Device, order: dict[str, Any]
+) -> None:
+    del order[without]
+    response = operator.post(reverse(DEPLOY), order)
+    assert response.status_code == 422
+    assert says in response.content.decode()
+
+
+def test_a_deployment_for_nobody_cannot_be_confirmed(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("toaster", device_type="toaster")
+    shown = operator.post(reverse(DEPLOY), order).content.decode()
+    assert "Nobody would get it." in shown
+    refused = operator.post(reverse(DEPLOY), order | {"expected": "0", "confirm": "yes"})
+    assert refused.status_code == 422
+    assert "It fits none of the chosen devices" in refused.content.decode()
+    assert not Deployment.objects.exists()
+
+
+def test_a_deployments_page_counts_by_outcome_and_lists_fifty(
+    operator: Client, deployment: Deployment
+) -> None:
+    page = reverse("admin:updates_deployment_change", args=[deployment.pk])
+    shown = operator.get(page).content.decode()
+    assert 'data-count="waiting"><strong>60</strong>' in shown
+    assert shown.count('data-label="Outcome"') == 50
+    assert operator.get(page + "?page=2").content.decode().count('data-label="Outcome"') == 10
+    assert "No upgrades yet." in operator.get(page + "?show=broken").content.decode()
+
+
+def test_counts_are_sent_when_they_change_until_it_is_over(
+    operator: Client, deployment: Deployment, actor: Actor
+) -> None:
+    page = operator.get(reverse("admin:updates_deployment_change", args=[deployment.pk]))
+    counts = reverse("admin:updates_deployment_counts", args=[deployment.pk])
+    mark = mark_in(page.content)
+    assert operator.get(counts, {"mark": mark}).status_code == 204
+    cancel_deployment(deployment=deployment, actor=actor)
+    news = operator.get(counts, {"mark": mark})
+    assert news.status_code == 286
+    assert 'data-count="cancelled"><strong>60</strong>' in news.content.decode()
+    assert "hx-get" not in news.content.decode()
+
+
+def test_cancel_all_asks_first_and_cancels_what_can_be(
+    operator: Client, deployment: Deployment
+) -> None:
+    page = reverse("admin:updates_deployment_cancel", args=[deployment.pk])
+    assert "60 of its upgrades can still be cancelled." in operator.get(page).content.decode()
+    assert operator.post(page, {"reason": "The wrong one"}).status_code == 302
+    assert not deployment.upgrades.exclude(state=State.FINISHED).exists()
+    again = operator.get(reverse("admin:updates_deployment_change", args=[deployment.pk]))
+    assert "Nothing of it can be cancelled any more." in again.content.decode()

@@ -1,0 +1,153 @@
+"""Pages of devices, groups and credentials."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from devices.models import Credential, Device, DeviceGroup
+from portal.core.models import AuditEvent
+from tests.pages.conftest import MakeDevice
+
+pytestmark = pytest.mark.database
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+FINGERPRINT = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+
+
+@pytest.fixture
+def credential(db: None) -> Credential:
+    return Credential.objects.create(
+        name="lab", kind="password", username="root", secret="s3cret-word", passphrase="pass-word"
+    )
+
+
+@pytest.fixture
+def remote(credential: Credential) -> Device:
+    return Device.objects.create(
+        name="box-9",
+        device_type="box",
+        driver=Device.Driver.SSH,
+        host="192.0.2.9",
+        credential=credential,
+        offered_host_key=KEY,
+    )
+
+
+def test_a_refreshed_device_shows_what_it_is(operator: Client, device: Device) -> None:
+    page = reverse("admin:devices_device_refresh", args=[device.pk])
+    shown = operator.post(page, follow=True).content.decode()
+    assert "box-1 answered." in shown
+    assert "hostname" in shown
+    device.refresh_from_db()
+    assert device.last_seen is not None
+
+
+def test_a_host_key_is_shown_by_its_fingerprint_and_then_pinned(
+    operator: Client, remote: Device
+) -> None:
+    page = reverse("admin:devices_device_host_key", args=[remote.pk])
+    assert FINGERPRINT in operator.get(page).content.decode()
+    assert operator.post(page, {"key": KEY}).status_code == 302
+    remote.refresh_from_db()
+    assert (remote.host_key, remote.offered_host_key) == (KEY, "")
+
+
+def test_a_key_that_changed_while_somebody_looked_is_not_pinned(
+    operator: Client, remote: Device
+) -> None:
+    page = reverse("admin:devices_device_host_key", args=[remote.pk])
+    Device.objects.update(offered_host_key=KEY[:-4] + "AAAA")
+    response = operator.post(page, {"key": KEY})
+    assert response.status_code == 422
+    assert "The device shows another key by now" in response.content.decode()
+    remote.refresh_from_db()
+    assert remote.host_key == ""
+
+
+def test_a_changed_key_is_shown_beside_the_confirmed_one(operator: Client, remote: Device) -> None:
+    Device.objects.update(host_key=KEY[:-4] + "AAAA")
+    page = reverse("admin:devices_device_host_key", args=[remote.pk])
+    shown = operator.get(page).content.decode()
+    assert "another key than the one that was confirmed" in shown
+    assert shown.count("SHA256:") == 2
+
+
+def test_a_secret_is_never_shown_and_stays_when_nothing_is_typed(
+    operator: Client, credential: Credential
+) -> None:
+    page = reverse("admin:devices_credential_change", args=[credential.pk])
+    shown = operator.get(page).content.decode()
+    assert "s3cret-word" not in shown
+    assert "pass-word" not in shown
+    assert "Set. Leave it empty to keep" in shown
+    operator.post(page, {"name": "lab", "kind": "password", "username": "admin"})
+    credential.refresh_from_db()
+    assert (credential.username, credential.secret) == ("admin", "s3cret-word")
+
+
+def test_a_typed_secret_replaces_the_old_one_and_is_not_in_the_record(
+    operator: Client, credential: Credential
+) -> None:
+    page = reverse("admin:devices_credential_change", args=[credential.pk])
+    typed = {"name": "lab", "kind": "password", "username": "root", "new_secret": "an0ther-word"}
+    operator.post(page, typed)
+    credential.refresh_from_db()
+    assert (credential.secret, credential.passphrase) == ("an0ther-word", "pass-word")
+    entry = AuditEvent.objects.get(action="credential.change")
+    assert entry.data == {"fields": ["new_secret"]}
+
+
+def test_a_new_credential_needs_a_secret(operator: Client) -> None:
+    page = reverse("admin:devices_credential_add")
+    shown = operator.post(page, {"name": "lab", "kind": "password", "username": "root"})
+    assert "A credential needs a secret." in shown.content.decode()
+    assert not Credential.objects.exists()
+
+
+def test_a_device_is_added_and_edited_on_record(operator: Client) -> None:
+    given = {
+        "name": "box-5", "device_type": "box", "driver": "local", "port": "22", "root": "/tmp/box-5",
+    }  # fmt: skip
+    operator.post(reverse("admin:devices_device_add"), given)
+    device = Device.objects.get()
+    edit = reverse("admin:devices_device_edit", args=[device.pk])
+    operator.post(edit, given | {"device_type": "crate"})
+    device.refresh_from_db()
+    assert device.device_type == "crate"
+    entries = AuditEvent.objects.order_by("at").values_list("action", "data")
+    assert list(entries)[-1] == ("device.change", {"fields": ["device_type"]})
+
+
+def test_a_device_by_ssh_without_a_credential_is_asked_again(operator: Client) -> None:
+    given = {
+        "name": "box-5", "device_type": "box", "driver": "ssh", "host": "192.0.2.5", "port": "22",
+        "root": "/",
+    }  # fmt: skip
+    response = operator.post(reverse("admin:devices_device_add"), given)
+    assert "A device reached by SSH needs a host and a credential." in response.content.decode()
+    assert not Device.objects.exists()
+
+
+def test_a_dynamic_group_shows_whom_it_finds(operator: Client, make_device: MakeDevice) -> None:
+    make_device("box-1")
+    make_device("lab-1")
+    given = {"name": "Lab", "kind": "dynamic", "q": "lab"}
+    operator.post(reverse("admin:devices_devicegroup_add"), given)
+    group = DeviceGroup.objects.get()
+    assert group.filter == {"q": "lab"}
+    page = operator.get(reverse("admin:devices_devicegroup_change", args=[group.pk]))
+    assert "1: lab-1" in page.content.decode()
+
+
+def test_a_static_group_has_members_and_no_filter(
+    operator: Client, make_device: MakeDevice
+) -> None:
+    device = make_device("box-1")
+    page = reverse("admin:devices_devicegroup_add")
+    mixed = {"name": "Lab", "kind": "static", "members": [device.pk], "q": "lab"}
+    refused = operator.post(page, mixed).content.decode()
+    assert "A static group has members, not a filter." in refused
+    operator.post(page, mixed | {"q": ""})
+    assert list(DeviceGroup.objects.get().members.all()) == [device]

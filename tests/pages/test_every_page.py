@@ -1,0 +1,175 @@
+"""Every page: who may open it, and that looking changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from devices.models import Credential, Device, DeviceGroup
+from portal.core.actors import Actor
+from tests.pages.rows import rows
+from updates.models import Artifact, Deployment, UpdateModule, Upgrade
+from updates.services.deployments import deploy_artifact
+
+pytestmark = pytest.mark.database
+
+FREE = [
+    "index",
+    "updates_artifact_changelist",
+    "updates_updatemodule_changelist",
+    "updates_deployment_changelist",
+    "updates_upgrade_changelist",
+    "updates_upgradeevent_changelist",
+    "devices_device_changelist",
+    "devices_devicegroup_changelist",
+    "devices_credential_changelist",
+    "core_auditevent_changelist",
+    "core_apitoken_changelist",
+    "auth_user_changelist",
+    "auth_group_changelist",
+]
+OF_A_VERB = [
+    "updates_artifact_upload",
+    "updates_updatemodule_upload",
+    "updates_deployment_deploy",
+    "devices_device_add",
+    "devices_devicegroup_add",
+    "devices_credential_add",
+]
+OF_ONE = {
+    "updates_artifact_change": Artifact,
+    "updates_updatemodule_change": UpdateModule,
+    "updates_deployment_change": Deployment,
+    "updates_upgrade_change": Upgrade,
+    "devices_device_change": Device,
+    "devices_devicegroup_change": DeviceGroup,
+    "devices_credential_change": Credential,
+}
+OF_ONES_VERB = {
+    "updates_artifact_delete_page": Artifact,
+    "updates_deployment_cancel": Deployment,
+    "updates_upgrade_cancel": Upgrade,
+    "updates_upgrade_retry": Upgrade,
+    "updates_upgrade_roll_back": Upgrade,
+    "updates_upgrade_apply": Device,
+    "devices_device_edit": Device,
+    "devices_device_host_key": Device,
+}
+FRAGMENTS = {
+    "updates_artifact_checks": Artifact,
+    "updates_deployment_counts": Deployment,
+    "updates_upgrade_live": Upgrade,
+    "updates_upgrade_of_device": Device,
+}
+ONLY_POST = {"updates_artifact_check": Artifact, "devices_device_refresh": Device}
+
+PAGES = [*FREE, *OF_A_VERB, *OF_ONE, *OF_ONES_VERB]
+MODELS = OF_ONE | OF_ONES_VERB | FRAGMENTS | ONLY_POST
+
+
+@pytest.fixture
+def fleet(
+    waiting: Upgrade, artifact: Artifact, update_module: UpdateModule, actor: Actor
+) -> Deployment:
+    """One of everything that has a page."""
+    DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"device_type": "box"})
+    Credential.objects.create(name="key", kind="password", username="root", secret="s3cret-word")
+    return deploy_artifact(
+        artifact=artifact, devices=Device.objects.all(), actor=actor, reason="All of them"
+    )
+
+
+def address(name: str) -> str:
+    model = MODELS.get(name)
+    of = [model._default_manager.values_list("pk", flat=True)[0]] if model else []
+    return reverse(f"admin:{name}", args=of)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_for_whoever_may_use_it(
+    name: str, fleet: Deployment, operator: Client
+) -> None:
+    before = rows()
+    response = operator.get(address(name))
+    assert response.status_code == 200
+    assert b"s3cret-word" not in response.content
+    assert rows() == before
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_a_fragment_answers_without_any_effect(
+    name: str, fleet: Deployment, operator: Client
+) -> None:
+    before = rows()
+    assert operator.get(address(name)).status_code in {200, 286}
+    assert operator.post(address(name)).status_code == 405
+    assert rows() == before
+
+
+@pytest.mark.parametrize("name", ONLY_POST)
+def test_an_effect_without_a_form_refuses_get(
+    name: str, fleet: Deployment, operator: Client
+) -> None:
+    before = rows()
+    assert operator.get(address(name)).status_code == 405
+    assert rows() == before
+
+
+@pytest.mark.parametrize("name", [*FREE, *OF_ONE, *FRAGMENTS])
+def test_whoever_may_only_look_can_look(name: str, fleet: Deployment, viewer: Client) -> None:
+    assert viewer.get(address(name)).status_code in {200, 286}
+
+
+@pytest.mark.parametrize("name", [*OF_A_VERB, *OF_ONES_VERB, *ONLY_POST])
+def test_whoever_may_only_look_can_do_nothing(name: str, fleet: Deployment, viewer: Client) -> None:
+    before = rows()
+    response = viewer.post(address(name), {"reason": "Because", "everything": "on"})
+    assert response.status_code == 403
+    assert rows() == before
+
+
+@pytest.mark.parametrize("name", [page for page in PAGES if page != "index"] + [*FRAGMENTS])
+def test_a_stranger_sees_nothing(name: str, fleet: Deployment, stranger: Client) -> None:
+    assert stranger.get(address(name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", [*PAGES, *ONLY_POST])
+def test_nobody_gets_in_without_a_login(name: str, fleet: Deployment) -> None:
+    response = Client().get(address(name))
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith(reverse("admin:login"))
+
+
+@pytest.mark.parametrize("name", FRAGMENTS)
+def test_a_poll_after_the_session_has_ended_reloads_the_page(name: str, fleet: Deployment) -> None:
+    response = Client().get(address(name))
+    assert response.headers["HX-Refresh"] == "true"
+    assert response.content == b""
+
+
+@pytest.mark.parametrize("name", [*OF_ONES_VERB, *ONLY_POST])
+def test_an_effect_needs_the_forms_token(name: str, fleet: Deployment, alice: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(alice)
+    before = rows()
+    assert strict.post(address(name), {"reason": "Because"}).status_code == 403
+    assert rows() == before
+
+
+@pytest.mark.parametrize("word", ["upgrade", "artifact", "deployment"])
+def test_an_address_that_names_nothing_is_not_found(word: str, operator: Client) -> None:
+    page = reverse(f"admin:updates_{word}_change", args=["nothing"])
+    assert operator.get(page).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["updates_upgrade", "updates_upgradeevent", "core_auditevent"])
+def test_the_record_cannot_be_edited_by_hand(
+    name: str, fleet: Deployment, operator: Client
+) -> None:
+    assert operator.get(reverse(f"admin:{name}_add")).status_code == 403
+
+
+def test_the_queues_own_dashboard_is_not_there(operator: Client) -> None:
+    assert operator.get("/django_rq/dashboard/").status_code == 404

@@ -1,0 +1,209 @@
+"""The page of an upgrade: what it shows, what its polls bring, what its buttons do."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from devices.models import Device
+from portal.core.actors import Actor
+from tests.pages.rows import rows
+from tests.pages.shown import mark_in
+from updates.models import Artifact, Upgrade
+from updates.services.upgrades import cancel_upgrade
+
+pytestmark = pytest.mark.database
+
+
+def page_of(upgrade: Upgrade) -> str:
+    return reverse("admin:updates_upgrade_change", args=[upgrade.pk])
+
+
+def live_of(upgrade: Upgrade) -> str:
+    return reverse("admin:updates_upgrade_live", args=[upgrade.pk])
+
+
+@pytest.fixture
+def cancelled(waiting: Upgrade, actor: Actor) -> Upgrade:
+    return cancel_upgrade(upgrade=waiting, actor=actor)
+
+
+def test_a_succeeded_upgrade_shows_its_way_its_output_and_its_events(
+    operator: Client, succeeded: Upgrade
+) -> None:
+    shown = operator.get(page_of(succeeded)).content.decode()
+    assert 'data-state="finished"' in shown
+    assert 'data-outcome="succeeded"' in shown
+    assert "The change is in place." in shown
+    assert '<b class="fw-call">ArtifactInstall</b><span>installing &lt;page&gt;\n</span>' in shown
+    assert shown.count('<li class="fw-event') == succeeded.events.exclude(kind="output").count()
+    assert "Try it" in shown
+
+
+def test_a_failed_upgrade_says_what_failed_where_and_what_to_do_now(
+    operator: Client, rolled_back: Upgrade
+) -> None:
+    shown = operator.get(page_of(rolled_back)).content.decode()
+    assert 'data-outcome="rolled_back"' in shown
+    assert "It failed, and what was there before is back." in shown
+    assert "Installing failed in ArtifactInstall" in shown
+    assert "What now:" in shown
+    assert 'class="fw-past fw-wrong"\n        data-step="installing"' in shown
+
+
+def test_a_poll_brings_only_what_is_new_and_stops_at_the_end(
+    operator: Client, succeeded: Upgrade
+) -> None:
+    cursor = succeeded.last_seq - 2
+    late = operator.get(live_of(succeeded), {"after": str(cursor), "mark": "old"})
+    shown = late.content.decode()
+    assert late.status_code == 286
+    assert shown.count('id="event-') == 2
+    assert f'id="event-{succeeded.last_seq}"' in shown
+    assert 'id="upgrade-now" hx-swap-oob="true"' in shown
+    assert "hx-get" not in shown
+
+
+def test_a_poll_without_news_brings_nothing(
+    operator: Client, waiting: Upgrade, actor: Actor
+) -> None:
+    mark = mark_in(operator.get(page_of(waiting)).content)
+    question = {"after": str(waiting.last_seq), "mark": mark}
+    assert operator.get(live_of(waiting), question).status_code == 204
+    cancel_upgrade(upgrade=waiting, actor=actor)
+    news = operator.get(live_of(waiting), question)
+    assert news.status_code == 286
+    assert 'data-outcome="cancelled"' in news.content.decode()
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "many", "٣"])
+def test_a_cursor_that_is_no_number_begins_at_the_start(
+    cursor: str, operator: Client, waiting: Upgrade
+) -> None:
+    shown = operator.get(live_of(waiting), {"after": cursor}).content.decode()
+    assert 'id="event-1"' in shown
+
+
+def test_an_upgrade_is_cancelled_with_a_reason(operator: Client, waiting: Upgrade) -> None:
+    page = reverse("admin:updates_upgrade_cancel", args=[waiting.pk])
+    response = operator.post(page, {"reason": "The wrong device"}, follow=True)
+    assert response.redirect_chain == [(page_of(waiting), 302)]
+    assert 'data-outcome="cancelled"' in response.content.decode()
+
+
+def test_a_succeeded_upgrade_is_rolled_back_by_a_new_one(
+    operator: Client, succeeded: Upgrade
+) -> None:
+    page = reverse("admin:updates_upgrade_roll_back", args=[succeeded.pk])
+    response = operator.post(page, {"reason": "Nobody likes it"}, follow=True)
+    undo = Upgrade.objects.get(undoes=succeeded)
+    assert response.redirect_chain == [(page_of(undo), 302)]
+    assert "Takes back" in response.content.decode()
+    assert "Rolled back by" in operator.get(page_of(succeeded)).content.decode()
+
+
+def test_a_failed_upgrade_is_retried_by_a_new_one(operator: Client, rolled_back: Upgrade) -> None:
+    page = reverse("admin:updates_upgrade_retry", args=[rolled_back.pk])
+    operator.post(page, {"reason": "The network was down"})
+    assert Upgrade.objects.get(retries=rolled_back).device == rolled_back.device
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        ("cancel", "too late to cancel"),
+        ("retry", "It succeeded, so there is nothing to retry."),
+    ],
+)
+def test_a_verb_that_comes_too_late_is_refused_on_its_form(
+    verb: str, says: str, operator: Client, succeeded: Upgrade
+) -> None:
+    before = rows()
+    page = reverse(f"admin:updates_upgrade_{verb}", args=[succeeded.pk])
+    response = operator.post(page, {"reason": "Because"})
+    assert response.status_code == 422
+    assert says in response.content.decode()
+    assert rows() == before
+
+
+def test_a_waiting_upgrades_buttons_say_why_they_are_off(
+    operator: Client, waiting: Upgrade
+) -> None:
+    shown = operator.get(page_of(waiting)).content.decode()
+    assert "Only an upgrade that succeeded can be rolled back." in shown
+    assert "It is not over yet." in shown
+    assert f'href="{reverse("admin:updates_upgrade_cancel", args=[waiting.pk])}"' in shown
+
+
+def test_a_viewers_buttons_say_which_permission_is_missing(
+    viewer: Client, waiting: Upgrade
+) -> None:
+    shown = viewer.get(page_of(waiting)).content.decode()
+    assert "You lack the permission updates.cancel_upgrade." in shown
+    assert "You lack the permission updates.roll_back_upgrade." in shown
+
+
+def test_an_artifact_is_applied_to_one_device(
+    operator: Client, device: Device, artifact: Artifact
+) -> None:
+    page = reverse("admin:updates_upgrade_apply", args=[device.pk])
+    order = {"artifact": str(artifact.pk), "reason": "Try it"}
+    response = operator.post(page, order)
+    assert response.headers["Location"] == page_of(Upgrade.objects.get())
+    busy = operator.post(page, order)
+    assert busy.status_code == 422
+    assert page_of(Upgrade.objects.get()) in busy.content.decode()
+
+
+def test_an_upgrade_that_waits_names_what_it_waits_for(
+    operator: Client, waiting: Upgrade, artifact: Artifact, device: Device
+) -> None:
+    operator.post(
+        reverse("admin:updates_deployment_deploy"),
+        {
+            "artifact": str(artifact.pk), "devices": [device.pk], "reason": "Again",
+            "expected": "1", "confirm": "yes",
+        },
+    )  # fmt: skip
+    behind = Upgrade.objects.exclude(pk=waiting.pk).get()
+    shown = operator.get(page_of(behind)).content.decode()
+    assert "It waits for" in shown
+    assert page_of(waiting) in shown
+
+
+@pytest.mark.parametrize(
+    ("finds", "finds_not"),
+    [
+        ("q=release-1", "q=release-7"),
+        ("outcome__exact=cancelled", "outcome__exact=succeeded"),
+        ("outcome__exact=failed&outcome__exact=cancelled", "outcome__exact=broken"),
+        ("state__exact=finished", "state__exact=pending"),
+        ("created_at_from=2020-01-01&created_at_to=2999-12-31", "created_at_to=2020-01-01"),
+        ("requested_by_name=alice", "requested_by_name=bob"),
+    ],
+)
+def test_the_history_is_searched_and_filtered(
+    finds: str, finds_not: str, operator: Client, cancelled: Upgrade
+) -> None:
+    history = reverse("admin:updates_upgrade_changelist")
+    assert page_of(cancelled) in operator.get(f"{history}?{finds}").content.decode()
+    assert page_of(cancelled) not in operator.get(f"{history}?{finds_not}").content.decode()
+
+
+def test_the_front_page_counts_and_its_numbers_lead_to_their_lists(
+    operator: Client, cancelled: Upgrade
+) -> None:
+    shown = operator.get(reverse("admin:index")).content.decode()
+    history = reverse("admin:updates_upgrade_changelist")
+    assert f'{history}?outcome__exact=cancelled"><strong>1</strong>' in shown
+    assert f'{history}?state__exact=pending"><strong>0</strong>' in shown
+    assert page_of(cancelled) in shown
+
+
+def test_the_front_page_has_no_numbers_for_who_may_not_see_upgrades(
+    stranger: Client, cancelled: Upgrade
+) -> None:
+    shown = stranger.get(reverse("admin:index")).content.decode()
+    assert "You lack the permission updates.view_upgrade" in shown
+    assert page_of(cancelled) not in shown
