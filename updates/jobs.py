@@ -7,10 +7,10 @@ import structlog
 from devices.drivers.shell import Shell
 from portal.core import leaving
 from updates.models import Check, Upgrade
-from updates.plan import ArtifactPlan
 from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
+from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ def run_artifact(upgrade_id: str) -> str:
     """Takes an upgrade of kind `artifact` as far as it will go."""
 
     def make_recipe(upgrade: Upgrade, shell: Shell) -> Recipe:
-        return artifact_recipe(ArtifactPlan.from_json(upgrade.plan), shell)
+        return artifact_recipe(plan_now(upgrade), shell)
 
     ending = carry_out(
         upgrade_id,

@@ -86,6 +86,10 @@ class ArtifactPlan:
         """The same plan with another Update Module: a rollback uses the one that did the work."""
         return replace(self, update_module=module)
 
+    def with_provides(self, provides: dict[str, str]) -> Self:
+        """The same plan for the device as it is when its turn comes: what waited may follow another upgrade."""
+        return replace(self, device=replace(self.device, provides=provides))
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The plan that `as_json` wrote. ValueError when it was written by another version of the portal and does not fit."""

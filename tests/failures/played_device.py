@@ -25,10 +25,10 @@ from portal.core.actors import PORTAL
 from tests.environment.programs import program
 from tests.environment.waiting import wait_until
 from updates.models import Artifact, Upgrade
-from updates.plan import ArtifactPlan
 from updates.recipes.artifact import ArtifactRecipe
 from updates.services.artifacts import upload_artifact, upload_update_module
 from updates.services.carry_out import Ending, carry_out
+from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
 from updates.services.upgrades import apply_artifact
 
@@ -173,7 +173,7 @@ class Worker:
         return ending
 
     def _recipe(self, upgrade: Upgrade, _shell: Shell) -> ArtifactRecipe:
-        return artifact_recipe(ArtifactPlan.from_json(upgrade.plan), self._device.shell())
+        return artifact_recipe(plan_now(upgrade), self._device.shell())
 
 
 class WorkerProcess:

@@ -49,7 +49,7 @@ def carry_out(
     upgrade_id: str, *, make_recipe: MakeRecipe, worker: str, wants_leave: Callable[[], bool]
 ) -> Ending:
     """The upgrade went as far as this worker could take it. Safe to call twice, late, or at the same time elsewhere."""
-    upgrade = Upgrade.objects.select_related("device__credential").get(pk=upgrade_id)
+    upgrade = _fresh(upgrade_id)
     if upgrade.state == State.PENDING and journal.ahead_of(upgrade) is not None:
         return Ending.WAITS
     was_held = upgrade.lease_until is not None
@@ -69,7 +69,7 @@ def carry_out(
             ):
                 if was_held and book.state in ACTIVE:
                     book.took_over(worker=worker)
-                advance(book, _WhenNeeded(lambda: make_recipe(upgrade, shell)))
+                advance(book, _WhenNeeded(lambda: make_recipe(_fresh(upgrade_id), shell)))
         except TargetBusy:
             lease.release(upgrade_id, fence=fence)
             return Ending.WAITS
@@ -80,3 +80,7 @@ def carry_out(
             log.warning("lost the upgrade to another worker")
             return Ending.LOST
     return Ending.FINISHED
+
+
+def _fresh(upgrade_id: str) -> Upgrade:
+    return Upgrade.objects.select_related("device__credential").get(pk=upgrade_id)

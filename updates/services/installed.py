@@ -5,8 +5,12 @@ from __future__ import annotations
 from devices.services import note_seen
 from updates.machine import Outcome
 from updates.models import Upgrade
-from updates.plan import ArtifactPlan, Mode
+from updates.plan import Mode
 from updates.recipes.artifact_fit import provides_after
+from updates.services.planning import plan_now
+
+PROVIDES_BEFORE = "provides_before"
+"""The fact that a rollback by hand goes back to. What the plan says may be older: the upgrade may have waited."""
 
 UNREACHABLE_CODES = "DEV-1"
 
@@ -20,15 +24,22 @@ def record_outcome(finished: Upgrade) -> None:
         note_seen(finished.device)
     if finished.artifact is None or finished.unchanged:
         return
-    plan = ArtifactPlan.from_json(finished.plan)
+    plan = plan_now(finished)
     device = finished.device
     if finished.outcome == Outcome.SUCCEEDED and plan.mode is Mode.INSTALL:
+        _remember_before(finished)
         device.provides = provides_after(plan)
     elif finished.outcome == Outcome.SUCCEEDED and finished.undoes is not None:
-        device.provides = ArtifactPlan.from_json(finished.undoes.plan).device.provides
+        device.provides = finished.undoes.facts[PROVIDES_BEFORE]
     elif finished.outcome == Outcome.BROKEN:
         name = plan.artifact_name.removesuffix(INCONSISTENT)
         device.provides = {**device.provides, "artifact_name": f"{name}{INCONSISTENT}"}
     else:
         return
     device.save(update_fields=["provides"])
+
+
+def _remember_before(finished: Upgrade) -> None:
+    device = finished.device
+    facts = {**finished.facts, PROVIDES_BEFORE: device.provides}
+    Upgrade.objects.filter(pk=finished.pk).update(facts=facts, from_version=device.artifact_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from devices.models import Device
-from updates.models import Artifact, UpdateModule
+from updates.models import Artifact, UpdateModule, Upgrade
 from updates.plan import ArtifactPlan, DevicePlan, Mode, UpdateModulePlan
 
 
@@ -46,6 +46,11 @@ def plan_artifact(
         force=force,
         tree_of=str(tree_of) if tree_of else None,
     )
+
+
+def plan_now(upgrade: Upgrade) -> ArtifactPlan:
+    """The upgrade's plan, with what its device provides now: when it was ordered, another one may have been before it."""
+    return ArtifactPlan.from_json(upgrade.plan).with_provides(upgrade.device.provides)
 
 
 def plan_device(device: Device) -> DevicePlan:

@@ -114,9 +114,7 @@ def _order_rollback(
         undo = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
         undo.undoes, undo.retries = upgrade, retries
         undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
-        return _order(
-            undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back"
-        )
+        return _order(undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back")
 
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:
