@@ -1,4 +1,4 @@
-"""The ground's tables: who did what and why, and the tokens of programs."""
+"""The ground's tables: who did what and why, the tokens of programs, and the answers that a repeated order gets again."""
 
 from __future__ import annotations
 
@@ -55,3 +55,32 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.user}"
+
+
+class IdempotencyKey(models.Model):
+    """What a user's order under one Idempotency-Key was answered with: written in the transaction of the order's effect.
+
+    Without a `status` there was no effect yet: whoever holds `claim` is carrying the order out, until `claimed_until` at most.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="idempotency_keys"
+    )
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the order.")
+    claim = models.UUIDField(default=uuid.uuid4)
+    claimed_until = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    headers = models.JSONField(default=dict, blank=True)
+    body = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="one_order_per_key_of_a_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
