@@ -101,7 +101,9 @@ class Group:
             ending = child.has_ended()
             if ending is not None:
                 pause = child.due_at - time.monotonic()
-                self._write("up", f"{child.program.name} ended with {ending}; again in {pause:.1f} s")
+                self._write(
+                    "up", f"{child.program.name} ended with {ending}; again in {pause:.1f} s"
+                )
             if child.pid is None and time.monotonic() >= child.due_at:
                 self._start(child)
 

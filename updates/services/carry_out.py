@@ -50,8 +50,9 @@ def carry_out(
 ) -> Ending:
     """The upgrade went as far as this worker could take it. Safe to call twice, late, or at the same time elsewhere."""
     upgrade = _fresh(upgrade_id)
-    if upgrade.state == State.PENDING and journal.ahead_of(upgrade) is not None:
-        return Ending.WAITS
+    ending = _nothing_to_do(upgrade)
+    if ending is not None:
+        return ending
     was_held = upgrade.lease_until is not None
     fence = lease.claim(upgrade_id, worker=worker)
     if fence is None:
@@ -80,6 +81,15 @@ def carry_out(
             log.warning("lost the upgrade to another worker")
             return Ending.LOST
     return Ending.FINISHED
+
+
+def _nothing_to_do(upgrade: Upgrade) -> Ending | None:
+    """Found out by reading alone: a job too many need not wait for anybody who writes."""
+    if upgrade.state == State.FINISHED:
+        return Ending.FINISHED
+    if upgrade.state == State.PENDING and journal.ahead_of(upgrade) is not None:
+        return Ending.WAITS
+    return None
 
 
 def _fresh(upgrade_id: str) -> Upgrade:
