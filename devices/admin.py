@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.db.models import Model
-from django.forms import ModelForm
+from django.db.models import Field, Model
+from django.forms import ChoiceField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
@@ -15,6 +15,7 @@ from devices import admin_views
 from devices.forms import CredentialForm, DeviceGroupForm
 from devices.models import Credential, Device, DeviceGroup
 from devices.queries import devices_in
+from devices.services import USE_LOCAL_DRIVER
 from portal.core import audit
 from portal.core.actors import actor_of
 
@@ -80,9 +81,31 @@ class DeviceAdmin(RecordedAdmin):
         devices = Device.objects.select_related("credential")
         return admin_views.device_page(request, get_object_or_404(devices, pk=int(object_id)))
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (
+            isinstance(obj, Device) and admin_views.why_not_local(request, obj)
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and not (
+            isinstance(obj, Device) and admin_views.why_not_local(request, obj)
+        )
+
+    def formfield_for_choice_field(
+        self, db_field: Field[str, str], request: HttpRequest, **kwargs: object
+    ) -> ChoiceField | None:
+        """Who may not make the portal's own host a device is not offered the driver for it, and cannot post it either."""
+        field = super().formfield_for_choice_field(db_field, request, **kwargs)
+        if db_field.name == "driver" and not request.user.has_perm(USE_LOCAL_DRIVER):
+            field.choices = [row for row in field.choices if row[0] != Device.Driver.LOCAL]
+        return field
+
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Django's own form; the device's page has taken its usual address."""
         return super().change_view(request, str(pk))
+
+    def response_post_save_change(self, _request: HttpRequest, obj: Device) -> HttpResponse:
+        return redirect(admin_views.device_url(obj))
 
     def get_urls(self) -> list[URLPattern]:
         own = self.admin_site.admin_view

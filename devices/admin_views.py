@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from devices.errors import DeviceError
 from devices.models import Device, DeviceGroup
 from devices.queries import devices_in
-from devices.services import confirm_host_key, refresh_device
+from devices.services import USE_LOCAL_DRIVER, confirm_host_key, refresh_device
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
 
 
@@ -102,6 +102,13 @@ def device_url(device: Device) -> str:
     return reverse("admin:devices_device_change", args=[device.pk])
 
 
+def why_not_local(request: HttpRequest, device: Device) -> str:
+    """Empty unless the device is the portal's own host and the user may not touch such a one: then the sentence."""
+    if device.driver != Device.Driver.LOCAL:
+        return ""
+    return why_not_permitted(request, USE_LOCAL_DRIVER)
+
+
 def fingerprint(key: str) -> str:
     """The key's SHA-256 as `ssh-keygen -l` shows it; empty when there is no key."""
     words = key.split()
@@ -132,7 +139,8 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
         Button(
             "Edit",
             reverse("admin:devices_device_edit", args=[device.pk]),
-            why_not=why_not_permitted(request, "devices.change_device"),
+            why_not=why_not_permitted(request, "devices.change_device")
+            or why_not_local(request, device),
         ),
     ]
     if device.offered_host_key:

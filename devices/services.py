@@ -24,6 +24,8 @@ from portal.core.actors import Actor
 from portal.core.errors import Refused
 
 SHORT_SECONDS = 30.0
+USE_LOCAL_DRIVER = "devices.use_local_driver"
+"""Whoever may say that a device is the portal's own host can run commands there: a permission of its own."""
 INVENTORY = (
     ("hostname", ["uname", "-n"]),
     ("kernel", ["uname", "-r"]),
@@ -125,8 +127,11 @@ def save_device(*, device: Device, actor: Actor) -> Device:
     """The device, new or edited, is as given. Django's ValidationError, by field, when that cannot be.
 
     The pinned host key stays, whatever the address: another machine there will be refused, until somebody confirms it.
+    A device that is, was or becomes the portal's own host needs `devices.use_local_driver` too.
     """
     _require_save(device, actor=actor)
+    if Device.Driver.LOCAL in (device.driver, _stored_driver(device)):
+        actor.require(USE_LOCAL_DRIVER)
     device.full_clean()
     with transaction.atomic():
         is_new = device._state.adding
@@ -204,6 +209,10 @@ def delete_group(*, group: DeviceGroup, actor: Actor) -> None:
 def _require_save(row: Device | Credential | DeviceGroup, *, actor: Actor) -> None:
     effect = "add" if row._state.adding else "change"
     actor.require(f"devices.{effect}_{row._meta.model_name}")
+
+
+def _stored_driver(device: Device) -> str | None:
+    return Device.objects.filter(pk=device.pk).values_list("driver", flat=True).first()
 
 
 def _shell(device: Device) -> Shell:
