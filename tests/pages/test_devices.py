@@ -113,7 +113,8 @@ def test_a_device_is_added_and_edited_on_record(operator: Client) -> None:
     operator.post(reverse("admin:devices_device_add"), given)
     device = Device.objects.get()
     edit = reverse("admin:devices_device_edit", args=[device.pk])
-    operator.post(edit, given | {"device_type": "crate"})
+    edited = operator.post(edit, given | {"device_type": "crate"})
+    assert edited.headers["Location"] == reverse("admin:devices_device_change", args=[device.pk])
     device.refresh_from_db()
     assert device.device_type == "crate"
     entries = AuditEvent.objects.order_by("at").values_list("action", "data")
