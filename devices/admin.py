@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib import admin
 from django.db.models import Field, Model
 from django.forms import ChoiceField, ModelForm
@@ -15,7 +17,14 @@ from devices import admin_views
 from devices.forms import CredentialForm, DeviceGroupForm
 from devices.models import Credential, Device, DeviceGroup
 from devices.queries import devices_in
-from devices.services import USE_LOCAL_DRIVER
+from devices.services import (
+    USE_LOCAL_DRIVER,
+    change_members,
+    delete_group,
+    save_credential,
+    save_device,
+    save_group,
+)
 from portal.core import audit
 from portal.core.actors import actor_of
 
@@ -23,38 +32,22 @@ PER_PAGE = 50
 NAMES = 20
 
 
-class RecordedAdmin(ModelAdmin):
-    """Plain edits, each with an audit entry that names the changed fields and never their values."""
+class ServedAdmin(ModelAdmin):
+    """Plain rows whose edits go through the services. Their forms refuse first, so that nothing is refused in saving."""
 
     list_per_page = PER_PAGE
     show_full_result_count = False
     actions = None
 
-    def save_model(
-        self,
-        request: HttpRequest,
-        obj: Model,
-        form: ModelForm[Model],
-        change: bool,  # noqa: FBT001
-    ) -> None:
-        super().save_model(request, obj, form, change)
-        self._record(request, obj, verb="change" if change else "create", fields=form.changed_data)
-
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        self._record(request, obj, verb="delete", fields=[])
-        super().delete_model(request, obj)
-
-    def _record(self, request: HttpRequest, obj: Model, *, verb: str, fields: list[str]) -> None:
         audit.record(
-            actor=actor_of(request.user),
-            action=f"{obj._meta.model_name}.{verb}",
-            subject=obj,
-            data={"fields": fields} if fields else {},
+            actor=actor_of(request.user), action=f"{obj._meta.model_name}.delete", subject=obj
         )
+        super().delete_model(request, obj)
 
 
 @admin.register(Device)
-class DeviceAdmin(RecordedAdmin):
+class DeviceAdmin(ServedAdmin):
     list_display = ("name", "device_type", "driver", "installed", "last_seen", "reach")
     search_fields = ("name", "host", "device_type")
     list_filter = (("device_type", FieldTextFilter), ("driver", ChoicesDropdownFilter))
@@ -74,6 +67,15 @@ class DeviceAdmin(RecordedAdmin):
         if device.unreachable_reason:
             return f"No: {device.unreachable_reason}"
         return "Yes" if device.last_seen else "Not asked yet"
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Device,
+        _form: ModelForm[Device],
+        _change: bool,  # noqa: FBT001 - as Django has it
+    ) -> None:
+        save_device(device=obj, actor=actor_of(request.user))
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         if not (object_id.isascii() and object_id.isdigit()):
@@ -122,7 +124,7 @@ class DeviceAdmin(RecordedAdmin):
 
 
 @admin.register(DeviceGroup)
-class DeviceGroupAdmin(RecordedAdmin):
+class DeviceGroupAdmin(ServedAdmin):
     form = DeviceGroupForm
     list_display = ("name", "kind", "how_many", "description")
     search_fields = ("name", "description")
@@ -137,6 +139,36 @@ class DeviceGroupAdmin(RecordedAdmin):
             {"fields": ("q", "device_type", "driver", "installed", "unreachable")},
         ),
     )
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: DeviceGroup,
+        _form: ModelForm[DeviceGroup],
+        _change: bool,  # noqa: FBT001 - as Django has it
+    ) -> None:
+        save_group(group=obj, actor=actor_of(request.user))
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: ModelForm[DeviceGroup],
+        _formsets: object,
+        _change: bool,  # noqa: FBT001 - as Django has it
+    ) -> None:
+        if "members" not in form.changed_data or form.instance.kind != DeviceGroup.Kind.STATIC:
+            return
+        wanted = {device.pk for device in form.cleaned_data["members"]}
+        present = set(form.instance.members.values_list("pk", flat=True))
+        change_members(
+            group=form.instance,
+            add=wanted - present,
+            remove=present - wanted,
+            actor=actor_of(request.user),
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        delete_group(group=cast(DeviceGroup, obj), actor=actor_of(request.user))
 
     @admin.display(description="Devices now")
     def how_many(self, group: DeviceGroup) -> int:
@@ -153,8 +185,17 @@ class DeviceGroupAdmin(RecordedAdmin):
 
 
 @admin.register(Credential)
-class CredentialAdmin(RecordedAdmin):
+class CredentialAdmin(ServedAdmin):
     form = CredentialForm
     list_display = ("name", "kind", "username", "created_at")
     search_fields = ("name", "username")
     fields = ("name", "kind", "username", "new_secret", "new_passphrase")
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Credential,
+        _form: ModelForm[Credential],
+        _change: bool,  # noqa: FBT001 - as Django has it
+    ) -> None:
+        save_credential(credential=obj, actor=actor_of(request.user))

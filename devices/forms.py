@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from unfold.widgets import (
+    TEXTAREA_CLASSES,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from devices.models import Credential, Device, DeviceGroup
 from devices.queries import devices_matching
+from devices.services import refuse_unreadable_key
 from portal.core.errors import Refused
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ KEEP = "Leave it empty to keep the one that is set; it is never shown."
 ANY = ("", "Any")
 
 
+class SecretArea(forms.Textarea):
+    """Takes a secret of many lines in, and never shows it again: not even when the form comes back with an error."""
+
+    def format_value(self, _value: object) -> None:
+        return None
+
+
 class CredentialForm(CredentialModelForm):
     """A secret is taken in and never given out: an empty field keeps what is stored."""
 
@@ -34,15 +43,20 @@ class CredentialForm(CredentialModelForm):
         required=False,
         strip=False,
         help_text="A private key in OpenSSH or PEM form, or a password.",
-        widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}
+        widget=SecretArea(
+            attrs={
+                "rows": 6,
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "class": " ".join(TEXTAREA_CLASSES),
+            }
         ),
     )
     new_passphrase = forms.CharField(
         label="Passphrase of the key",
         required=False,
         strip=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "password", "autocomplete": "off"}),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
 
     class Meta:
@@ -58,12 +72,29 @@ class CredentialForm(CredentialModelForm):
 
     def clean_new_secret(self) -> str:
         secret: str = self.cleaned_data["new_secret"].replace("\r\n", "\n")
-        if not secret.strip() and not self.instance.secret:
+        if secret.strip():
+            return secret
+        if not self.instance.secret:
             raise forms.ValidationError("A credential needs a secret.")
-        return secret
+        return ""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            given = Credential(
+                kind=cleaned["kind"],
+                username=cleaned["username"],
+                secret=cleaned["new_secret"] or self.instance.secret,
+                passphrase=cleaned["new_passphrase"] or self.instance.passphrase,
+            )
+            try:
+                refuse_unreadable_key(given)
+            except Refused as error:
+                raise forms.ValidationError({"new_secret": str(error)}) from error
+        return cleaned
 
     def save(self, commit: bool = True) -> Credential:  # noqa: FBT001, FBT002 - as Django has it
-        if self.cleaned_data["new_secret"].strip():
+        if self.cleaned_data["new_secret"]:
             self.instance.secret = self.cleaned_data["new_secret"]
         if self.cleaned_data["new_passphrase"]:
             self.instance.passphrase = self.cleaned_data["new_passphrase"]

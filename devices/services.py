@@ -146,17 +146,22 @@ def save_credential(*, credential: Credential, actor: Actor) -> Credential:
     """The credential, new or replaced, is what its devices are opened with from now on. Refused: a key nobody can read."""
     _require_save(credential, actor=actor)
     credential.full_clean()
+    refuse_unreadable_key(credential)
+    with transaction.atomic():
+        action = "credential.add" if credential._state.adding else "credential.replace"
+        credential.save()
+        audit.record(actor=actor, action=action, subject=credential)
+    return credential
+
+
+def refuse_unreadable_key(credential: Credential) -> None:
+    """Nothing, or Refused with the reason why the credential's key cannot be read."""
     login = _login(credential)
     if isinstance(login, KeyLogin):
         try:
             login.key()
         except LoginRefused as error:
             raise Refused(str(error)) from None
-    with transaction.atomic():
-        action = "credential.add" if credential._state.adding else "credential.replace"
-        credential.save()
-        audit.record(actor=actor, action=action, subject=credential)
-    return credential
 
 
 def save_group(*, group: DeviceGroup, actor: Actor) -> DeviceGroup:

@@ -95,14 +95,23 @@ def test_a_typed_secret_replaces_the_old_one_and_is_not_in_the_record(
     operator.post(page, typed)
     credential.refresh_from_db()
     assert (credential.secret, credential.passphrase) == ("an0ther-word", "pass-word")
-    entry = AuditEvent.objects.get(action="credential.change")
-    assert entry.data == {"fields": ["new_secret"]}
+    entry = AuditEvent.objects.get(action="credential.replace")
+    assert (entry.actor, entry.data) == ("alice", {})
 
 
 def test_a_new_credential_needs_a_secret(operator: Client) -> None:
     page = reverse("admin:devices_credential_add")
     shown = operator.post(page, {"name": "lab", "kind": "password", "username": "root"})
     assert "A credential needs a secret." in shown.content.decode()
+    assert not Credential.objects.exists()
+
+
+def test_a_key_that_nobody_can_read_is_asked_again(operator: Client) -> None:
+    page = reverse("admin:devices_credential_add")
+    typed = {"name": "lab", "kind": "ssh_key", "username": "root", "new_secret": "not-one-at-all"}
+    shown = operator.post(page, typed)
+    assert "key" in shown.context["adminform"].form.errors["new_secret"][0]
+    assert "not-one-at-all" not in shown.content.decode()
     assert not Credential.objects.exists()
 
 
@@ -117,8 +126,8 @@ def test_a_device_is_added_and_edited_on_record(operator: Client) -> None:
     assert edited.headers["Location"] == reverse("admin:devices_device_change", args=[device.pk])
     device.refresh_from_db()
     assert device.device_type == "crate"
-    entries = AuditEvent.objects.order_by("at").values_list("action", "data")
-    assert list(entries)[-1] == ("device.change", {"fields": ["device_type"]})
+    entries = AuditEvent.objects.order_by("at").values_list("action", flat=True)
+    assert list(entries) == ["device.add", "device.change"]
 
 
 def test_a_device_by_ssh_without_a_credential_is_asked_again(operator: Client) -> None:
@@ -151,4 +160,13 @@ def test_a_static_group_has_members_and_no_filter(
     refused = operator.post(page, mixed).content.decode()
     assert "A static group has members, not a filter." in refused
     operator.post(page, mixed | {"q": ""})
-    assert list(DeviceGroup.objects.get().members.all()) == [device]
+    group = DeviceGroup.objects.get()
+    assert list(group.members.all()) == [device]
+    edit = reverse("admin:devices_devicegroup_change", args=[group.pk])
+    operator.post(edit, {"name": "Lab", "kind": "static"})
+    assert not group.members.exists()
+    entries = AuditEvent.objects.filter(action="group.change_members").order_by("at")
+    assert [entry.data for entry in entries] == [
+        {"add": [device.pk], "remove": []},
+        {"add": [], "remove": [device.pk]},
+    ]
