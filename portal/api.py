@@ -18,6 +18,7 @@ from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
 from updates.api.checks import ArtifactChecks
 from updates.api.deployments import Deployments
+from updates.api.stuck import StuckUpgrades
 from updates.api.update_modules import UpdateModules
 from updates.api.upgrades import Upgrades
 
@@ -44,6 +45,7 @@ router.register(
 )
 router.register("credentials", Credentials, basename="credentials")
 router.register("deployments", Deployments, basename="deployments")
+router.register("stuck-upgrades", StuckUpgrades, basename="stuck-upgrades")
 router.register("upgrades", Upgrades, basename="upgrades")
 router.register("audit-events", AuditEvents, basename="audit-events")
 

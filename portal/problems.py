@@ -18,6 +18,7 @@ from rest_framework.views import exception_handler
 
 from devices.errors import DeviceError
 from portal.core.errors import Conflict, FleetwrightError, NotPermitted, Refused
+from portal.core.idempotency import OrderUnderWay
 from portal.core.rest.parsers import TooLarge
 from portal.core.rest.problem import MEDIA_TYPE
 from updates.errors import ArtifactRefused, NotUndoable, TargetBusy, TooLate
@@ -52,7 +53,7 @@ def _ours(error: FleetwrightError) -> Response:
         more["rule"] = error.rule
     if isinstance(error, TargetBusy):
         more["holder"] = error.holder
-    return _answer(
+    answer = _answer(
         status,
         code=error.code,
         title=_words(type(error).__name__),
@@ -60,6 +61,9 @@ def _ours(error: FleetwrightError) -> Response:
         retryable=error.retryable,
         more=more,
     )
+    if isinstance(error, OrderUnderWay):
+        answer["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 def _known(error: Exception) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -31,9 +32,18 @@ class Caller:
     def __init__(self, user: User | None) -> None:
         self.user = user
         self.client = APIClient()
+        self.headers: dict[str, str] = {}
         if user is not None:
             token = create_token(user=user, name="tests", actor=PORTAL)
-            self.client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+            self.headers = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+            self.client.credentials(**self.headers)
+
+    def with_key(self, key: str) -> Caller:
+        """The same caller, who sends this Idempotency-Key with everything."""
+        twin = copy.copy(self)
+        twin.client = APIClient()
+        twin.client.credentials(**self.headers, HTTP_IDEMPOTENCY_KEY=key)
+        return twin
 
     def get(self, path: str, **query: str | int | list[str]) -> Answer:
         return _answer(self.client.get(_url(path), query))

@@ -73,6 +73,7 @@ READS = [
     "upgrades",
     "upgrades/{upgrade}",
     "upgrades/{upgrade}/events",
+    "stuck-upgrades",
     "audit-events",
 ]
 
@@ -103,6 +104,8 @@ EFFECTS: dict[str, Order] = {
     "cancel deployment": lambda c, w: c.post(f"deployments/{w.deployment}/cancel", reason="No"),
     "apply": lambda c, w: c.post("upgrades", device=w.device, artifact=w.artifact, reason="Fix"),
     "cancel": lambda c, w: c.post(f"upgrades/{w.upgrade}/cancel", reason="No"),
+    "force-cancel": lambda c, w: c.post(f"upgrades/{w.upgrade}/force-cancel", reason="It hangs"),
+    "recover": lambda c, w: c.post(f"upgrades/{w.upgrade}/recover"),
     "retry": lambda c, w: c.post(f"upgrades/{w.upgrade}/retry", reason="Again"),
     "roll back": lambda c, w: c.post(f"upgrades/{w.upgrade}/roll-back", reason="Worse"),
 }

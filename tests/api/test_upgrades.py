@@ -136,6 +136,60 @@ def test_a_cancel_that_comes_too_late_is_refused(
     assert_problem(answer, status=409, code="UPD-102")
 
 
+def test_an_upgrade_that_nothing_else_ends_is_ended_by_force(
+    operator: Caller, device: Device, artifact: Artifact
+) -> None:
+    upgrade = apply(operator, device=device, artifact=artifact)
+    path = f"upgrades/{upgrade['id']}/force-cancel"
+
+    without = operator.post(path)
+    answer = operator.post(path, reason="It hangs")
+    again = operator.post(path, reason="It hangs")
+
+    assert_problem(without, status=400, code="API-400")
+    assert answer.status == 200, answer.body
+    assert (answer.body["state"], answer.body["outcome"]) == ("finished", "cancelled")
+    assert_problem(again, status=409, code="UPD-102")
+
+
+def test_what_does_not_move_is_listed_with_the_reason_and_can_be_put_back(
+    operator: Caller, device: Device, artifact: Artifact
+) -> None:
+    first = apply(operator, device=device, artifact=artifact)
+    operator.post("deployments", artifact=str(artifact.pk), all=True, reason="Fix it")
+    Upgrade.objects.filter(pk=first["id"]).update(state="installing")
+
+    lost, waiting = operator.get("stuck-upgrades").body["results"]
+    recovered = operator.post(f"upgrades/{first['id']}/recover")
+    refused = operator.post(f"upgrades/{waiting['upgrade']['id']}/recover")
+
+    assert (lost["upgrade"]["id"], lost["kind"]) == (first["id"], "unheld")
+    assert (lost["can_recover"], waiting["can_recover"]) == (True, False)
+    assert (waiting["waits_for"], lost["waits_for"]) == (first["id"], None)
+    assert "handed over while installing" in lost["why"]
+    assert recovered.status == 200, recovered.body
+    assert_problem(refused, status=409, code="UPD-104")
+    assert refused.body["holder"] == first["id"]
+
+
+def test_the_stuck_are_found_by_kind_and_page_by_page(
+    operator: Caller, device: Device, artifact: Artifact
+) -> None:
+    ids = []
+    for number in range(3):
+        deployment = operator.post(
+            "deployments", artifact=str(artifact.pk), all=True, reason=f"Fix {number}"
+        )
+        (row,) = operator.get("upgrades", deployment=deployment.body["id"]).body["results"]
+        ids.append(row["id"])
+    page = operator.get("stuck-upgrades", limit=2).body
+    rest = operator.get(page["next"]).body
+
+    assert [row["upgrade"]["id"] for row in page["results"] + rest["results"]] == ids
+    assert operator.get("stuck-upgrades", kind="unheld").body["results"] == []
+    assert_problem(operator.get("stuck-upgrades", kind="odd"), status=400, code="API-400")
+
+
 def test_a_failed_upgrade_is_retried_by_a_new_one(
     operator: Caller, device: Device, artifact: Artifact
 ) -> None:

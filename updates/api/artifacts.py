@@ -11,11 +11,12 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from portal.core.rest.created import created
+from portal.core.rest.once import order_of, takes_key
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.parsers import UploadParser
 from portal.core.rest.permissions import actor_in
 from updates.models import Artifact
-from updates.services.artifacts import delete_artifact, upload_artifact
+from updates.services.artifacts import delete_artifact, keep_artifact, received_artifact
 
 
 class PayloadFileSerializer(serializers.Serializer[dict[str, Any]]):
@@ -74,11 +75,15 @@ class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet
     parser_classes = (UploadParser,)
 
     @extend_schema(request=ArtifactUploadSerializer, responses={201: ArtifactSerializer})
+    @takes_key
     def create(self, request: Request) -> Response:
         """Upload an artifact: it is verified as it comes in, and a file that breaks a rule leaves nothing behind."""
-        order = order_in(request, ArtifactUploadSerializer)
-        artifact = upload_artifact(actor=actor_in(request), **order)
-        return created(self.get_serializer(artifact).data, route="artifacts", request=request)
+        upload, actor = order_in(request, ArtifactUploadSerializer), actor_in(request)
+        with order_of(request) as order:
+            if order.answer is not None:
+                return order.answer
+            with received_artifact(actor=actor, **upload) as artifact:
+                return order.carry_out(lambda: self._kept(artifact))
 
     @extend_schema(parameters=[ReasonSerializer])
     def destroy(self, request: Request, **_path: object) -> Response:
@@ -86,3 +91,7 @@ class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet
         reason = words_in(request, ReasonSerializer)["reason"]
         delete_artifact(artifact=self.get_object(), actor=actor_in(request), reason=reason)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _kept(self, artifact: Artifact) -> Response:
+        keep_artifact(artifact=artifact, actor=actor_in(self.request))
+        return created(self.get_serializer(artifact).data, route="artifacts", request=self.request)

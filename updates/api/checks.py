@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from devices.api.choice import ChoiceSerializer, devices_of
+from portal.core.rest.once import once
 from portal.core.rest.order import order_in
 from portal.core.rest.paging import LONGEST_PAGE
 from portal.core.rest.permissions import actor_in
@@ -68,6 +69,7 @@ class ArtifactChecks(ListModelMixin, GenericViewSet[Check]):
         return super().get_queryset().filter(artifact=self._artifact())
 
     @extend_schema(request=ChoiceSerializer, responses={202: ChecksRequested})
+    @once
     def create(self, request: Request, **_path: object) -> Response:
         """Check devices. The verdict is `waiting` until each is done: read the list again."""
         artifact = self._artifact()

@@ -14,6 +14,7 @@ from rest_framework.viewsets import GenericViewSet
 from devices.api.choice import ChoiceSerializer, devices_of, selection_of
 from devices.models import Device
 from portal.core.rest.created import created
+from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in
 from portal.core.rest.paging import LONGEST_PAGE
 from portal.core.rest.permissions import actor_in
@@ -139,6 +140,7 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         return DeploymentSerializer if self.action == "list" else DeploymentDetailSerializer
 
     @extend_schema(request=DeploymentOrderSerializer, responses={201: DeploymentDetailSerializer})
+    @once
     def create(self, request: Request) -> Response:
         """Deploy an artifact: every chosen device that it fits gets an upgrade of its own."""
         order = order_in(request, DeploymentOrderSerializer)
@@ -168,6 +170,7 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)
     @action(detail=True, methods=["post"])
+    @once
     def cancel(self, request: Request, **_path: object) -> Response:
         """Cancel whatever of a deployment can still be cancelled."""
         reason = order_in(request, ReasonSerializer)["reason"]

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from portal.core.rest.created import created
+from portal.core.rest.once import once
 from portal.core.rest.order import order_in
 from portal.core.rest.parsers import UploadParser
 from portal.core.rest.permissions import actor_in
@@ -46,6 +47,7 @@ class UpdateModules(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericVie
     parser_classes = (UploadParser,)
 
     @extend_schema(request=UpdateModuleUploadSerializer, responses={201: UpdateModuleSerializer})
+    @once
     def create(self, request: Request) -> Response:
         """Upload a new version. The very content of the newest version is that version again."""
         order = order_in(request, UpdateModuleUploadSerializer)

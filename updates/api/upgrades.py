@@ -14,12 +14,15 @@ from rest_framework.viewsets import GenericViewSet
 
 from devices.models import Device
 from portal.core.rest.created import created
+from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
 from updates.api.names import NamedArtifact, NamedDevice
 from updates.machine import SENTENCES, Outcome, State
 from updates.models import Artifact, Upgrade, UpgradeEvent
 from updates.queries import PAGE, UpgradeFilter, events_after, history
+from updates.services.force import force_cancel_upgrade
+from updates.services.recover import recover_upgrade
 from updates.services.upgrades import (
     apply_artifact,
     cancel_upgrade,
@@ -119,6 +122,7 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
         return UpgradeSerializer if self.action == "list" else UpgradeDetailSerializer
 
     @extend_schema(request=UpgradeOrderSerializer, responses={201: UpgradeDetailSerializer})
+    @once
     def create(self, request: Request) -> Response:
         """Apply an artifact to one device, now. 409 names the `holder` when the device is busy."""
         order = order_in(request, UpgradeOrderSerializer)
@@ -126,6 +130,7 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
 
     @extend_schema(request=ReasonSerializer, responses=UpgradeDetailSerializer)
     @action(detail=True, methods=["post"])
+    @once
     def cancel(self, request: Request, **_path: object) -> Response:
         """Cancel: a waiting upgrade is over, a running one stops at its next safe point or goes back."""
         reason = order_in(request, ReasonSerializer)["reason"]
@@ -134,6 +139,7 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
 
     @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
     @action(detail=True, methods=["post"])
+    @once
     def retry(self, request: Request, **_path: object) -> Response:
         """Do the same again, as a new upgrade that `retries` this one."""
         reason = order_in(request, ReasonSerializer)["reason"]
@@ -143,12 +149,35 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
 
     @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
     @action(detail=True, methods=["post"], url_path="roll-back")
+    @once
     def roll_back(self, request: Request, **_path: object) -> Response:
         """Take this upgrade back, by a new one that `undoes` it."""
         reason = order_in(request, ReasonSerializer)["reason"]
         return self._created(
             roll_back_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
         )
+
+    @extend_schema(request=ReasonSerializer, responses=UpgradeDetailSerializer)
+    @action(detail=True, methods=["post"], url_path="force-cancel")
+    @once
+    def force_cancel(self, request: Request, **_path: object) -> Response:
+        """End it now, whatever its worker is doing: `cancelled` if nothing can have been changed yet, else `broken`.
+
+        Nothing on the device is undone or cleaned up. It is for an upgrade that nothing else ends.
+        """
+        reason = order_in(request, ReasonSerializer)["reason"]
+        upgrade = force_cancel_upgrade(
+            upgrade=self.get_object(), actor=actor_in(request), reason=reason
+        )
+        return Response(self.get_serializer(upgrade).data)
+
+    @extend_schema(request=None, responses=UpgradeDetailSerializer)
+    @action(detail=True, methods=["post"])
+    @once
+    def recover(self, request: Request, **_path: object) -> Response:
+        """Put it back on the queue. 409 while a worker holds it, or while it waits for another upgrade."""
+        upgrade = recover_upgrade(upgrade=self.get_object(), actor=actor_in(request))
+        return Response(self.get_serializer(upgrade).data)
 
     @extend_schema(parameters=[EventWords], responses=EventPageSerializer, filters=False)
     @action(detail=True)

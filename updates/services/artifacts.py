@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Final, cast
 
 from django.conf import settings
@@ -26,8 +28,16 @@ MODULE_LIMIT_BYTES: Final = 2**20
 
 
 def upload_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Artifact:
-    """The artifact is verified, stored and on record. ArtifactRefused, and nothing left behind, if it is not a good one.
+    """The artifact is verified, stored and on record. ArtifactRefused, and nothing left behind, if it is not a good one."""
+    with received_artifact(file=file, actor=actor, notes=notes) as artifact:
+        return keep_artifact(artifact=artifact, actor=actor)
 
+
+@contextmanager
+def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Iterator[Artifact]:
+    """The artifact is verified and stored, and waits to be put on record by `keep_artifact` inside the block.
+
+    So that what takes long is done outside the caller's transaction. Nothing is left behind if the block fails.
     `file` is read twice, in pieces: to verify and to store.
     """
     actor.require("updates.upload_artifact")
@@ -53,19 +63,27 @@ def upload_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Arti
     file.seek(0)
     artifact.file.save(f"{uuid.uuid4()}.mender", file, save=False)
     try:
-        with transaction.atomic():
-            artifact.save(force_insert=True)
-            audit.record(
-                actor=actor, action="artifact.upload", subject=artifact, data={"sha256": sha256}
-            )
-    except IntegrityError:
-        artifact.file.delete(save=False)
-        raise ArtifactRefused(
-            "uploaded-before", "This very file was uploaded a moment ago."
-        ) from None
+        yield artifact
     except BaseException:
         artifact.file.delete(save=False)
         raise
+
+
+def keep_artifact(*, artifact: Artifact, actor: Actor) -> Artifact:
+    """The received artifact is on record. ArtifactRefused if another upload of the same file was faster."""
+    try:
+        with transaction.atomic():
+            artifact.save(force_insert=True)
+            audit.record(
+                actor=actor,
+                action="artifact.upload",
+                subject=artifact,
+                data={"sha256": artifact.sha256},
+            )
+    except IntegrityError:
+        raise ArtifactRefused(
+            "uploaded-before", "This very file was uploaded a moment ago."
+        ) from None
     return artifact
 
 

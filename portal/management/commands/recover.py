@@ -1,4 +1,4 @@
-"""`manage.py recover`: what should be running and is not, is put back on the queue."""
+"""`manage.py recover`: what should be running and is not, is put back on the queue; what is kept for a day goes after it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
+from portal.core.idempotency import forget_old_keys
 from updates.services.recover import recover
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,7 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **options: Any) -> None:  # noqa: ANN401 - as argparse has it
         if not options["every"]:
             found = recover()
+            forget_old_keys()
             self.stdout.write(f"{len(found)} upgrades were put back on the queue.")
             return
         stopped = threading.Event()
@@ -41,5 +43,6 @@ class Command(BaseCommand):
         close_old_connections()
         try:
             recover()
+            forget_old_keys()
         except DatabaseError:
             log.warning("database does not answer; trying again later", exc_info=True)
