@@ -28,15 +28,9 @@ def apply_artifact(
     NotCompatible when the artifact cannot fit it, TargetBusy when another upgrade is active or waiting there.
     """
     actor.require("updates.apply_artifact")
-    plan = plan_artifact(
-        artifact=artifact,
-        device=device,
-        update_module=newest_update_module(artifact.payload_type),
-        force=force,
-    )
-    refuse_misfit(plan)
     with transaction.atomic():
-        refuse_busy(device)
+        device = locked_idle(device)
+        plan = _plan_install(artifact, device, force=force)
         upgrade = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
         return _order(upgrade, actor=actor, action="upgrade.apply")
 
@@ -73,16 +67,10 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
     if upgrade.undoes is not None:
         return _order_rollback(upgrade.undoes, actor=actor, reason=reason, retries=upgrade)
     artifact = _artifact_of(upgrade)
-    plan = plan_artifact(
-        artifact=artifact,
-        device=upgrade.device,
-        update_module=newest_update_module(artifact.payload_type),
-        force=bool(upgrade.plan.get("force")),
-    )
-    refuse_misfit(plan)
     with transaction.atomic():
-        refuse_busy(upgrade.device)
-        again = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
+        device = locked_idle(upgrade.device)
+        plan = _plan_install(artifact, device, force=bool(upgrade.plan.get("force")))
+        again = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
         again.retries = upgrade
         again.deployment = upgrade.deployment
         return _order(again, actor=actor, action="upgrade.retry")
@@ -103,15 +91,15 @@ def _order_rollback(
     refuse_not_undoable(upgrade)
     artifact = _artifact_of(upgrade)
     done = ArtifactPlan.from_json(upgrade.plan)
-    plan = plan_artifact(
-        artifact=artifact, device=upgrade.device, update_module=None, mode=Mode.RESTORE,
-        tree_of=upgrade.pk, force=True,
-    )  # fmt: skip
-    plan = plan.with_update_module(done.update_module)
     with transaction.atomic():
-        refuse_busy(upgrade.device)
+        device = locked_idle(upgrade.device)
         refuse_not_undoable(upgrade)
-        undo = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
+        plan = plan_artifact(
+            artifact=artifact, device=device, update_module=None, mode=Mode.RESTORE,
+            tree_of=upgrade.pk, force=True,
+        )  # fmt: skip
+        plan = plan.with_update_module(done.update_module)
+        undo = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
         undo.undoes, undo.retries = upgrade, retries
         undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
         return _order(undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back")
@@ -156,9 +144,9 @@ def refuse_misfit(plan: ArtifactPlan) -> None:
             raise NotCompatible(finding.says)
 
 
-def refuse_busy(device: Device) -> None:
-    """Nothing, or TargetBusy naming what is active or waiting on the device. Holds the device's lock until the commit."""
-    Device.objects.select_for_update().get(pk=device.pk)
+def locked_idle(device: Device) -> Device:
+    """The device as it is now, locked until the commit. TargetBusy, naming it, when an upgrade is active or waits there."""
+    device = Device.objects.select_for_update().get(pk=device.pk)
     holder = (
         Upgrade.objects.filter(device=device, state__in=[*ACTIVE, State.PENDING])
         .select_related("device")
@@ -170,6 +158,18 @@ def refuse_busy(device: Device) -> None:
             f"{device} is busy: {holder} is {holder.state.replace('_', ' ')}.",
             holder=str(holder.pk),
         )
+    return device
+
+
+def _plan_install(artifact: Artifact, device: Device, *, force: bool) -> ArtifactPlan:
+    plan = plan_artifact(
+        artifact=artifact,
+        device=device,
+        update_module=newest_update_module(artifact.payload_type),
+        force=force,
+    )
+    refuse_misfit(plan)
+    return plan
 
 
 def build(
