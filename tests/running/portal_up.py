@@ -69,7 +69,7 @@ class PortalUp:
         raise LookupError(f"{words} does not run")
 
     def get(self, path: str) -> tuple[int, Any]:
-        """Status and JSON of an answer; status 0 while nobody answers."""
+        """Status of an answer and, if it is a good one, its JSON; status 0 while nobody answers."""
         try:
             with urllib.request.urlopen(
                 f"http://127.0.0.1:{self.port}{path}", timeout=10
@@ -77,7 +77,7 @@ class PortalUp:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, json.load(error)
+                return error.code, None
         except OSError:
             return 0, None
 
