@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
+from devices.drivers.linked_shell import Booting
 from devices.drivers.local import LocalShell
 from devices.drivers.shell import Shell
 from devices.drivers.ssh import SshAddress, SshShell
@@ -24,6 +25,10 @@ from portal.core.actors import Actor
 from portal.core.errors import Refused
 
 SHORT_SECONDS = 30.0
+PLAYED = Booting(
+    reboot_command=("sh", "-c", "echo 'This device is a folder: it cannot be rebooted.'; exit 1")
+)
+"""A folder that plays a device must not take the portal's own machine down with it."""
 USE_LOCAL_DRIVER = "devices.use_local_driver"
 """Whoever may say that a device is the portal's own host can run commands there: a permission of its own."""
 INVENTORY = (
@@ -222,7 +227,7 @@ def _stored_driver(device: Device) -> str | None:
 
 def _shell(device: Device) -> Shell:
     if device.driver == Device.Driver.LOCAL:
-        return LocalShell()
+        return LocalShell(booting=Booting() if device.root == "/" else PLAYED)
     if device.credential is None:
         raise LoginRefused(f"{device} has no credential to log in with.")
     return SshShell(
