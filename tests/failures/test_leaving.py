@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.db import OperationalError
+from pytest_django import Settings
 
 from devices.drivers.shell import Shell
+from devices.errors import CommandFailed
+from devices.models import Device
+from devices.services import opened
 from tests.failures.played_device import Meanwhile, PlayedDevice, Worker, WorkerProcess, order
 from tests.journal.rows import numbers, states
 from updates.journal import DatabaseJournal
@@ -106,7 +110,10 @@ def test_a_holder_that_wakes_up_while_the_next_one_works_does_not_disturb_it(
     assert device.words().count("ArtifactInstall") == 1
 
 
-def test_a_second_job_for_a_held_upgrade_goes_at_once(device: PlayedDevice, tmp_path: Path) -> None:
+def test_a_second_job_for_a_held_upgrade_goes_at_once(
+    device: PlayedDevice, tmp_path: Path, settings: Settings
+) -> None:
+    settings.LEASE_SECONDS = 60
     upgrade = order(device, tmp_path, wait="ArtifactInstall")
     endings: list[Ending] = []
 
@@ -118,7 +125,7 @@ def test_a_second_job_for_a_held_upgrade_goes_at_once(device: PlayedDevice, tmp_
     with Meanwhile(second):
         assert Worker(device).once(upgrade) is Ending.FINISHED
     assert endings == [Ending.HELD]
-    assert Worker(device).once(upgrade) is Ending.HELD  # it is over
+    assert Worker(device).once(upgrade) is Ending.FINISHED  # already
 
 
 @pytest.mark.parametrize(
@@ -142,3 +149,10 @@ def test_a_plan_that_cannot_be_read_is_a_fault_that_ends_the_upgrade(
     assert (upgrade.state, upgrade.outcome) == (State.FINISHED, outcome)
     assert upgrade.error_code == "BUG"
     assert states(upgrade)[-1] == State.FINISHED
+
+
+def test_a_folder_that_plays_a_device_never_reboots_the_machine_it_is_on(tmp_path: Path) -> None:
+    device = Device(name="folder", driver=Device.Driver.LOCAL, root=str(tmp_path))
+
+    with opened(device) as shell, pytest.raises(CommandFailed, match="cannot be rebooted"):
+        shell.reboot(limit_seconds=5)

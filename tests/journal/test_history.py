@@ -32,6 +32,8 @@ from updates.services.upgrades import build
 
 pytestmark = pytest.mark.database
 
+MANY = 2_000
+
 
 def output_of(upgrade: Upgrade, call: str) -> str:
     rows = upgrade.events.filter(kind=UpgradeEvent.Kind.OUTPUT, call=call).order_by("seq")
@@ -136,11 +138,10 @@ def test_output_of_bytes_that_no_database_stores_is_kept_as_text() -> None:
     assert output_of(upgrade, "call") == "a\ufffdb\ufffd"
 
 
-def test_ten_thousand_orders_are_opened_in_few_statements() -> None:
+def test_many_orders_are_opened_in_few_statements() -> None:
     artifact = new_artifact()
     devices = Device.objects.bulk_create(
-        Device(name=f"many-{n}", device_type="box", driver="local", root="/r")
-        for n in range(10_000)
+        Device(name=f"many-{n}", device_type="box", driver="local", root="/r") for n in range(MANY)
     )
     upgrades = [
         build(
@@ -156,8 +157,9 @@ def test_ten_thousand_orders_are_opened_in_few_statements() -> None:
     with CaptureQueriesContext(connection) as queries:
         open_upgrades(upgrades)
 
-    assert len(queries) < 500  # SQLite takes some 25 such rows in a statement, PostgreSQL 500
-    assert Upgrade.objects.filter(artifact=artifact, state=State.PENDING).count() == 10_000
+    # Per 500 on PostgreSQL, and per 24 on SQLite, which takes fewer values in a statement.
+    assert len(queries) < MANY / 20
+    assert Upgrade.objects.filter(artifact=artifact, state=State.PENDING).count() == MANY
     events = UpgradeEvent.objects.filter(upgrade__artifact=artifact)
     assert set(events.values_list("seq", "to_state", "event")) == {(1, "pending", "ordered")}
 
