@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from devices.drivers.linked_shell import Booting
 from devices.drivers.local import LocalShell
@@ -145,6 +146,17 @@ def save_device(*, device: Device, actor: Actor) -> Device:
             actor=actor, action="device.add" if is_new else "device.change", subject=device
         )
     return device
+
+
+def delete_device(*, device: Device, actor: Actor, reason: str) -> None:
+    """The device is gone, out of its groups too, and so are its checks. Refused when the history names it."""
+    actor.require("devices.delete_device")
+    try:
+        with transaction.atomic():
+            audit.record(actor=actor, action="device.delete", subject=device, reason=reason)
+            device.delete()
+    except ProtectedError:
+        raise Refused(f"{device} is part of the history, so it stays.") from None
 
 
 def save_credential(*, credential: Credential, actor: Actor) -> Credential:

@@ -6,7 +6,7 @@ import re
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, serializers
+from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +16,7 @@ from devices import services
 from devices.models import Device
 from devices.queries import DeviceFilter
 from portal.core.rest.created import Creates
-from portal.core.rest.order import order_in
+from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
 
 ATTRIBUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
@@ -92,7 +92,14 @@ class Devices(
     route = "devices"
     ordering = ("name",)
     lookup_value_converter = "int"
-    http_method_names = ["get", "post", "patch", "head", "options"]
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+
+    @extend_schema(parameters=[ReasonSerializer])
+    def destroy(self, request: Request, **_path: object) -> Response:
+        """Delete a device that the history does not name."""
+        reason = words_in(request, ReasonSerializer)["reason"]
+        services.delete_device(device=self.get_object(), actor=actor_in(request), reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=DeviceSerializer)
     @action(detail=True, methods=["post"])

@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
-from devices.models import DeviceGroup
+from devices.models import Device, DeviceGroup
+from portal.core.actors import PORTAL
 from tests.api.caller import Caller
 from tests.api.conftest import MakeArtifact, MakeDevice
 from tests.api.problems import assert_problem
 from updates.models import Check
-from updates.services.checks import carry_out_check
+from updates.services.checks import carry_out_check, request_checks
 
 pytestmark = pytest.mark.database
 
@@ -61,6 +63,21 @@ def test_groups_and_all_devices_can_be_checked(
     everything = operator.post(f"artifacts/{artifact.pk}/checks", all=True)
 
     assert (some.body["requested"], everything.body["requested"]) == (1, 2)
+
+
+def test_checking_many_devices_costs_no_more_queries_than_checking_one(
+    make_device: MakeDevice,
+    make_artifact: MakeArtifact,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    artifact = make_artifact()
+    for _ in range(30):
+        make_device()
+
+    for _ in ("new ones", "the same again"):
+        with django_assert_num_queries(5):  # begin, devices, checks, audit, commit
+            checks = request_checks(artifact=artifact, devices=Device.objects.all(), actor=PORTAL)
+        assert {check.pk for check in checks} == set(Check.objects.values_list("pk", flat=True))
 
 
 def test_a_check_of_nothing_is_refused(operator: Caller, make_artifact: MakeArtifact) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from devices.models import Credential, Device, DeviceGroup
 from portal.core.models import AuditEvent
 from tests.api.caller import Caller
-from tests.api.conftest import MakeDevice
+from tests.api.conftest import MakeArtifact, MakeDevice
 from tests.api.problems import assert_problem
 
 pytestmark = pytest.mark.database
@@ -52,6 +52,33 @@ def test_a_device_is_created_and_changed(operator: Caller) -> None:
         "device.add",
         "device.change",
     }
+
+
+def test_a_device_without_history_is_deleted(operator: Caller, make_device: MakeDevice) -> None:
+    device = make_device()
+    DeviceGroup.objects.create(name="Some").members.add(device)
+
+    without = operator.delete(f"devices/{device.pk}")
+    answer = operator.delete(f"devices/{device.pk}?reason=Sold")
+
+    assert_problem(without, status=400, code="API-400")
+    assert answer.status == 204
+    assert not Device.objects.exists()
+    assert AuditEvent.objects.get(action="device.delete").reason == "Sold"
+
+
+def test_a_device_with_history_stays(
+    operator: Caller, make_device: MakeDevice, make_artifact: MakeArtifact
+) -> None:
+    device = make_device()
+    artifact = make_artifact()
+    operator.post("upgrades", device=device.pk, artifact=str(artifact.pk), reason="Fix")
+
+    answer = operator.delete(f"devices/{device.pk}?reason=Sold")
+
+    assert_problem(answer, status=422, code="FW-100")
+    assert Device.objects.exists()
+    assert not AuditEvent.objects.filter(action="device.delete").exists()
 
 
 def test_what_the_device_says_itself_cannot_be_written(

@@ -85,6 +85,7 @@ EFFECTS: dict[str, Order] = {
     "upload module": lambda c, _: c.upload("update-modules", b"#!/bin/sh\n", name="web-file"),
     "add device": lambda c, _: c.post("devices", name="new", device_type="box", driver="local"),
     "change device": lambda c, w: c.patch(f"devices/{w.device}", device_type="crate"),
+    "delete device": lambda c, w: c.delete(f"devices/{w.device}?reason=Sold"),
     "refresh device": lambda c, w: c.post(f"devices/{w.device}/refresh"),
     "confirm key": lambda c, w: c.post(
         f"devices/{w.device}/confirm-host-key", key="ssh-ed25519 AAAA"

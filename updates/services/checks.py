@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import transaction
@@ -23,31 +24,42 @@ from updates.services.artifacts import newest_update_module
 from updates.services.planning import plan_artifact
 from updates.services.recipes import artifact_recipe
 
+BATCH: Final = 500
+ASKED_ANEW: Final = (
+    "verdict",
+    "findings",
+    "changes",
+    "installed",
+    "requested_by_name",
+    "requested_at",
+    "checked_at",
+)
+"""What a check that is asked for again begins with anew."""
+
 
 def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Actor) -> list[Check]:
     """A check of each device is on its way; until it is done its verdict is `waiting`. Refused when no device is chosen."""
     actor.require("updates.check_artifact")
-    chosen = list(devices)
-    if not chosen:
-        raise Refused("No device is chosen.")
     now = clock.now()
     with transaction.atomic():
-        checks = [
-            Check.objects.update_or_create(
-                artifact=artifact,
-                device=device,
-                defaults={
-                    "verdict": Check.Verdict.WAITING,
-                    "findings": [],
-                    "changes": {},
-                    "installed": device.artifact_name,
-                    "requested_by_name": actor.name,
-                    "requested_at": now,
-                    "checked_at": None,
-                },
-            )[0]
-            for device in chosen
-        ]
+        checks = Check.objects.bulk_create(
+            (
+                Check(
+                    artifact=artifact,
+                    device=device,
+                    installed=device.artifact_name,
+                    requested_by_name=actor.name,
+                    requested_at=now,
+                )
+                for device in devices
+            ),
+            batch_size=BATCH,
+            update_conflicts=True,
+            unique_fields=["artifact", "device"],
+            update_fields=ASKED_ANEW,
+        )
+        if not checks:
+            raise Refused("No device is chosen.")
         audit.record(
             actor=actor, action="artifact.check", subject=artifact, data={"devices": len(checks)}
         )
