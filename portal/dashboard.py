@@ -44,13 +44,13 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "buttons": _buttons(request),
         "days": DAYS,
         "counts": [
-            {"word": "waiting", "count": waiting, "query": "state__exact=pending"},
+            {"word": "waiting", "count": waiting, "query": "state=pending&days=all"},
             {"word": "running", "count": running, "query": _states(ACTIVE)},
             *(
                 {
                     "word": word.value,
                     "count": ended[word.value],
-                    "query": f"outcome__exact={word.value}",
+                    "query": f"outcome={word.value}",
                 }
                 for word in Outcome
             ),
@@ -92,4 +92,4 @@ def _broken() -> list[Upgrade]:
 
 
 def _states(states: frozenset[State]) -> str:
-    return "&".join(f"state__exact={state.value}" for state in sorted(states))
+    return "&".join([*(f"state={state.value}" for state in sorted(states)), "days=all"])

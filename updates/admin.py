@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
-from django.urls import URLPattern, path
-from django.utils.safestring import SafeString
+from django.urls import URLPattern, path, re_path
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
-    FieldTextFilter,
     MultipleChoicesDropdownFilter,
 )
 
-from portal.core.admin import DaysFilter, ReadOnlyAdmin, component
+from portal.core.admin import DaysFilter, ReadOnlyAdmin
 from updates.admin_views import artifacts, checks, deployments, update_modules, upgrade_verbs
+from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
 from updates.models import Artifact, Deployment, UpdateModule, Upgrade, UpgradeEvent
 from updates.queries import history
@@ -136,45 +133,14 @@ class DeploymentAdmin(ReadOnlyAdmin):
 
 @admin.register(Upgrade)
 class UpgradeAdmin(ReadOnlyAdmin):
-    list_display = (
-        "device", "versions", "badge", "kind", "asked_by", "shown_reason", "asked_at",
-    )  # fmt: skip
-    search_fields = (
-        "device__name", "from_version", "to_version", "reason", "error", "requested_by_name",
-    )  # fmt: skip
-    list_filter = (
-        ("outcome", MultipleChoicesDropdownFilter),
-        ("state", MultipleChoicesDropdownFilter),
-        ("kind", MultipleChoicesDropdownFilter),
-        ("device", AutocompleteSelectFilter),
-        ("artifact", AutocompleteSelectFilter),
-        ("requested_by_name", FieldTextFilter),
-        ("created_at", DaysFilter),
-    )
-    list_filter_submit = True
+    """The history. Its list is a page of our own: see there."""
 
-    def get_queryset(self, _request: HttpRequest) -> Any:  # noqa: ANN401 - a query set of upgrades
-        return history()
+    search_fields = ("device__name", "to_version")
 
-    @admin.display(description="Change")
-    def versions(self, upgrade: Upgrade) -> SafeString:
-        return component("versions", upgrade=upgrade)
-
-    @admin.display(description="Outcome", ordering="outcome")
-    def badge(self, upgrade: Upgrade) -> SafeString:
-        return component("outcome", upgrade=upgrade)
-
-    @admin.display(description="Asked by", ordering="requested_by_name")
-    def asked_by(self, upgrade: Upgrade) -> str:
-        return upgrade.requested_by_name
-
-    @admin.display(description="Asked at", ordering="created_at")
-    def asked_at(self, upgrade: Upgrade) -> datetime:
-        return upgrade.created_at
-
-    @admin.display(description="Reason")
-    def shown_reason(self, upgrade: Upgrade) -> str:
-        return upgrade.reason if len(upgrade.reason) < 80 else f"{upgrade.reason[:79]}…"
+    def changelist_view(
+        self, request: HttpRequest, *_args: object, **_extra: object
+    ) -> HttpResponse:
+        return history_pages.history_page(request)
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         upgrades = history().select_related("undoes__device", "retries__device")
@@ -184,6 +150,11 @@ class UpgradeAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = self.admin_site.admin_view
         return [
+            re_path(
+                r"^history\.(?P<form>csv|jsonl)$",
+                own(history_pages.history_file),
+                name="updates_upgrade_export",
+            ),
             path("<uuid:pk>/live/", upgrade_pages.live_fragment, name="updates_upgrade_live"),
             path(
                 "<uuid:pk>/cancel/",

@@ -14,6 +14,8 @@ from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, S
 from django.db.models.functions import Coalesce
 from django.utils.timesince import timesince
 
+from devices.models import DeviceGroup
+from devices.queries import devices_in
 from portal.core import clock
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
@@ -26,6 +28,12 @@ class UpgradeFilter(django_filters.FilterSet):
 
     q = django_filters.CharFilter(method="search", label="Search")
     device = django_filters.CharFilter(field_name="device__name", label="Device")
+    group = django_filters.ModelChoiceFilter(
+        field_name="device__static_groups",
+        queryset=DeviceGroup.objects.all(),
+        method="in_group",
+        label="Group",
+    )
     artifact = django_filters.UUIDFilter(field_name="artifact_id", label="Artifact")
     deployment = django_filters.UUIDFilter(field_name="deployment_id", label="Deployment")
     kind = django_filters.CharFilter()
@@ -49,6 +57,11 @@ class UpgradeFilter(django_filters.FilterSet):
             | Q(error__icontains=words)
             | Q(requested_by_name__icontains=words)
         )
+
+    def in_group(
+        self, upgrades: QuerySet[Upgrade], _name: str, group: DeviceGroup
+    ) -> QuerySet[Upgrade]:
+        return upgrades.filter(device__in=devices_in(group))
 
     def by_activity(
         self,

@@ -1,0 +1,230 @@
+"""The history: finding, paging, taking it away as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID, uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from devices.models import DeviceGroup
+from portal.core.actors import PORTAL
+from portal.core.keyset import COUNTED, Cursor, counted, slice_of
+from tests.journal.rows import finished, new_artifact, new_device, new_upgrade
+from tests.pages.rows import rows
+from updates.models import Upgrade
+from updates.services.planning import plan_artifact
+from updates.services.reports import COLUMNS
+from updates.services.upgrades import build
+
+pytestmark = pytest.mark.database
+
+HISTORY = "/updates/upgrade/"
+
+
+class Answer(Protocol):
+    @property
+    def content(self) -> bytes: ...
+
+
+def shown(answer: Answer) -> list[UUID]:
+    """The upgrades on a page of the history, from top to bottom."""
+    return [UUID(found) for found in re.findall(r'data-upgrade="([^"]+)"', answer.content.decode())]
+
+
+def many(count: int) -> list[Upgrade]:
+    """Upgrades of the last hours, newest first; in each hour are three that were ordered in the same instant."""
+    device, artifact = new_device(), new_artifact()
+    plan = plan_artifact(artifact=artifact, device=device, update_module=None)
+    now = timezone.now()
+    made = []
+    for number in range(count):
+        upgrade = build(
+            plan, artifact=artifact, device=device, actor=PORTAL, reason=f"No. {number}"
+        )
+        upgrade.id = uuid4()
+        upgrade.created_at = now - timedelta(hours=number // 3)
+        made.append(upgrade)
+    Upgrade.objects.bulk_create(made)
+    return sorted(made, key=lambda row: (row.created_at, row.pk), reverse=True)
+
+
+@pytest.fixture
+def old() -> Upgrade:
+    """An upgrade of half a year ago."""
+    upgrade = finished(new_upgrade(new_device("box-1"), new_artifact("release-1")))
+    Upgrade.objects.update(created_at=timezone.now() - timedelta(days=180))
+    upgrade.refresh_from_db()
+    return upgrade
+
+
+@pytest.mark.parametrize(
+    ("finds", "finds_not"),
+    [
+        ("q=release-1", "q=release-7"),
+        ("outcome=succeeded", "outcome=cancelled"),
+        ("outcome=succeeded&outcome=failed", "outcome=failed&outcome=broken"),
+        ("state=finished", "state=pending"),
+        ("active=false", "active=true"),
+        ("kind=artifact", "kind="),
+        ("device=box-1", "device=box"),
+        ("requested_by=portal", "requested_by=alice"),
+        ("since=2020-01-01&until=2999-12-31", "until=2020-01-01"),
+    ],
+)
+def test_the_history_is_searched_and_filtered(
+    finds: str, finds_not: str, operator: Client, old: Upgrade
+) -> None:
+    assert shown(operator.get(f"{HISTORY}?days=all&{finds}")) == [old.pk]
+    narrowed = f"{HISTORY}?days=all&{finds_not}"
+    assert shown(operator.get(narrowed)) == ([old.pk] if finds_not == "kind=" else [])
+
+
+def test_the_history_of_a_group_is_that_of_its_devices(operator: Client, old: Upgrade) -> None:
+    new_upgrade(new_device("other-1"))
+    group = DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"q": "box-"})
+    assert shown(operator.get(f"{HISTORY}?days=all&group={group.pk}")) == [old.pk]
+
+
+def test_the_last_day_that_is_asked_for_is_part_of_the_answer(
+    operator: Client, old: Upgrade
+) -> None:
+    day = f"{timezone.localtime(old.created_at):%Y-%m-%d}"
+    assert shown(operator.get(f"{HISTORY}?since={day}&until={day}")) == [old.pk]
+
+
+def test_only_a_month_is_shown_unless_somebody_asks_for_more(
+    operator: Client, old: Upgrade
+) -> None:
+    new = new_upgrade(new_device("box-2"))
+    answer = operator.get(HISTORY)
+    assert shown(answer) == [new.pk]
+    switch = re.search(r'href="\?([^"]*days=all[^"]*)"', answer.content.decode())
+    assert switch
+    assert shown(operator.get(f"{HISTORY}?{switch[1]}")) == [new.pk, old.pk]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("nonsense=1", "The history knows no nonsense."),
+        ("outcome=splendid", "The history cannot be asked for that: outcome"),
+        ("artifact=release-1", "The history cannot be asked for that: artifact"),
+        ("days=soon", "The history goes back 1, 7, 30, 90, 365 or all days."),
+    ],
+)
+def test_words_that_make_no_sense_are_refused_with_a_sentence(
+    words: str, says: str, operator: Client, old: Upgrade
+) -> None:
+    answer = operator.get(f"{HISTORY}?{words}")
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+    assert operator.get(f"{HISTORY}history.csv?{words}").status_code == 404
+
+
+def test_the_pages_show_each_upgrade_once_there_and_back(operator: Client) -> None:
+    all_of_them = [row.pk for row in many(120)]
+    there, address = [], HISTORY
+    seen = []
+    while address:
+        answer = operator.get(address)
+        seen.append(address)
+        there.append(shown(answer))
+        address = _link(answer, "next")
+    assert [len(page) for page in there] == [50, 50, 20]
+    assert [pk for page in there for pk in page] == all_of_them
+
+    back = shown(operator.get(_link(operator.get(seen[-1]), "prev")))
+    assert back == there[-2]
+    assert shown(operator.get(_link(operator.get(seen[1]), "prev"))) == there[0]
+
+
+def test_upgrades_that_come_meanwhile_move_no_page(operator: Client) -> None:
+    all_of_them = [row.pk for row in many(60)]
+    second = _link(operator.get(HISTORY), "next")
+    new_upgrade()
+    assert shown(operator.get(second)) == all_of_them[50:]
+
+
+def test_a_place_that_names_no_place_is_the_beginning(operator: Client, old: Upgrade) -> None:
+    assert shown(operator.get(f"{HISTORY}?days=all&older=nowhere&newer=%00")) == [old.pk]
+
+
+def test_a_big_history_is_not_counted_to_its_end() -> None:
+    device, artifact = new_device(), new_artifact()
+    plan = plan_artifact(artifact=artifact, device=device, update_module=None)
+    one = build(plan, artifact=artifact, device=device, actor=PORTAL, reason="Many")
+    fields = {field.attname: getattr(one, field.attname) for field in Upgrade._meta.fields}
+    del fields["id"]
+    Upgrade.objects.bulk_create([Upgrade(**fields) for _ in range(COUNTED)], batch_size=2000)
+    assert counted(Upgrade.objects.all()) == "10,000"
+    Upgrade.objects.bulk_create([Upgrade(**fields)])
+    assert counted(Upgrade.objects.all()) == "more than 10,000"
+    assert len(slice_of(Upgrade.objects.all(), time="created_at", older="", newer="").rows) == 50
+
+
+def test_a_cursor_survives_being_an_address() -> None:
+    cursor = Cursor(timezone.now(), UUID(int=7))
+    assert Cursor.read(str(cursor)) == cursor
+
+
+def test_the_filtered_list_is_taken_away_as_csv_that_no_spreadsheet_runs(
+    operator: Client, old: Upgrade
+) -> None:
+    evil = new_upgrade(new_device("box-2"))
+    Upgrade.objects.filter(pk=evil.pk).update(reason='=cmd|"/c calc"!A1', from_version="-1+2")
+    before = rows()
+    answer = operator.get(f"{HISTORY}history.csv?state=pending")
+    content = answer.getvalue().decode()
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["Content-Disposition"]
+    (row,) = csv.DictReader(io.StringIO(content, newline=""))
+    assert tuple(row) == COLUMNS
+    assert row["id"] == str(evil.pk)
+    assert row["reason"] == '\'=cmd|"/c calc"!A1'
+    assert row["from_version"] == "'-1+2"
+    assert rows() == before
+
+
+def test_the_filtered_list_is_taken_away_as_json_lines(operator: Client, old: Upgrade) -> None:
+    new_upgrade(new_device("box-2"))
+    answer = operator.get(f"{HISTORY}history.jsonl?days=all&device=box-1")
+    (line,) = answer.getvalue().decode().splitlines()
+    row = json.loads(line)
+    assert tuple(row) == COLUMNS
+    assert (row["device"], row["outcome"]) == ("box-1", "succeeded")
+    assert row["created_at"] == old.created_at.isoformat().replace("+00:00", "Z")
+
+
+def test_an_export_streams(operator: Client) -> None:
+    many(30)
+    answer = operator.get(f"{HISTORY}history.csv")
+    assert answer.streaming
+    assert len(answer.getvalue().splitlines()) == 31
+
+
+def test_the_record_does_not_say_how_it_will_end_before_it_has_ended(operator: Client) -> None:
+    upgrade = new_upgrade()
+    Upgrade.objects.filter(pk=upgrade.pk).update(outcome="failed")
+    row = json.loads(operator.get(f"{HISTORY}history.jsonl").getvalue())
+    assert (row["state"], row["outcome"]) == ("pending", "")
+
+
+def test_whoever_may_not_see_upgrades_gets_no_file_either(stranger: Client, viewer: Client) -> None:
+    page = reverse("admin:updates_upgrade_export", args=["csv"])
+    assert stranger.get(page).status_code == 403
+    assert viewer.get(page).status_code == 200
+    assert viewer.post(page).status_code == 405
+
+
+def _link(answer: Answer, rel: str) -> str:
+    found = re.search(rf'href="\?([^"]*)" rel="{rel}"', answer.content.decode())
+    return f"{HISTORY}?{found[1].replace('&amp;', '&')}" if found else ""
