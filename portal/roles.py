@@ -69,6 +69,10 @@ auth.view_group                      -       -         -          x
 auth.add_group                       -       -         -          x
 auth.change_group                    -       -         -          x
 auth.delete_group                    -       -         -          x
+second_factor.view_authenticator     -       -         -          x
+second_factor.delete_authenticator   -       -         -          x
+axes.view_accessattempt              -       -         -          x
+axes.delete_accessattempt            -       -         -          x
 django_rq.admin                      -       -         -          x
 
 core.add_auditevent                  -       -         -          -

@@ -34,6 +34,9 @@ GROUPS = (
             ("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
             ("User groups", "group", "admin:auth_group_changelist", "auth.view_group"),
             ("API tokens", "token", "admin:core_apitoken_changelist", "core.view_apitoken"),
+            ("Second factors", "encrypted", "admin:second_factor_authenticator_changelist", "second_factor.view_authenticator"),
+            ("Failed logins", "lock_person", "admin:axes_accessattempt_changelist", "axes.view_accessattempt"),
+            ("Queue", "stacks", "django_rq:home", "django_rq.admin"),
         ),
     ),
 )  # fmt: skip
@@ -58,3 +61,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _may(user: User | AnonymousUser, permission: str) -> bool:
     return user.has_perm(permission)
+
+
+def no_inline_style(_request: HttpRequest) -> dict[str, Any]:
+    """The theme prints its colours into no page: they are in static/fleetwright/theme.css."""
+    return {"colors": {}}

@@ -1,5 +1,6 @@
 """All settings. Every number has its unit in its name; what an operator may set comes from the environment (README)."""
 
+from portal.settings.access import *  # noqa: F403
 from portal.settings.api import *  # noqa: F403
 from portal.settings.django import *  # noqa: F403
 from portal.settings.fleet import *  # noqa: F403

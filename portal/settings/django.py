@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import structlog
 from django.templatetags.static import static
+from django.urls import reverse
 
 from portal.settings.environment import BASE_DIR, VAR_DIR, env
 from portal.settings.own_redis import own_socket
@@ -24,7 +25,6 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
-X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 
 INSTALLED_APPS = [
@@ -42,23 +42,31 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "django_rq",
+    "axes",
+    "csp",
     "portal.core",
     "devices",
     "updates",
     "patches",
+    "portal.second_factor",
     "portal",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "portal.headers.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.core.request_log.RequestLogMiddleware",
+    "portal.second_factor.middleware.SecondFactorMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -127,7 +135,7 @@ OWN_REDIS_SOCKET = None if env("REDIS_URL", default="") else own_socket(VAR_DIR)
 REDIS_URL = env("REDIS_URL", default="") or f"unix://{quote(str(OWN_REDIS_SOCKET))}"
 RQ_QUEUES = {"updates": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1}}
 RQ_SHOW_ADMIN_LINK = False
-"""Its dashboard asks for no permission: any user of the admin could delete jobs there."""
+"""Its own way into the admin asks for no permission, and any user of it could delete jobs; portal.queue_pages asks for one."""
 RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}
 
 UNFOLD: dict[str, Any] = {
@@ -144,24 +152,20 @@ UNFOLD: dict[str, Any] = {
             "href": lambda _request: static("fleetwright/icon.svg"),
         }
     ],
-    "STYLES": [lambda _request: static("fleetwright/pages.css")],
+    "STYLES": [
+        lambda _request: static("fleetwright/theme.css"),
+        lambda _request: static("fleetwright/pages.css"),
+        lambda _request: static("fleetwright/fleet.css"),
+    ],
+    "SCRIPTS": [lambda _request: static("fleetwright/htmx_settings.js")],
+    "GLOBAL_CALLBACK": "portal.sites.no_inline_style",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Second factor", "link": lambda _request: reverse("second_factor:home")},
+        ],
+    },
     "DASHBOARD_CALLBACK": "portal.dashboard.add_numbers",
     "SIDEBAR": {"navigation": "portal.sites.navigation"},
-    "COLORS": {
-        "primary": {
-            "50": "oklch(96.2% .018 272.314)",
-            "100": "oklch(93% .034 272.788)",
-            "200": "oklch(87% .065 274.039)",
-            "300": "oklch(78.5% .115 274.713)",
-            "400": "oklch(67.3% .182 276.935)",
-            "500": "oklch(58.5% .233 277.117)",
-            "600": "oklch(51.1% .262 276.966)",
-            "700": "oklch(45.7% .24 277.023)",
-            "800": "oklch(39.8% .195 277.366)",
-            "900": "oklch(35.9% .144 278.697)",
-            "950": "oklch(25.7% .09 281.288)",
-        },
-    },
 }
 
 structlog.configure(
@@ -198,6 +202,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "axes": {"level": "WARNING"},
         "paramiko": {"level": "WARNING"},
         "rq": {"level": "WARNING"},
     },

@@ -10,7 +10,7 @@ from django.apps import apps
 
 from tests.architecture.source import APPS, ROOT, modules, name, tree
 
-FLOORS = ["core", "devices", "updates", "patches", "portal"]
+FLOORS = ["core", "devices", "updates", "patches", "second_factor", "portal"]
 LONGEST_FILE = 450
 LONGEST_FUNCTION = 60
 STATE_WRITER = "updates/journal/"
