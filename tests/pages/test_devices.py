@@ -96,7 +96,7 @@ def test_a_typed_secret_replaces_the_old_one_and_is_not_in_the_record(
     credential.refresh_from_db()
     assert (credential.secret, credential.passphrase) == ("an0ther-word", "pass-word")
     entry = AuditEvent.objects.get(action="credential.replace")
-    assert (entry.actor, entry.data) == ("alice", {})
+    assert (entry.actor, entry.data) == ("alice", {"changes": {"secret": "changed"}})
 
 
 def test_a_new_credential_needs_a_secret(operator: Client) -> None:

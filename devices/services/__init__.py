@@ -1,0 +1,38 @@
+"""Verbs for devices: reach them, learn who they are, trust them, put them in groups. One module for each noun."""
+
+from devices.services.credentials import refuse_unreadable_key, save_credential
+from devices.services.devices import (
+    EDITABLE,
+    USE_LOCAL_DRIVER,
+    confirm_host_key,
+    delete_device,
+    register_localhost,
+    save_device,
+)
+from devices.services.groups import change_members, delete_group, save_group
+from devices.services.reach import (
+    note_seen,
+    note_unreachable,
+    opened,
+    refresh_device,
+    secrets_of,
+)
+
+__all__ = [
+    "EDITABLE",
+    "USE_LOCAL_DRIVER",
+    "change_members",
+    "confirm_host_key",
+    "delete_device",
+    "delete_group",
+    "note_seen",
+    "note_unreachable",
+    "opened",
+    "refresh_device",
+    "refuse_unreadable_key",
+    "register_localhost",
+    "save_credential",
+    "save_device",
+    "save_group",
+    "secrets_of",
+]

@@ -1,0 +1,45 @@
+"""What devices are opened with."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from devices.drivers.ssh_login import KeyLogin, PasswordLogin
+from devices.errors import LoginRefused
+from devices.models import Credential
+from devices.services.edits import changes_of, require_save
+from portal.core import audit
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+
+FIELDS = ("name", "kind", "username", "secret", "passphrase")
+
+
+def save_credential(*, credential: Credential, actor: Actor) -> Credential:
+    """The credential, new or replaced, is what its devices are opened with from now on. Refused: a key nobody can read."""
+    require_save(credential, actor=actor)
+    credential.full_clean()
+    refuse_unreadable_key(credential)
+    with transaction.atomic():
+        action = "credential.add" if credential._state.adding else "credential.replace"
+        changes = changes_of(credential, fields=FIELDS)
+        credential.save()
+        audit.record(actor=actor, action=action, subject=credential, data={"changes": changes})
+    return credential
+
+
+def refuse_unreadable_key(credential: Credential) -> None:
+    """Nothing, or Refused with the reason why the credential's key cannot be read."""
+    login = login_of(credential)
+    if isinstance(login, KeyLogin):
+        try:
+            login.key()
+        except LoginRefused as error:
+            raise Refused(str(error)) from None
+
+
+def login_of(credential: Credential) -> KeyLogin | PasswordLogin:
+    """How a driver logs in with the credential."""
+    if credential.kind == Credential.Kind.PASSWORD:
+        return PasswordLogin(credential.secret)
+    return KeyLogin(credential.secret, passphrase=credential.passphrase or None)

@@ -1,0 +1,94 @@
+"""Reaching a device: a shell on it, what it says of itself, whether it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devices.drivers.linked_shell import Booting
+from devices.drivers.local import LocalShell
+from devices.drivers.shell import Shell
+from devices.drivers.ssh import SshAddress, SshShell
+from devices.errors import DeviceUnreachable, HostKeyChanged, HostKeyUnknown, LoginRefused
+from devices.models import Device
+from devices.services.credentials import login_of
+from portal.core import clock
+from portal.core.actors import Actor
+
+SHORT_SECONDS = 30.0
+PLAYED = Booting(
+    reboot_command=("sh", "-c", "echo 'This device is a folder: it cannot be rebooted.'; exit 1")
+)
+"""A folder that plays a device must not take the portal's own machine down with it."""
+INVENTORY = (
+    ("hostname", ["uname", "-n"]),
+    ("kernel", ["uname", "-r"]),
+    ("machine", ["uname", "-m"]),
+    ("os", ["sh", "-c", '. /etc/os-release 2>/dev/null; echo "${PRETTY_NAME:-}"']),
+)
+
+
+@contextmanager
+def opened(device: Device) -> Iterator[Shell]:
+    """A Shell on the device, closed afterwards. What it shows about trust is kept for the operator to see."""
+    shell = _shell(device)
+    try:
+        yield shell
+    except (HostKeyUnknown, HostKeyChanged) as error:
+        Device.objects.filter(pk=device.pk).update(offered_host_key=error.offered)
+        raise
+    finally:
+        shell.close()
+
+
+def secrets_of(device: Device) -> tuple[str, ...]:
+    """What must never be shown of this device: whole secrets, and each line of a key."""
+    credential = device.credential
+    if credential is None:
+        return ()
+    lines = [line for line in credential.secret.splitlines() if not line.startswith("-----")]
+    return (credential.secret, *lines, *([credential.passphrase] if credential.passphrase else []))
+
+
+def refresh_device(*, device: Device, actor: Actor) -> Device:
+    """The device was asked who it is: attributes and last_seen are new, or the reason why it could not be reached is kept."""
+    actor.require("devices.refresh_device")
+    try:
+        with opened(device) as shell:
+            attributes = {
+                name: shell.run(command, limit_seconds=SHORT_SECONDS)
+                .output.decode(errors="replace")
+                .strip()[:200]
+                for name, command in INVENTORY
+            }
+    except DeviceUnreachable as error:
+        note_unreachable(device, error)
+        device.refresh_from_db()
+        return device
+    device.attributes = {**device.attributes, **attributes}
+    device.last_seen = clock.now()
+    device.unreachable_reason = ""
+    device.save(update_fields=["attributes", "last_seen", "unreachable_reason"])
+    return device
+
+
+def note_seen(device: Device) -> None:
+    """The device answered just now."""
+    Device.objects.filter(pk=device.pk).update(last_seen=clock.now(), unreachable_reason="")
+
+
+def note_unreachable(device: Device, error: DeviceUnreachable) -> None:
+    """Why the device could not be reached is shown with it until it answers again."""
+    Device.objects.filter(pk=device.pk).update(unreachable_reason=str(error)[:300])
+
+
+def _shell(device: Device) -> Shell:
+    if device.driver == Device.Driver.LOCAL:
+        return LocalShell(booting=Booting() if device.root == "/" else PLAYED)
+    if device.credential is None:
+        raise LoginRefused(f"{device} has no credential to log in with.")
+    return SshShell(
+        SshAddress(device.host, device.port, device.credential.username),
+        login=login_of(device.credential),
+        host_key=device.host_key or None,
+    )
