@@ -28,8 +28,9 @@ help: ## say what there is
 run: $(FILLED) ## start the portal, with all it needs, on this machine (ARGS=… for `manage.py up`)
 	@exec $(VENV)/bin/python manage.py up $(ARGS)
 
-setup: $(FILLED_DEV) ## install what the tests need: Python's packages, and Debian's where this is root on Debian
+setup: $(FILLED_DEV) ## install what the tests need: Python's packages, npm's, and Debian's where this is root on Debian
 	@$(RUN) tests.environment.debian
+	@$(RUN) tests.environment.npm
 
 # djlint ends with an error when it finds no template at all.
 check: $(FILLED_DEV) ## lint, format, types, layers, templates, migrations, settings for production

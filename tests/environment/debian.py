@@ -33,14 +33,22 @@ def may_install() -> bool:
 
 
 def missing() -> list[str]:
-    """The listed packages that dpkg does not hold as installed; all of them where there is no dpkg."""
-    names = listed()
+    """The listed packages that dpkg does not hold as installed; all of them where there is no dpkg.
+
+    A package that another one provides counts as installed: Node's own packages for Debian bring npm along.
+    """
     if shutil.which("dpkg-query") is None:
-        return names
-    query = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names]
+        return listed()
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}|${Package}, ${Provides}\n"]
     answer = subprocess.run(query, capture_output=True, text=True, check=False)
-    states = dict(line.split(" ") for line in answer.stdout.splitlines())
-    return [name for name in names if states.get(name) != "installed"]
+    rows = (line.partition("|") for line in answer.stdout.splitlines())
+    held = {
+        name.strip().partition(" ")[0]
+        for state, _, names in rows
+        if state == "installed"
+        for name in names.split(",")
+    }
+    return [name for name in listed() if name not in held]
 
 
 def install_missing() -> list[str]:
