@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.fields.json import KT
 
 from portal.core.fields import EncryptedTextField
 
@@ -71,7 +72,19 @@ class Device(models.Model):
             ("refresh_device", "Can ask a device what it is and has"),
             ("use_local_driver", "Can have the portal's own host be a device"),
         ]
-        indexes = [models.Index(fields=["device_type"])]
+        indexes = [
+            models.Index(fields=["device_type", "name"], name="device_by_type"),
+            models.Index(fields=["last_seen"], name="device_by_last_seen"),
+            models.Index(KT("provides__artifact_name"), name="device_by_installed"),
+            models.Index(
+                fields=["name"],
+                condition=Q(provides__artifact_name__endswith="_INCONSISTENT"),
+                name="device_inconsistent",
+            ),
+            models.Index(
+                fields=["name"], condition=~Q(unreachable_reason=""), name="device_unreachable"
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(driver="ssh") | (~Q(host="") & Q(credential__isnull=False)),

@@ -194,6 +194,18 @@ class Upgrade(models.Model):
             models.Index(fields=["-created_at", "-id"]),
             models.Index(fields=["device", "-created_at"]),
             models.Index(fields=["deployment", "state", "outcome"]),
+            models.Index(fields=["deployment", "created_at", "id"], name="upgrade_of_deployment"),
+            models.Index(fields=["artifact", "-created_at", "-id"], name="upgrade_of_artifact"),
+            models.Index(fields=["outcome", "-created_at", "-id"], name="upgrade_by_outcome"),
+            models.Index(
+                fields=["requested_by_name", "-created_at", "-id"], name="upgrade_by_person"
+            ),
+            models.Index(fields=["finished_at", "outcome"], name="upgrade_by_end"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=~Q(state="finished"),
+                name="upgrade_open",
+            ),
             models.Index(
                 fields=["state", "lease_until"],
                 condition=~Q(state="finished"),
@@ -285,6 +297,7 @@ class Check(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["artifact", "device"], name="one_check_per_pair"),
         ]
+        indexes = [models.Index(fields=["artifact", "verdict"], name="check_by_verdict")]
 
     def __str__(self) -> str:
         return f"{self.artifact} on {self.device}: {self.verdict}"

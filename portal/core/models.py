@@ -29,7 +29,10 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-id"]
-        indexes = [models.Index(fields=["subject_type", "subject_id", "-at"])]
+        indexes = [
+            models.Index(fields=["subject_type", "subject_id", "-at"]),
+            models.Index(fields=["actor", "-at"], name="audit_by_actor"),
+        ]
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
 
