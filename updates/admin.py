@@ -172,6 +172,16 @@ class UpgradeAdmin(ReadOnlyAdmin):
                 name="updates_upgrade_roll_back",
             ),
             path(
+                "<uuid:pk>/recover/",
+                own(upgrade_verbs.RecoverUpgrade.as_view()),
+                name="updates_upgrade_recover",
+            ),
+            path(
+                "<uuid:pk>/force-cancel/",
+                own(upgrade_verbs.ForceCancelUpgrade.as_view()),
+                name="updates_upgrade_force_cancel",
+            ),
+            path(
                 "apply/<int:device>/",
                 own(upgrade_verbs.ApplyArtifact.as_view()),
                 name="updates_upgrade_apply",

@@ -157,7 +157,10 @@ UNFOLD: dict[str, Any] = {
         lambda _request: static("fleetwright/pages.css"),
         lambda _request: static("fleetwright/fleet.css"),
     ],
-    "SCRIPTS": [lambda _request: static("fleetwright/htmx_settings.js")],
+    "SCRIPTS": [
+        lambda _request: static("fleetwright/htmx_settings.js"),
+        lambda _request: static("fleetwright/live.js"),
+    ],
     "GLOBAL_CALLBACK": "portal.sites.no_inline_style",
     "ACCOUNT": {
         "navigation": [

@@ -48,7 +48,8 @@ def test_a_failed_upgrade_says_what_failed_where_and_what_to_do_now(
     assert 'data-outcome="rolled_back"' in shown
     assert "It failed, and what was there before is back." in shown
     assert "Installing failed in ArtifactInstall" in shown
-    assert "What now:" in shown
+    assert "What to do now" in shown
+    assert "Likely cause" in shown
     assert 'class="fw-past fw-wrong"\n        data-step="installing"' in shown
 
 

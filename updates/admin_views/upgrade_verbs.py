@@ -1,4 +1,4 @@
-"""Pages that ask for a reason and then do something with one upgrade: apply, cancel, retry, roll back."""
+"""Pages that say what will happen and then do something with one upgrade: apply, cancel, retry, roll back, recover."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from devices.models import Device
 from portal.core.pages import VerbPage
 from updates.admin_views.artifacts import artifact_asked_for
 from updates.forms import ArtifactForm
+from updates.machine import BEFORE_ANY_CHANGE, State
 from updates.models import Upgrade
 from updates.queries import history
+from updates.services.force import force_cancel_upgrade
+from updates.services.recover import recover_upgrade
 from updates.services.upgrades import (
     apply_artifact,
     cancel_upgrade,
@@ -119,6 +122,47 @@ class RollBackUpgrade(UpgradeVerb):
     def act(self, form: forms.Form) -> str:
         reason = form.cleaned_data["reason"]
         return _page_of(roll_back_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason))
+
+
+class RecoverUpgrade(UpgradeVerb):
+    form_class = forms.Form
+    permission = "updates.recover_upgrade"
+    button = "Recover"
+
+    def says(self) -> list[str]:
+        return [
+            "It is put back on the queue, and the next free worker goes on with it.",
+            "What runs on the device is not started twice: the worker attaches to it, or reads how it ended.",
+            "It is refused while a worker that lives holds the upgrade.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        recover_upgrade(upgrade=self.upgrade, actor=self.actor)
+        messages.success(self.request, "It is back on the queue.")
+        return _page_of(self.upgrade)
+
+
+class ForceCancelUpgrade(UpgradeVerb):
+    permission = "updates.force_cancel_upgrade"
+    button = "Force cancel"
+    is_danger = True
+
+    def says(self) -> list[str]:
+        harmless = State(self.upgrade.state) in BEFORE_ANY_CHANGE
+        return [
+            "It is over at once, whatever its worker is doing. That worker can write nothing more.",
+            "Nothing can have been changed on the device yet, so it ends as cancelled."
+            if harmless
+            else "Nothing is undone or cleaned up on the device: unless its end was decided already, "
+            "it ends as broken, and a person has to look.",
+            "What waits for the device goes on. Try Recover first: it does no harm.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        reason = form.cleaned_data["reason"]
+        force_cancel_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason)
+        messages.success(self.request, "It is over.")
+        return _page_of(self.upgrade)
 
 
 def _page_of(upgrade: Upgrade) -> str:

@@ -1,0 +1,141 @@
+"""The part of an upgrade's page that changes as a whole: state, map, failure and advice, what it waits for, buttons."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from portal.core.pages import Button, why_not_permitted
+from updates.admin_views.state_map import label_of, map_of
+from updates.admin_views.timeline import name_of
+from updates.advice import Advice, advise
+from updates.errors import NotUndoable
+from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
+from updates.models import Upgrade, UpgradeEvent
+from updates.queries import Standstill, Stuck, explained, stuck_upgrades
+from updates.services.upgrades import refuse_not_undoable
+
+
+def upgrade_now(request: HttpRequest, upgrade: Upgrade) -> str:
+    """The part as HTML, for the page and for its polls alike."""
+    is_over = upgrade.state == State.FINISHED
+    standstill = None if is_over else _standstill(upgrade)
+    return render_to_string(
+        "updates/upgrade_now.html",
+        {
+            "upgrade": upgrade,
+            "map": map_of(upgrade),
+            "is_over": is_over,
+            "sentence": SENTENCES[Outcome(upgrade.outcome)] if is_over and upgrade.outcome else "",
+            "failed_in": label_of(upgrade.error_state),
+            "failure": _failure(upgrade),
+            "advice": _advice(upgrade),
+            "standstill": standstill,
+            "until": None if is_over else _time_limit(upgrade),
+            "buttons": _buttons(request, upgrade, standstill),
+        },
+    )
+
+
+def _standstill(upgrade: Upgrade) -> Stuck | None:
+    return next(iter(explained(stuck_upgrades().filter(pk=upgrade.pk))), None)
+
+
+def _time_limit(upgrade: Upgrade) -> datetime | None:
+    seconds = settings.STATE_LIMIT_SECONDS.get(upgrade.state)
+    return upgrade.state_entered_at + timedelta(seconds=seconds) if seconds else None
+
+
+def _failure(upgrade: Upgrade) -> dict[str, Any] | None:
+    """The event in which the first failure is on record: when, in what call, and the last of its output."""
+    if not upgrade.error:
+        return None
+    event = upgrade.events.filter(
+        kind=UpgradeEvent.Kind.ARROW, from_state=upgrade.error_state, text=upgrade.error
+    ).first()
+    if event is None:
+        return None
+    return {
+        "seq": event.seq,
+        "at": event.at,
+        "call": name_of(event.call),
+        "output": event.data.get("output", ""),
+    }
+
+
+def _advice(upgrade: Upgrade) -> Advice | None:
+    """What to do now: about the failure, as soon as there is one; about the outcome, once it is over."""
+    is_over = upgrade.state == State.FINISHED
+    device = upgrade.device
+    return advise(
+        code=upgrade.error_code,
+        state=upgrade.error_state,
+        outcome=Outcome(upgrade.outcome) if is_over and upgrade.outcome else None,
+        words={
+            "device": device.name,
+            "work": device.work_root,
+            "modules": device.modules_dir,
+            "module": upgrade.artifact.payload_type if upgrade.artifact else "",
+        },
+    )
+
+
+def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -> list[Button]:
+    def button(verb: str, label: str, why_not: str = "", **looks: bool) -> Button:
+        return Button(
+            label,
+            reverse(f"admin:updates_upgrade_{verb}", args=[upgrade.pk]),
+            why_not=why_not_permitted(request, f"updates.{verb}_upgrade") or why_not,
+            **looks,
+        )
+
+    if upgrade.state != State.FINISHED:
+        buttons = [button("cancel", "Cancel upgrade", _why_no_cancel(upgrade), is_danger=True)]
+        if standstill and standstill.can_recover:
+            buttons.insert(0, button("recover", "Recover", is_main=True))
+        if standstill and standstill.kind != Standstill.WAITING:
+            buttons.append(button("force_cancel", "Force cancel", is_danger=True))
+        return buttons
+    is_failed = upgrade.outcome not in (Outcome.SUCCEEDED, Outcome.CANCELLED)
+    buttons = [
+        button("retry", "Retry", _why_no_retry(upgrade), is_main=is_failed),
+        button("roll_back", "Roll back", _why_no_rollback(upgrade)),
+    ]
+    if is_failed:
+        buttons.append(_apply_another(request, upgrade))
+    return buttons
+
+
+def _apply_another(request: HttpRequest, upgrade: Upgrade) -> Button:
+    return Button(
+        "Apply another artifact",
+        reverse("admin:updates_upgrade_apply", args=[upgrade.device_id]),
+        why_not=why_not_permitted(request, "updates.apply_artifact"),
+    )
+
+
+def _why_no_cancel(upgrade: Upgrade) -> str:
+    if upgrade.cancel_requested_at is not None:
+        return f"{upgrade.cancel_requested_by} has asked for a cancel already."
+    if State(upgrade.state) not in CANCELLABLE:
+        return "It is too late: the change is being made permanent or taken back."
+    return ""
+
+
+def _why_no_rollback(upgrade: Upgrade) -> str:
+    try:
+        refuse_not_undoable(upgrade)
+    except NotUndoable as error:
+        return str(error)
+    return ""
+
+
+def _why_no_retry(upgrade: Upgrade) -> str:
+    if upgrade.outcome == Outcome.SUCCEEDED:
+        return "It succeeded, so there is nothing to retry."
+    return ""
