@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from playwright.sync_api import Browser, Page
 
-from tests.environment import postgres
+from tests.environment import database, postgres
 from tests.environment.chromium import open_page, running_chromium
 from tests.environment.device_container import DeviceContainer
 from tests.environment.docker import DockerEngine, private_engine
@@ -31,9 +29,9 @@ _device_numbers = count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """`database` means pytest-django's `django_db`, with its arguments; what a test uses marks it."""
     for item in items:
-        database = item.get_closest_marker("database")
-        if database is not None:
-            item.add_marker(pytest.mark.django_db(*database.args, **database.kwargs))
+        marked = item.get_closest_marker("database")
+        if marked is not None:
+            item.add_marker(pytest.mark.django_db(*marked.args, **marked.kwargs))
         for fixture, marker in MARKED_BY_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", []):
                 item.add_marker(marker)
@@ -50,12 +48,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture
 def database_url(transactional_db: None) -> str:
     """The test's own database, for the portal's processes that a test starts."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
-    password = urllib.parse.quote(database["PASSWORD"], safe="")
-    place = f"{database['HOST']}:{database['PORT']}/{database['NAME']}"
-    return f"postgres://{database['USER']}:{password}@{place}"
+    return database.url()
 
 
 @pytest.fixture(scope="session")
