@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.lookups import Exact
 
 from devices.models import Device, DeviceGroup
 from portal.core.errors import Refused
+from portal.core.search import containing
 
 
 class DeviceFilter(django_filters.FilterSet):
@@ -24,7 +27,7 @@ class DeviceFilter(django_filters.FilterSet):
         method="in_group",
         label="Group",
     )
-    installed = django_filters.CharFilter(field_name="provides__artifact_name", label="Installed")
+    installed = django_filters.CharFilter(method="having", label="Installed")
     unreachable = django_filters.BooleanFilter(
         field_name="unreachable_reason", lookup_expr="exact", exclude=True, method="by_reach"
     )
@@ -34,9 +37,10 @@ class DeviceFilter(django_filters.FilterSet):
         fields = ("device_type", "driver")
 
     def search(self, devices: QuerySet[Device], _name: str, words: str) -> QuerySet[Device]:
-        return devices.filter(
-            Q(name__icontains=words) | Q(host__icontains=words) | Q(device_type__icontains=words)
-        )
+        return find_devices(devices, words)
+
+    def having(self, devices: QuerySet[Device], _name: str, installed: str) -> QuerySet[Device]:
+        return devices.filter(Exact(KT("provides__artifact_name"), installed))
 
     def in_group(
         self, devices: QuerySet[Device], _name: str, group: DeviceGroup
@@ -51,6 +55,15 @@ class DeviceFilter(django_filters.FilterSet):
     ) -> QuerySet[Device]:
         blank = Q(unreachable_reason="")
         return devices.filter(~blank if is_unreachable else blank)
+
+
+SEARCHED = ("name", "host", "device_type")
+"""The columns of the index `device_text`, in its order."""
+
+
+def find_devices(devices: QuerySet[Device], words: str) -> QuerySet[Device]:
+    """Devices in which each word stands in the name, the host or the type."""
+    return containing(devices, words, columns=SEARCHED)
 
 
 GROUP_WORDS = frozenset({"q", "device_type", "driver", "installed", "unreachable"})
@@ -75,6 +88,19 @@ def devices_in(group: DeviceGroup) -> QuerySet[Device]:
     if unknown := set(group.filter) - GROUP_WORDS:
         raise Refused(f"A group's filter knows no {', '.join(sorted(unknown))}.")
     return devices_matching(group.filter)
+
+
+def groups_of(device: Device) -> list[DeviceGroup]:
+    """The groups that the device is in right now, by name: in two queries, however many groups there are."""
+    inside: dict[str, Exists] = {}
+    groups = {str(group.pk): group for group in DeviceGroup.objects.order_by("name")}
+    for key, group in groups.items():
+        try:
+            inside[f"in_{key}"] = Exists(devices_in(group).filter(pk=OuterRef("pk")))
+        except Refused:
+            continue  # its page says what is wrong with its filter
+    row = Device.objects.filter(pk=device.pk).annotate(**inside).values(*inside).first() or {}
+    return [group for key, group in groups.items() if row.get(f"in_{key}")]
 
 
 def select_devices(

@@ -14,13 +14,17 @@ from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, S
 from django.db.models.functions import Coalesce
 from django.utils.timesince import timesince
 
-from devices.models import DeviceGroup
-from devices.queries import devices_in
+from devices.models import Device, DeviceGroup
+from devices.queries import devices_in, find_devices
 from portal.core import clock
+from portal.core.search import containing
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
 
 PAGE = 200
+SEARCHED = ("from_version", "to_version", "reason", "error", "requested_by_name")
+"""The columns of the index `upgrade_text`, in its order."""
+FEW_DEVICES = 500
 
 
 class UpgradeFilter(django_filters.FilterSet):
@@ -49,14 +53,7 @@ class UpgradeFilter(django_filters.FilterSet):
         fields = ("kind", "state", "outcome")
 
     def search(self, upgrades: QuerySet[Upgrade], _name: str, words: str) -> QuerySet[Upgrade]:
-        return upgrades.filter(
-            Q(device__name__icontains=words)
-            | Q(to_version__icontains=words)
-            | Q(from_version__icontains=words)
-            | Q(reason__icontains=words)
-            | Q(error__icontains=words)
-            | Q(requested_by_name__icontains=words)
-        )
+        return find_upgrades(upgrades, words)
 
     def in_group(
         self, upgrades: QuerySet[Upgrade], _name: str, group: DeviceGroup
@@ -71,6 +68,18 @@ class UpgradeFilter(django_filters.FilterSet):
     ) -> QuerySet[Upgrade]:
         active = Q(state__in=ACTIVE)
         return upgrades.filter(active if is_active else ~active)
+
+
+def find_upgrades(upgrades: QuerySet[Upgrade], words: str) -> QuerySet[Upgrade]:
+    """Upgrades in which each word stands in a version, the reason, the error, the person's or the device's name."""
+    return containing(upgrades, words, columns=SEARCHED, or_else=_on_device_named)
+
+
+def _on_device_named(word: str) -> Q:
+    """Upgrades of devices with the word in their name. A few devices are named one by one, for the sake of the index."""
+    devices = find_devices(Device.objects.order_by(), word).filter(name__icontains=word)
+    few = list(devices.values_list("pk", flat=True)[: FEW_DEVICES + 1])
+    return Q(device__in=few if len(few) <= FEW_DEVICES else devices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +118,16 @@ class Counts:
 
 def counts(deployment: Deployment) -> Counts:
     """Counted from the rows themselves, each time: a counter kept beside them could lie."""
-    over = Q(state=State.FINISHED)
-    found = deployment.upgrades.aggregate(
-        waiting=Count("pk", filter=Q(state=State.PENDING)),
-        running=Count("pk", filter=Q(state__in=ACTIVE)),
-        **{word.value: Count("pk", filter=over & Q(outcome=word)) for word in Outcome},
-    )
-    return Counts(
-        waiting=found["waiting"],
-        running=found["running"],
-        outcomes={word.value: found[word.value] for word in Outcome},
-    )
+    counted = deployment.upgrades.values_list("state", "outcome").annotate(Count("*")).order_by()
+    waiting, running, outcomes = 0, 0, dict.fromkeys((word.value for word in Outcome), 0)
+    for state, outcome, count in counted:
+        if state == State.FINISHED:
+            outcomes[outcome] += count
+        elif state == State.PENDING:
+            waiting += count
+        else:
+            running += count
+    return Counts(waiting=waiting, running=running, outcomes=outcomes)
 
 
 def history() -> QuerySet[Upgrade]:
