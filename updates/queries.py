@@ -41,8 +41,12 @@ class UpgradeFilter(django_filters.FilterSet):
     artifact = django_filters.UUIDFilter(field_name="artifact_id", label="Artifact")
     deployment = django_filters.UUIDFilter(field_name="deployment_id", label="Deployment")
     kind = django_filters.CharFilter()
-    state = django_filters.MultipleChoiceFilter(choices=[(s.value, s.value) for s in State])
-    outcome = django_filters.MultipleChoiceFilter(choices=[(o.value, o.value) for o in Outcome])
+    state = django_filters.MultipleChoiceFilter(
+        choices=[(s.value, s.value) for s in State], distinct=False
+    )
+    outcome = django_filters.MultipleChoiceFilter(
+        choices=[(o.value, o.value) for o in Outcome], distinct=False
+    )
     active = django_filters.BooleanFilter(method="by_activity", label="Running")
     requested_by = django_filters.CharFilter(field_name="requested_by_name", label="Asked by")
     since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
