@@ -155,6 +155,6 @@ def test_a_rollback_that_broke_can_be_tried_again_and_says_what_it_retries() -> 
     again.refresh_from_db()
     assert (again.undoes, again.retries) == (old, undo)
     assert ArtifactPlan.from_json(again.plan).mode is Mode.RESTORE
-    assert AuditEvent.objects.order_by("-pk")[0].action == "upgrade.retry"
+    assert AuditEvent.objects.get(subject_id=str(again.pk)).action == "upgrade.retry"
     finished(again)
     assert provides(old.device) == {"artifact_name": "old"}
