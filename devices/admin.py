@@ -13,7 +13,9 @@ from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
 
-from devices import admin_views
+from devices.admin_views import device as device_pages
+from devices.admin_views.host_key import ConfirmHostKey
+from devices.admin_views.links import device_url, why_not_local
 from devices.forms import CredentialForm, DeviceGroupForm
 from devices.models import Credential, Device, DeviceGroup
 from devices.queries import devices_in
@@ -81,16 +83,16 @@ class DeviceAdmin(ServedAdmin):
         if not (object_id.isascii() and object_id.isdigit()):
             raise Http404
         devices = Device.objects.select_related("credential")
-        return admin_views.device_page(request, get_object_or_404(devices, pk=int(object_id)))
+        return device_pages.device_page(request, get_object_or_404(devices, pk=int(object_id)))
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not (
-            isinstance(obj, Device) and admin_views.why_not_local(request, obj)
+            isinstance(obj, Device) and why_not_local(request, obj)
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_delete_permission(request, obj) and not (
-            isinstance(obj, Device) and admin_views.why_not_local(request, obj)
+            isinstance(obj, Device) and why_not_local(request, obj)
         )
 
     def formfield_for_choice_field(
@@ -107,16 +109,21 @@ class DeviceAdmin(ServedAdmin):
         return super().change_view(request, str(pk))
 
     def response_post_save_change(self, _request: HttpRequest, obj: Device) -> HttpResponse:
-        return redirect(admin_views.device_url(obj))
+        return redirect(device_url(obj))
 
     def get_urls(self) -> list[URLPattern]:
         own = self.admin_site.admin_view
         return [
             path("<int:pk>/edit/", own(self.edit_view), name="devices_device_edit"),
-            path("<int:pk>/refresh/", own(admin_views.refresh), name="devices_device_refresh"),
+            path(
+                "<int:pk>/delete/",
+                own(device_pages.DeleteDevice.as_view()),
+                name="devices_device_delete",
+            ),
+            path("<int:pk>/refresh/", own(device_pages.refresh), name="devices_device_refresh"),
             path(
                 "<int:pk>/host-key/",
-                own(admin_views.ConfirmHostKey.as_view()),
+                own(ConfirmHostKey.as_view()),
                 name="devices_device_host_key",
             ),
             *super().get_urls(),

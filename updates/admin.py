@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from portal.core.admin import DaysFilter, ReadOnlyAdmin
-from updates.admin_views import artifacts, checks, deployments, update_modules, upgrade_verbs
+from updates.admin_views import artifacts, checks, deployments, life, update_modules, upgrade_verbs
 from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
 from updates.models import Artifact, Deployment, UpdateModule, Upgrade, UpgradeEvent
@@ -188,7 +188,7 @@ class UpgradeAdmin(ReadOnlyAdmin):
             ),
             path(
                 "of/<int:device>/",
-                upgrade_pages.device_fragment,
+                life.life_fragment,
                 name="updates_upgrade_of_device",
             ),
             *super().get_urls(),

@@ -55,6 +55,7 @@ OF_ONES_VERB = {
     "updates_upgrade_roll_back": Upgrade,
     "updates_upgrade_apply": Device,
     "devices_device_edit": Device,
+    "devices_device_delete": Device,
     "devices_device_host_key": Device,
 }
 FRAGMENTS = {

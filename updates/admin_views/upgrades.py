@@ -19,7 +19,6 @@ from updates.admin_views.upgrade_now import upgrade_now
 from updates.models import Upgrade, UpgradeEvent
 from updates.queries import EventPage, events_after, history
 
-SHOWN_UPGRADES = 20
 
 
 def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
@@ -66,20 +65,6 @@ def live_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
         },
     )
     return fragment(html, is_new=is_changed or bool(events.events), is_end=events.is_end)
-
-
-@require_GET
-def device_fragment(request: HttpRequest, device: int) -> HttpResponse:
-    """The newest upgrades of one device, for the device's own page."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "updates.view_upgrade")
-    upgrades = history().filter(device=device)[:SHOWN_UPGRADES]
-    return HttpResponse(
-        render_to_string(
-            "updates/upgrades_of_device.html", {"upgrades": upgrades, "device": device}
-        )
-    )
 
 
 def _news(upgrade: Upgrade, events: EventPage, *, call: str) -> dict[str, Any]:

@@ -1,10 +1,6 @@
-"""Pages of one device: what it is and has, asking it again, trusting its host key."""
+"""The page of one device: what it is and has, whether it answers, who trusts it; its life comes from the floor above."""
 
 from __future__ import annotations
-
-import base64
-import binascii
-import hashlib
 
 from django import forms
 from django.contrib import messages
@@ -13,49 +9,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from devices.admin_views.host_key import fingerprint
+from devices.admin_views.links import device_url, why_not_local
 from devices.errors import DeviceError
-from devices.models import Device, DeviceGroup
-from devices.queries import devices_in
-from devices.services import USE_LOCAL_DRIVER, confirm_host_key, refresh_device
+from devices.models import Device
+from devices.queries import groups_of
+from devices.services import delete_device, refresh_device
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
-
-
-class HostKeyForm(forms.Form):
-    key = forms.CharField(widget=forms.HiddenInput())
-
-
-class ConfirmHostKey(VerbPage):
-    """Shows the fingerprint of the very key that the button will pin; a key that changed meanwhile is refused."""
-
-    template_name = "devices/host_key.html"
-    form_class = HostKeyForm
-    model = Device
-    permission = "devices.confirm_host_key"
-    button = "Confirm host key"
-
-    def find(self) -> None:
-        self.device = get_object_or_404(Device, pk=self.kwargs["pk"])
-
-    def title(self) -> str:
-        return f"Host key of {self.device}"
-
-    def back(self) -> str:
-        return device_url(self.device)
-
-    def get_initial(self) -> dict[str, str]:
-        return {"key": self.device.offered_host_key}
-
-    def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        return super().get_context_data(**kwargs) | {
-            "device": self.device,
-            "offered": fingerprint(self.device.offered_host_key),
-            "confirmed": fingerprint(self.device.host_key),
-        }
-
-    def act(self, form: forms.Form) -> str:
-        confirm_host_key(device=self.device, key=form.cleaned_data["key"], actor=self.actor)
-        messages.success(self.request, f"The host key of {self.device} is confirmed.")
-        return device_url(self.device)
 
 
 def device_page(request: HttpRequest, device: Device) -> HttpResponse:
@@ -69,11 +29,9 @@ def device_page(request: HttpRequest, device: Device) -> HttpResponse:
         context={
             "device": device,
             "fingerprint": fingerprint(device.host_key),
-            "groups": [
-                group
-                for group in DeviceGroup.objects.all()
-                if devices_in(group).filter(pk=device.pk).exists()
-            ],
+            "offered": fingerprint(device.offered_host_key),
+            "groups": groups_of(device),
+            "place": request.GET.urlencode(),
             "may_see_upgrades": not why_not_permitted(request, "updates.view_upgrade"),
             "buttons": _buttons(request, device),
         },
@@ -97,29 +55,34 @@ def refresh(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(device_url(device))
 
 
-def device_url(device: Device) -> str:
-    """The device's own page."""
-    return reverse("admin:devices_device_change", args=[device.pk])
+class DeleteDevice(VerbPage):
+    """A device that was entered by mistake. One that the history tells of stays."""
 
+    model = Device
+    permission = "devices.delete_device"
+    button = "Delete device"
+    is_danger = True
 
-def why_not_local(request: HttpRequest, device: Device) -> str:
-    """Empty unless the device is the portal's own host and the user may not touch such a one: then the sentence."""
-    if device.driver != Device.Driver.LOCAL:
-        return ""
-    return why_not_permitted(request, USE_LOCAL_DRIVER)
+    def find(self) -> None:
+        self.device = get_object_or_404(Device, pk=self.kwargs["pk"])
 
+    def title(self) -> str:
+        return f"Delete {self.device}"
 
-def fingerprint(key: str) -> str:
-    """The key's SHA-256 as `ssh-keygen -l` shows it; empty when there is no key."""
-    words = key.split()
-    if len(words) < 2:
-        return ""
-    try:
-        blob = base64.b64decode(words[1], validate=True)
-    except binascii.Error:
-        return "not a key"
-    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-    return f"{words[0]} SHA256:{digest}"
+    def back(self) -> str:
+        return device_url(self.device)
+
+    def says(self) -> list[str]:
+        return [
+            f"{self.device} leaves its groups, and its checks are gone. Nothing changes on the device itself.",
+            "A device with a history stays: what happened to it must be found years later.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        name = str(self.device)
+        delete_device(device=self.device, actor=self.actor, reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"{name} is deleted.")
+        return reverse("admin:devices_device_changelist")
 
 
 def _buttons(request: HttpRequest, device: Device) -> list[Button]:
@@ -143,6 +106,15 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
             or why_not_local(request, device),
         ),
     ]
+    shown.append(
+        Button(
+            "Delete",
+            reverse("admin:devices_device_delete", args=[device.pk]),
+            why_not=why_not_permitted(request, "devices.delete_device")
+            or why_not_local(request, device),
+            is_danger=True,
+        )
+    )
     if device.offered_host_key:
         shown.insert(
             0,

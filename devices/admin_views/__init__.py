@@ -1,0 +1,1 @@
+"""Pages of devices and groups. Rules are the services' business, not theirs."""
