@@ -1,0 +1,38 @@
+"""axe-core: what keeps people from reading or using a page, found by looking at it in the browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.environment.npm import installed
+
+IMPACTS = ("serious", "critical")
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+SHOWN_NODES = 3
+
+
+def bring(page: Page) -> None:
+    """Every page that this tab opens from now on has axe in it, whatever its content security policy says."""
+    page.add_init_script(path=installed("axe-core/axe.min.js"))
+
+
+def serious_faults(page: Page) -> list[str]:
+    """One line for each rule that the page breaks seriously: rule, what it means, the first elements."""
+    found: list[dict[str, Any]] = page.evaluate(
+        "tags => axe.run({runOnly: tags, resultTypes: ['violations']}).then(r => r.violations)",
+        list(RULES),
+    )
+    return [_line(fault) for fault in found if fault["impact"] in IMPACTS]
+
+
+def _line(fault: dict[str, Any]) -> str:
+    nodes = fault["nodes"]
+    places = "; ".join(_place(node) for node in nodes[:SHOWN_NODES])
+    return f"{fault['id']} ({fault['impact']}, {len(nodes)}x): {places}"
+
+
+def _place(node: dict[str, Any]) -> str:
+    says = node["any"][0]["message"] if node["any"] else ""
+    return f"{' '.join(node['target'])} {says}"

@@ -1,0 +1,141 @@
+"""People before a real browser, which meets the portal as it runs in earnest. A page with a complaint fails its test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Group, Permission, User
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+
+from portal.roles import ROLES
+from tests.browser.fleet import Fleet
+from tests.browser.processes import WebServer, Worker
+from tests.environment.chromium import open_page
+from tests.environment.redis import RedisServer
+
+PASSWORD = "a password of these tests"
+WAIT_MILLISECONDS = 15_000
+PEOPLE = {"viewer": "Viktor", "operator": "Olga", "approver": "Anna", "administrator": "Adam"}
+
+SignIn = Callable[[str], Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def _hashed_password() -> str:
+    """As the portal's own processes want it; tests hash otherwise."""
+    return PBKDF2PasswordHasher().encode(PASSWORD, "salt-of-these-tests")
+
+
+@pytest.fixture(scope="session")
+def _web_server(django_db_setup: None) -> Iterator[WebServer]:
+    server = WebServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def portal(transactional_db: None, redis_server: RedisServer, _web_server: WebServer) -> str:
+    """The address of a portal that holds nothing but the four roles."""
+    for role, names in ROLES.items():
+        group, _ = Group.objects.get_or_create(name=role)
+        wanted = [Permission.objects.get(**_named(name)) for name in sorted(names)]
+        group.permissions.set(wanted)
+    return _web_server.url
+
+
+def _named(permission: str) -> dict[str, str]:
+    app, _, codename = permission.partition(".")
+    return {"content_type__app_label": app, "codename": codename}
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the page's console shows as an error, the content security policy's refusals too."""
+    return []
+
+
+@pytest.fixture
+def page(portal: str, chromium: Browser, complaints: list[str]) -> Iterator[Page]:
+    """A fresh visitor's page. The test fails if a script fails, something is refused, or the server does."""
+
+    def hear(message: ConsoleMessage) -> None:
+        # Chromium also complains of each answer that is not 2xx; the portal's refusals are such answers.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            complaints.append(f"{message.location['url']}: {message.text}")
+
+    def look(response: Response) -> None:
+        is_page = response.request.resource_type == "document"
+        if response.status >= 500 or (response.status >= 400 and not is_page):
+            complaints.append(f"{response.status} for {response.url}")
+
+    with open_page(chromium) as opened:
+        opened.set_default_timeout(WAIT_MILLISECONDS)
+        opened.on("console", hear)
+        opened.on("response", look)
+        yield opened
+    assert complaints == []
+
+
+@pytest.fixture
+def sign_in(page: Page, portal: str, _hashed_password: str) -> SignIn:
+    """Somebody with this role has come in through the login page: `sign_in("operator")`."""
+
+    def come_in(role: str) -> Page:
+        name = PEOPLE[role].lower()
+        user = User.objects.create(
+            username=name, first_name=PEOPLE[role], password=_hashed_password, is_staff=True
+        )
+        user.groups.add(Group.objects.get(name=role))
+        page.context.clear_cookies()
+        page.goto(f"{portal}/login/")
+        page.locator("[name=username]").fill(name)
+        page.locator("[name=password]").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{portal}/**")
+        return page
+
+    return come_in
+
+
+@pytest.fixture
+def as_operator(sign_in: SignIn) -> Page:
+    return sign_in("operator")
+
+
+@pytest.fixture
+def as_viewer(sign_in: SignIn) -> Page:
+    return sign_in("viewer")
+
+
+@pytest.fixture
+def as_approver(sign_in: SignIn) -> Page:
+    return sign_in("approver")
+
+
+@pytest.fixture
+def as_administrator(sign_in: SignIn) -> Page:
+    return sign_in("administrator")
+
+
+@pytest.fixture
+def fleet(portal: str, tmp_path: Path) -> Fleet:
+    """Devices, artifacts and upgrades, as a test asks for them."""
+    return Fleet(tmp_path / "fleet")
+
+
+@pytest.fixture
+def worker(portal: str) -> Iterator[None]:
+    """A worker carries out what is ordered."""
+    worker = Worker()
+    yield
+    worker.stop()

@@ -1,0 +1,52 @@
+"""Every page, in both themes, wide and on a phone: nothing that keeps people from reading or using it, no sideways scrolling."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import axe
+from tests.browser.conftest import SignIn
+from tests.browser.fleet import Fleet
+from tests.browser.places import everywhere
+
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDE, PHONE = 1280, 390
+HEIGHT = 900
+
+
+@pytest.fixture
+def visitor(sign_in: SignIn, page: Page) -> Page:
+    """An administrator, who gets to see every page."""
+    axe.bring(page)
+    return sign_in("administrator")
+
+
+def look_at(page: Page, width: int) -> list[str]:
+    """What is wrong with the page in the browser, in the theme that it is in, at this width."""
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    found = axe.serious_faults(page)
+    over = page.evaluate(
+        "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+    )
+    return found + ([f"it scrolls sideways by {over} px"] if over > 0 else [])
+
+
+def test_every_page_can_be_read_and_used_by_everybody(
+    visitor: Page, portal: str, fleet: Fleet
+) -> None:
+    faults: dict[str, list[str]] = {}
+    for name, address in everywhere(fleet).items():
+        for theme in THEMES:
+            visitor.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            answer = visitor.goto(portal + address, wait_until="networkidle")
+            assert answer is not None and answer.ok, f"{name}: {answer and answer.status}"
+            for width in (WIDE, PHONE):
+                for fault in look_at(visitor, width):
+                    faults.setdefault(fault, []).append(f"{name} {theme} {width}")
+    assert not faults, "\n".join(
+        f"{fault}\n    on {len(places)}: {', '.join(places[:4])}"
+        for fault, places in faults.items()
+    )
