@@ -129,6 +129,7 @@ class ArtifactRecipe:
             return Event.NOTHING_TO_DO
         if context.journal.recall("tree_at") != context.journal.state_seq:
             # once for this visit: a worker that takes over must not pull the tree from under a running call
+            self._clear_tree(context)
             lay_out(self._shell, self._tree, self._plan)
             self._bring_module()
             context.journal.remember("tree_at", context.journal.state_seq)
@@ -144,6 +145,17 @@ class ArtifactRecipe:
                 sent += file.size
             stream.require(self._plan.sha256)
         return Event.DONE
+
+    def _clear_tree(self, context: Context) -> None:
+        """As a step, which the device refuses to a worker that was taken over: another's tree is never pulled away."""
+        status, said = self._module.run(
+            context,
+            "clear",
+            command=["rm", "-rf", "--", self._tree],
+            cwd=self._plan.device.work_root,
+        )
+        if status != 0:
+            raise StepFailed("The device cannot clear its work folder.", call="clear", output=said)
 
     def _counted(self, context: Context, chunks: Iterable[bytes], sent: int) -> Iterator[bytes]:
         total = max(1, self._plan.unpacked_size)

@@ -9,8 +9,7 @@ from updates.plan import ArtifactPlan
 
 
 def lay_out(shell: Shell, path: str, plan: ArtifactPlan) -> None:
-    """`path` holds a fresh tree for the plan's artifact, with empty `tmp/` and `files/`; whatever was there before is gone."""
-    shell.remove_tree(path)
+    """`path`, where nothing was, holds a tree for the plan's artifact, with empty `tmp/` and `files/`."""
     shell.put_tree(path, _entries(plan))
 
 

@@ -7,7 +7,7 @@ asked on the line; they change nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from devices.drivers.shell import Shell
 from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
@@ -33,12 +33,32 @@ class UpdateModuleCalls:
     def call(self, context: Context, word: str) -> None:
         """The module has done `word` ("ArtifactInstall"), once in this visit of the state. StepFailed if it said no."""
         journal = context.journal
-        spec = StepSpec(
-            key=context.key(word),
-            command=[self._path, word, self._tree],
-            cwd=self._tree,
-            env=self._env(),
+        began = time.monotonic()
+        status, said = self.run(
+            context, word, command=[self._path, word, self._tree], cwd=self._tree
         )
+        seconds = time.monotonic() - began
+        journal.note(
+            f"{word} ended with status {status} after {seconds:.1f} s.",
+            call=context.key(word),
+            data={"status": status, "seconds": round(seconds, 3)},
+        )
+        if status != 0:
+            raise StepFailed(
+                f"The Update Module {self._name} failed in {word}: it ended with status {status}.",
+                call=word,
+                output=said,
+            )
+
+    def run(
+        self, context: Context, word: str, *, command: Sequence[str], cwd: str
+    ) -> tuple[int, str]:
+        """`command` has run detached, once in this visit of the state: its status and the last of its output.
+
+        The device refuses it (StaleHolder) when another worker has taken the upgrade over.
+        """
+        journal = context.journal
+        spec = StepSpec(key=context.key(word), command=command, cwd=cwd, env=self._env())
         holder = Holder(fence=journal.fence, work_root=self._work_root, upgrade=journal.upgrade)
         tail = bytearray()
 
@@ -47,7 +67,6 @@ class UpdateModuleCalls:
             del tail[:-TAIL_BYTES]
             journal.output(spec.key, data)
 
-        began = time.monotonic()
         try:
             end = run_step(
                 self._shell,
@@ -65,18 +84,7 @@ class UpdateModuleCalls:
         except BaseException:
             kill_step(self._shell, spec, holder=holder)
             raise
-        seconds = time.monotonic() - began
-        journal.note(
-            f"{word} ended with status {end.status} after {seconds:.1f} s.",
-            call=spec.key,
-            data={"status": end.status, "seconds": round(seconds, 3)},
-        )
-        if end.status != 0:
-            raise StepFailed(
-                f"The Update Module {self._name} failed in {word}: it ended with status {end.status}.",
-                call=word,
-                output=tail.decode(errors="replace"),
-            )
+        return end.status, tail.decode(errors="replace")
 
     def ask(self, context: Context, word: str, *, answers: Iterable[str], default: str) -> str:
         """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing."""
