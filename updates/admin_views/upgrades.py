@@ -20,7 +20,6 @@ from updates.models import Upgrade, UpgradeEvent
 from updates.queries import EventPage, events_after, history
 
 
-
 def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
     """All about one upgrade, as it is now; the page then asks for what comes."""
     require(request, "updates.view_upgrade")
