@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
 
 import django_filters
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KT, KeyTextTransform
 from django.db.models.lookups import Exact
 
-from devices.models import Device, DeviceGroup
+from devices.models import Device, DeviceGroup, StoredSelection
+from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.search import containing
 
@@ -30,6 +37,14 @@ class DeviceFilter(django_filters.FilterSet):
     installed = django_filters.CharFilter(method="having", label="Installed")
     unreachable = django_filters.BooleanFilter(
         field_name="unreachable_reason", lookup_expr="exact", exclude=True, method="by_reach"
+    )
+
+    inconsistent = django_filters.BooleanFilter(method="by_consistency", label="Broken")
+    silent_days = django_filters.NumberFilter(
+        method="by_silence", min_value=1, max_value=3650, label="Silent for days"
+    )
+    attribute = django_filters.CharFilter(
+        method="by_attributes", label="Attribute", help_text="site=Leipzig; floor=1"
     )
 
     class Meta:
@@ -56,7 +71,30 @@ class DeviceFilter(django_filters.FilterSet):
         blank = Q(unreachable_reason="")
         return devices.filter(~blank if is_unreachable else blank)
 
+    def by_consistency(
+        self,
+        devices: QuerySet[Device],
+        _name: str,
+        is_broken: bool,  # noqa: FBT001
+    ) -> QuerySet[Device]:
+        broken = Device.objects.filter(provides__artifact_name__endswith=INCONSISTENT)
+        found = Q(pk__in=broken.values("pk"))
+        return devices.filter(found if is_broken else ~found)
 
+    def by_silence(self, devices: QuerySet[Device], _name: str, days: Decimal) -> QuerySet[Device]:
+        """Devices that have not answered for so many days, or never."""
+        since = clock.now() - timedelta(days=float(days))
+        return devices.filter(Q(last_seen=None) | Q(last_seen__lt=since))
+
+    def by_attributes(self, devices: QuerySet[Device], _name: str, text: str) -> QuerySet[Device]:
+        """Devices that have all of these attributes. A text that is none is refused like any wrong word."""
+        for key, value in attributes_in(text).items():
+            devices = devices.filter(Exact(KeyTextTransform(key, "attributes"), value))
+        return devices
+
+
+INCONSISTENT: Final = "_INCONSISTENT"
+"""What Mender's clients append to the artifact's name when an update left the device in between."""
 SEARCHED = ("name", "host", "device_type")
 """The columns of the index `device_text`, in its order."""
 
@@ -66,7 +104,42 @@ def find_devices(devices: QuerySet[Device], words: str) -> QuerySet[Device]:
     return containing(devices, words, columns=SEARCHED)
 
 
-GROUP_WORDS = frozenset({"q", "device_type", "driver", "installed", "unreachable"})
+PAIR: Final = re.compile(r"\s*([^=;\\]+)=((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)
+SELECTION_HOURS: Final = 24
+
+
+def attributes_in(text: str) -> dict[str, str]:
+    r"""Attributes written as "site=Leipzig; floor=1"; a semicolon or backslash in a value has a backslash before it.
+
+    Refused when the text is something else.
+    """
+    found, place = {}, 0
+    while text[place:].strip():
+        pair = PAIR.match(text, place)
+        if pair is None or not pair[1].strip():
+            raise Refused(
+                f"Attributes are written as site=Leipzig; floor=1, and not as {text[:100]!r}."
+            )
+        found[pair[1].strip()] = re.sub(r"\\(.)", r"\1", pair[2].strip())
+        place = pair.end()
+    return found
+
+
+def attributes_as_text(attributes: Mapping[str, Any]) -> str:
+    """What `attributes_in` reads."""
+    written = []
+    for key, value in attributes.items():
+        escaped = re.sub(r"([;\\])", r"\\\1", str(value))
+        written.append(f"{key}={escaped}")
+    return "; ".join(written)
+
+
+GROUP_WORDS = frozenset(
+    {
+        "q", "device_type", "driver", "installed", "unreachable", "inconsistent", "silent_days",
+        "attribute",
+    }
+)  # fmt: skip
 """Words that a dynamic group's filter may use: not `group`, or groups could contain each other in a circle."""
 
 
@@ -79,6 +152,31 @@ def devices_matching(words: Mapping[str, Any]) -> QuerySet[Device]:
         field, problems = next(iter(found.errors.items()))
         raise Refused(f"The device filter is wrong: {field}: {problems[0]}")
     return found.qs
+
+
+def devices_open_to(user: User) -> QuerySet[Device]:
+    """The devices that the user may see and give orders for: all of them, for whoever may see devices.
+
+    The one place for a limit by object: lists, selections and bulk orders ask here.
+    """
+    devices = Device.objects.all()
+    return devices if user.has_perm("devices.view_device") else devices.none()
+
+
+def stored_selection(selection: UUID | str, user: User) -> QuerySet[Device]:
+    """The devices that the user picked in a list: as far as they exist, and as far as the user may touch them, now.
+
+    Refused when it is somebody else's, older than a day, or gone.
+    """
+    since = clock.now() - timedelta(hours=SELECTION_HOURS)
+    try:
+        found = StoredSelection.objects.get(pk=selection, owner=user, created_at__gte=since)
+    except (StoredSelection.DoesNotExist, ValidationError):
+        raise Refused("This selection is gone: pick the devices again.") from None
+    picked = (
+        Q(pk__in=found.ids) if found.ids else Q(pk__in=devices_matching(found.words).values("pk"))
+    )
+    return devices_open_to(user).filter(picked)
 
 
 def devices_in(group: DeviceGroup) -> QuerySet[Device]:

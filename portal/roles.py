@@ -46,6 +46,7 @@ devices.change_device                -       x         -          x
 devices.add_devicegroup              -       x         -          x
 devices.change_devicegroup           -       x         -          x
 devices.delete_devicegroup           -       x         -          x
+core.share_savedfilter               -       x         -          x
 
 devices.confirm_host_key             -       -         x          x
 updates.force_cancel_upgrade         -       -         x          x

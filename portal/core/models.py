@@ -87,3 +87,33 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class SavedFilter(models.Model):
+    """The words of a list's query under a name: its owner's own, or for everybody who may see the list."""
+
+    class Place(models.TextChoices):
+        DEVICES = "devices", "Devices"
+        HISTORY = "history", "History"
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters"
+    )
+    place = models.CharField(max_length=20, choices=Place)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000, help_text="The query of the list's address.")
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+        permissions = [("share_savedfilter", "Can share saved filters with everybody")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "place", "name"], name="one_saved_filter_per_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
