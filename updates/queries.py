@@ -122,7 +122,8 @@ class Counts:
 
 def counts(deployment: Deployment) -> Counts:
     """Counted from the rows themselves, each time: a counter kept beside them could lie."""
-    counted = deployment.upgrades.values_list("state", "outcome").annotate(Count("*")).order_by()
+    rows = deployment.upgrades.values_list("state", "outcome")
+    counted = rows.annotate(count=Count("*")).order_by()
     waiting, running, outcomes = 0, 0, dict.fromkeys((word.value for word in Outcome), 0)
     for state, outcome, count in counted:
         if state == State.FINISHED:
