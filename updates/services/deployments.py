@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,40 +17,53 @@ from updates import dispatch, journal
 from updates.errors import TooLate
 from updates.machine import CANCELLABLE
 from updates.models import Artifact, Deployment, Upgrade
-from updates.plan import ArtifactPlan
 from updates.recipes.artifact_fit import fit, is_installed
 from updates.services.artifacts import newest_update_module
 from updates.services.planning import plan_artifact
 from updates.services.upgrades import build
 
+AT_ONCE = 1000
+"""Upgrades that are made and written at once: a deployment to a whole fleet needs no more memory than its list of devices."""
+
 
 @dataclass(slots=True)
 class Preview:
-    """Who would get the artifact and who would not: `left_out` is (device, reason), `unchanged` already has it."""
+    """Who would get the artifact and who would not: `left_out` is (device, reason), `unchanged` already has it.
+
+    Of the devices only what tells them apart is loaded: name, type, what they provide.
+    """
 
     takes: list[Device] = field(default_factory=list)
     unchanged: list[Device] = field(default_factory=list)
     left_out: list[tuple[Device, str]] = field(default_factory=list)
-    plans: dict[int, ArtifactPlan] = field(default_factory=dict)
 
 
 def preview_deployment(
-    *, artifact: Artifact, devices: Iterable[Device], force: bool = False
+    *, artifact: Artifact, devices: QuerySet[Device], force: bool = False
 ) -> Preview:
     """What a deployment of `artifact` to `devices` would do. No effect."""
     preview = Preview()
-    module = newest_update_module(artifact.payload_type)
-    for device in devices:
-        plan = plan_artifact(artifact=artifact, device=device, update_module=module, force=force)
-        misfit = next((finding for finding in fit(plan) if not finding.ok), None)
-        if misfit is not None:
-            preview.left_out.append((device, misfit.says))
-        elif is_installed(plan) and not force:
+    answers: dict[Hashable, tuple[str, bool]] = {}
+    for device in devices.only("name", "device_type", "provides").iterator(AT_ONCE):
+        # In a fleet thousands are alike, and alike devices get the same answer.
+        alike = (device.device_type, *sorted(device.provides.items()))
+        if alike not in answers:
+            answers[alike] = _answer(artifact, device)
+        misfit, has_it = answers[alike]
+        if misfit:
+            preview.left_out.append((device, misfit))
+        elif has_it and not force:
             preview.unchanged.append(device)
         else:
             preview.takes.append(device)
-            preview.plans[device.pk] = plan
     return preview
+
+
+def _answer(artifact: Artifact, device: Device) -> tuple[str, bool]:
+    """Why the artifact does not fit the device (empty: it does), and whether the device has it already."""
+    plan = plan_artifact(artifact=artifact, device=device, update_module=None)
+    misfit = next((finding.says for finding in fit(plan) if not finding.ok), "")
+    return misfit, is_installed(plan)
 
 
 def deploy_artifact(
@@ -69,8 +82,9 @@ def deploy_artifact(
     """
     actor.require("updates.deploy_artifact")
     with transaction.atomic():
-        chosen = list(devices.order_by("name"))
-        preview = preview_deployment(artifact=artifact, devices=chosen, force=force)
+        preview = preview_deployment(
+            artifact=artifact, devices=devices.order_by("name"), force=force
+        )
         if not preview.takes:
             raise Refused(_why_nobody(preview))
         deployment = Deployment.objects.create(
@@ -86,27 +100,36 @@ def deploy_artifact(
             requested_by_name=actor.name,
             created_at=clock.now(),
         )
-        upgrades = [
-            build(
-                preview.plans[device.pk],
-                artifact=artifact,
-                device=device,
-                actor=actor,
-                reason=reason,
-                deployment=deployment,
-            )
-            for device in preview.takes
-        ]
-        journal.open_upgrades(upgrades)
+        for start in range(0, len(preview.takes), AT_ONCE):
+            some = [device.pk for device in preview.takes[start : start + AT_ONCE]]
+            _order(deployment, some, actor=actor, force=force)
         audit.record(
             actor=actor,
             action="deployment.create",
             subject=deployment,
             reason=deployment.reason,
-            data={"devices": len(upgrades), "left_out": len(deployment.left_out)},
+            data={"devices": len(preview.takes), "left_out": len(deployment.left_out)},
         )
-        dispatch.start_upgrades(upgrades)
     return deployment
+
+
+def _order(deployment: Deployment, devices: list[int], *, actor: Actor, force: bool) -> None:
+    """Each of these devices has an upgrade of the deployment, and a worker will hear of it."""
+    artifact = deployment.artifact
+    module = newest_update_module(artifact.payload_type)
+    upgrades = [
+        build(
+            plan_artifact(artifact=artifact, device=device, update_module=module, force=force),
+            artifact=artifact,
+            device=device,
+            actor=actor,
+            reason=deployment.reason,
+            deployment=deployment,
+        )
+        for device in Device.objects.filter(pk__in=devices).order_by("name")
+    ]
+    journal.open_upgrades(upgrades)
+    dispatch.start_upgrades(upgrades)
 
 
 def cancel_deployment(*, deployment: Deployment, actor: Actor, reason: str = "") -> int:
