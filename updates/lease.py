@@ -18,7 +18,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.db.models import F, Q
 
 from portal.core import clock
-from updates.machine import State
+from updates.machine import ACTIVE, State
 from updates.models import Upgrade
 
 log = structlog.get_logger(__name__)
@@ -38,23 +38,31 @@ def claim(upgrade_id: str, *, worker: str) -> int | None:
     """The upgrade is `worker`'s for LEASE_SECONDS: the new fence. None: somebody else holds it, or it is finished."""
     now = clock.now()
     with transaction.atomic():  # the row stays ours between the write and the read
-        claimed = (
-            claimable(now)
-            .filter(pk=upgrade_id)
-            .update(
-                fence=F("fence") + 1,
-                worker=worker,
-                lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-            )
-        )
-        if not claimed:
+        row = claimable(now).select_for_update().filter(pk=upgrade_id).first()
+        if row is None:
             return None
-        return Upgrade.objects.values_list("fence", flat=True).get(pk=upgrade_id)
+        claimed = Upgrade.objects.filter(pk=upgrade_id, fence=row.fence).update(
+            fence=F("fence") + 1,
+            worker=worker,
+            lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+            unheld_since=None,
+            limit_from=_limit_from(row, now),
+        )
+        return row.fence + 1 if claimed else None
 
 
 def release(upgrade_id: str, *, fence: int) -> bool:
     """Anybody may claim the upgrade now. False: it was not ours any more."""
-    return bool(Upgrade.objects.filter(pk=upgrade_id, fence=fence).update(lease_until=None))
+    mine = Upgrade.objects.filter(pk=upgrade_id, fence=fence)
+    return bool(mine.update(lease_until=None, unheld_since=clock.now()))
+
+
+def _limit_from(row: Upgrade, now: datetime) -> datetime | None:
+    """Later by the time in which nobody held the upgrade: the portal may have been off longer than a step may take."""
+    since = row.unheld_since or row.lease_until
+    if row.state not in ACTIVE or since is None or since >= now:
+        return row.limit_from
+    return (row.limit_from or row.state_entered_at) + (now - since)
 
 
 class Heartbeat:

@@ -122,8 +122,10 @@ class Deployment(models.Model):
 class Upgrade(models.Model):
     """One target and one order: a row of the upgrade history, never deleted.
 
-    `fence` counts the holders it has had; a holder with a lower one can write nothing any more. `outcome` is decided on the
-    way and final once the state is `finished`. `error` is the first failure: the reason for everything after it.
+    `fence` counts the holders it has had; a holder with a lower one can write nothing any more. The state's time limit counts
+    from `limit_from`, or from `state_entered_at` where that is empty: time in which nobody held the upgrade is no step's
+    fault. `outcome` is decided on the way and final once the state is `finished`. `error` is the first failure: the reason
+    for everything after it.
     """
 
     class Executor(models.TextChoices):
@@ -164,6 +166,8 @@ class Upgrade(models.Model):
     fence = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=200, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    unheld_since = models.DateTimeField(null=True, blank=True, editable=False)
+    limit_from = models.DateTimeField(null=True, blank=True, editable=False)
     repeats = models.PositiveSmallIntegerField(default=0)
     last_seq = models.PositiveIntegerField(default=0)
     state_seq = models.PositiveIntegerField(default=0)

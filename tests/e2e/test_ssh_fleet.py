@@ -19,12 +19,19 @@ from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade
 from updates.services.artifacts import upload_update_module
 from updates.services.deployments import deploy_artifact
+from updates.services.upgrades import apply_artifact
 
 DEVICES = 10
 FAILING = 3
 GOOD_CALLS = ["Download", "ArtifactInstall", "ArtifactCommit", "Cleanup"]
 BAD_CALLS = ["Download", "ArtifactInstall", "ArtifactRollback", "ArtifactFailure", "Cleanup"]
 PATIENCE_SECONDS = 120
+SLOW_ANSWER = """#!/bin/sh
+[ "$1" = NeedsArtifactReboot ] || exit 0
+echo asked >> "$FLEETWRIGHT_ROOT/asked"
+sleep 2
+echo No
+"""
 
 
 @pytest.fixture
@@ -99,6 +106,33 @@ def test_every_upgrade_ends_in_its_true_outcome_though_a_worker_dies_and_redis_f
     held.refresh_from_db()
     assert held.fence > 1, "the killed worker's upgrade was taken over"
     assert held.events.filter(text__contains="took over").exists()
+
+
+def test_a_question_is_asked_again_when_the_connection_breaks(
+    sshd: RunningSshd,
+    fleet: list[Device],
+    uploaded: Callable[..., Artifact],
+    start_portal: StartPortal,
+) -> None:
+    start_portal("rqworker", "updates")
+    device = fleet[0]
+    asked = Path(device.root) / "asked"
+    script = SLOW_ANSWER.encode()
+    upload_update_module(name="web-file", file=ContentFile(script), actor=PORTAL)
+    artifact = uploaded("web-1", {"index": "after"}, device_type="web")
+    upgrade = apply_artifact(device=device, artifact=artifact, actor=PORTAL, reason="a slow answer")
+
+    wait_until(asked.exists, seconds=PATIENCE_SECONDS, what="the question")
+    sshd.kill_connections()
+
+    wait_until(
+        lambda: Upgrade.objects.filter(pk=upgrade.pk, state=State.FINISHED).exists(),
+        seconds=PATIENCE_SECONDS,
+        what="the end",
+    )
+    upgrade.refresh_from_db()
+    assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
+    assert asked.read_text().count("asked") == 2
 
 
 def _installing(deployment: Deployment, *, held_by: int) -> Upgrade | None:

@@ -164,12 +164,27 @@ def test_whoever_resumes_has_what_is_left_of_the_state_s_time(settings: Settings
     settings.STATE_LIMIT_SECONDS = {**settings.STATE_LIMIT_SECONDS, "installing": 100}
     upgrade = new_upgrade()
     brought_to(State.INSTALLING, held(upgrade))
-    let_lapse(upgrade)
+    entered = timezone.now() - timedelta(seconds=3600)
     Upgrade.objects.filter(pk=upgrade.pk).update(
-        state_entered_at=timezone.now() - timedelta(seconds=40)
+        state_entered_at=entered, lease_until=entered + timedelta(seconds=40)
     )
 
-    assert 55 < held(upgrade, worker="worker-2").seconds_left() <= 60
+    left = held(upgrade, worker="worker-2").seconds_left()
+
+    assert 55 < left <= 60, "40 seconds were used; the hour in which nobody held it does not count"
+
+
+def test_a_hand_over_stops_the_state_s_clock(settings: Settings) -> None:
+    settings.STATE_LIMIT_SECONDS = {**settings.STATE_LIMIT_SECONDS, "installing": 100}
+    upgrade = new_upgrade()
+    journal = brought_to(State.INSTALLING, held(upgrade))
+    entered = timezone.now() - timedelta(seconds=7200)
+    assert lease.release(str(upgrade.pk), fence=journal.fence)
+    Upgrade.objects.filter(pk=upgrade.pk).update(
+        state_entered_at=entered, unheld_since=entered + timedelta(seconds=30)
+    )
+
+    assert 65 < held(upgrade, worker="worker-2").seconds_left() <= 70
 
 
 def test_taking_over_is_on_record_and_counts_as_a_repeat() -> None:

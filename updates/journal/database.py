@@ -163,7 +163,8 @@ class DatabaseJournal:
         limit = settings.STATE_LIMIT_SECONDS.get(
             self._row.state, math.inf
         )  # nothing runs while it waits
-        return float(limit - (clock.now() - self._row.state_entered_at).total_seconds())
+        since = self._row.limit_from or self._row.state_entered_at
+        return float(limit - (clock.now() - since).total_seconds())
 
     def tick(self) -> bool:
         self._flush_due()
@@ -226,6 +227,7 @@ class DatabaseJournal:
             "state": chosen.to,
             "state_seq": F("last_seq") + 1,
             "state_entered_at": now,
+            "limit_from": None,
             "progress": Greatest(F("progress"), PROGRESS[chosen.to]),
         }
         if chosen.outcome:

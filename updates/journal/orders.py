@@ -83,7 +83,11 @@ def put_back(upgrade_id: str, *, by: str) -> None:
         if row.lease_until is not None:
             lost = timezone.localtime(row.lease_until)
             text = f"{text} The lease of {row.worker} ran out at {lost:%Y-%m-%d %H:%M:%S %Z}."
-        Upgrade.objects.filter(pk=row.pk).update(last_seq=F("last_seq") + 1, lease_until=None)
+        Upgrade.objects.filter(pk=row.pk).update(
+            last_seq=F("last_seq") + 1,
+            lease_until=None,
+            unheld_since=row.unheld_since or row.lease_until,
+        )
         append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=text)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from devices.drivers.shell import Shell
+from devices.drivers.shell import Result, Shell
 from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
-from devices.errors import DeviceError, StaleHolder
+from devices.errors import DeviceError, DeviceUnreachable, StaleHolder
 from updates.errors import LeaseLost, StepFailed
 from updates.runner import Context, HandOver
 
 TAIL_BYTES = 2048
 QUERY_LIMIT_SECONDS = 60.0
+RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class UpdateModuleCalls:
@@ -90,13 +91,9 @@ class UpdateModuleCalls:
         """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing."""
         context.tick()
         errors = f"{self._tree}.query-stderr"  # beside the tree: the tree is the protocol's
-        result = self._shell.run(
+        result = self._patiently(
+            context,
             ["sh", "-c", 'exec 2>"$0"; exec "$@"', errors, self._path, word, self._tree],
-            limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, context.journal.seconds_left())),
-            env=self._env(),
-            cwd=self._tree,
-            on_tick=context.tick,
-            keep_bytes=TAIL_BYTES,
         )
         said = result.output.decode(errors="replace")
         if result.status != 0:
@@ -115,5 +112,34 @@ class UpdateModuleCalls:
             )
         return answer
 
+    def _patiently(self, context: Context, command: Sequence[str]) -> Result:
+        """How `command`, which changes nothing, ended. Asked again as long as the state's limit allows if the device is away."""
+        pauses = iter(RETRY_SECONDS)
+        pause = 0.0
+        while True:
+            left = context.journal.seconds_left()
+            try:
+                return self._shell.run(
+                    command,
+                    limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, left)),
+                    env=self._env(),
+                    cwd=self._tree,
+                    on_tick=context.tick,
+                    keep_bytes=TAIL_BYTES,
+                )
+            except DeviceUnreachable as error:
+                pause = next(pauses, pause)
+                if not error.retryable or left < pause:
+                    raise
+                self._shell.close()
+            _pause(context, pause)
+
     def _env(self) -> dict[str, str]:
         return {"FLEETWRIGHT_ROOT": self._root.rstrip("/")}
+
+
+def _pause(context: Context, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        context.tick()
+        time.sleep(min(left, 0.5))

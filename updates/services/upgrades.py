@@ -116,6 +116,8 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
     if not upgrade.facts.get("supports_rollback"):
         raise NotUndoable("Its Update Module does not support rollback: deploy an older artifact.")
     newer = newer_on_top(upgrade)
+    if newer is not None and newer.outcome == Outcome.BROKEN:
+        raise NotUndoable(f"{newer} came after it, and is broken: deploy an artifact instead.")
     if newer is not None:
         raise NotUndoable(f"{newer} stands on top of it: roll that one back first.")
 
