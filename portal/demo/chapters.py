@@ -89,26 +89,26 @@ def first_kiosks() -> None:
 def first_gateways() -> None:
     _deploy_and_watch(
         "gateway-2.3",
-        [f"gateway-{n:02}" for n in range(1, 7)],
+        ["gateway-01", *(f"gateway-{n:02}" for n in range(4, 9))],
         by="jonas",
         reason="Basis for the new routes",
     )
 
 
 def full_disk() -> None:
-    fail_in("gateway-07", "Download")
+    fail_in("gateway-02", "Download")
     _deploy_and_watch(
         "gateway-2.3",
-        ["gateway-07", "gateway-08"],
+        ["gateway-02", "gateway-03"],
         by="jonas",
         reason="The two that were delivered late",
     )
-    fail_in("gateway-07")
+    fail_in("gateway-02")
 
 
 def retried() -> None:
     again = retry_upgrade(
-        upgrade=_newest("gateway-07"), actor=person("jonas"), reason="Its disk was cleared"
+        upgrade=_newest("gateway-02"), actor=person("jonas"), reason="Its disk was cleared"
     )
     carry_out([again])
 
@@ -154,7 +154,7 @@ def broken_camera() -> None:
     fail_in("camera-04", "ArtifactInstall", "ArtifactRollback")
     _deploy_and_watch(
         "camera-8",
-        ["camera-03", "camera-04", "camera-05"],
+        ["camera-02", "camera-03", "camera-04"],
         by="maria",
         reason="Night exposure, first three",
     )
@@ -181,7 +181,7 @@ def opening_hours() -> None:
 def second_kiosks() -> None:
     _deploy_and_watch(
         "kiosk-app-2.0",
-        ["kiosk-04", "kiosk-05", "kiosk-07"],
+        ["kiosk-02", "kiosk-03", "kiosk-04"],
         by="maria",
         reason="The new look, first shops",
     )

@@ -13,7 +13,7 @@ from portal.settings.environment import VAR_DIR
 FOLDER: Final = VAR_DIR / "demo"
 FLEET: Final = {"kiosk": 10, "gateway": 8, "camera": 6}
 SITES: Final = ("Hamburg", "Leipzig", "Munich")
-FAILS_ON_PURPOSE: Final = "kiosk-07"
+FAILS_ON_PURPOSE: Final = "kiosk-04"
 
 STATIC_GROUPS: Final = {
     "Pilot": ["kiosk-01", "kiosk-02", "gateway-01"],
