@@ -12,8 +12,9 @@ from uuid import UUID
 import django_filters
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.fields.json import KT, KeyTextTransform
+from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 
 from devices.models import Device, DeviceGroup, StoredSelection
@@ -89,7 +90,9 @@ class DeviceFilter(django_filters.FilterSet):
     def by_attributes(self, devices: QuerySet[Device], _name: str, text: str) -> QuerySet[Device]:
         """Devices that have all of these attributes. A text that is none is refused like any wrong word."""
         for key, value in attributes_in(text).items():
-            devices = devices.filter(Exact(KeyTextTransform(key, "attributes"), value))
+            devices = devices.filter(
+                Exact(Cast(KeyTextTransform(key, "attributes"), TextField()), value)
+            )
         return devices
 
 

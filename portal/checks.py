@@ -22,6 +22,7 @@ from updates.machine import ACTIVE
 from updates.plan import Kind
 
 CHECK_JOB = "updates.dispatch.CHECK_JOB"
+BULK_JOB = "devices.services.bulk.JOB"
 
 
 def register_checks() -> None:
@@ -39,6 +40,8 @@ def check_names(
         **{f"settings.KINDS[{kind!r}]": name for kind, name in settings.KINDS.items()},
         **{f"settings.UPGRADE_FINISHED, {name}": name for name in settings.UPGRADE_FINISHED},
         CHECK_JOB: import_string(CHECK_JOB),
+        BULK_JOB: import_string(BULK_JOB),
+        "settings.START_JOB": settings.START_JOB,
     }
     return [
         Error(f"{place}: {problem}", id="portal.E001")

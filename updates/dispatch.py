@@ -38,6 +38,11 @@ def start_checks(checks: Iterable[Check]) -> None:
     transaction.on_commit(partial(_enqueue, work))
 
 
+def start_job(name: str, *, argument: str, job: str) -> None:
+    """Once the transaction is committed, a worker will run the function of this dotted name: for what is no upgrade."""
+    transaction.on_commit(partial(_enqueue, [(name, argument, job)]))
+
+
 def job_id(upgrade: Upgrade) -> str:
     """The id of the job that the next holder of the upgrade runs as: twice enqueued it is still one job."""
     return f"upgrade-{upgrade.pk}-{upgrade.fence}"

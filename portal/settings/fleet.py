@@ -11,6 +11,9 @@ FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or [own_fernet_key(VAR_DIR / "fi
 KINDS = {"artifact": "updates.jobs.run_artifact"}
 """The job that carries out an upgrade of each kind, by dotted name: lower floors reach upper ones through here."""
 
+START_JOB = "updates.dispatch.start_job"
+"""Puts other work than upgrades on the queue: lower floors reach the one door to RQ through here."""
+
 UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
     "updates.services.waiting.start_next",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 from django.db import transaction
 
+from devices.services.bulk import job_id, start, unfinished_orders
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -33,6 +34,9 @@ def recover() -> list[Upgrade]:
     dispatch.start_upgrades(missing)
     for upgrade in missing:
         log.info("recovered", upgrade=str(upgrade.pk), state=upgrade.state)
+    for order in unfinished_orders()[:AT_ONCE]:
+        if job_id(order) not in known:
+            start(order)
     checks = Check.objects.filter(verdict=Check.Verdict.WAITING)[:AT_ONCE]
     dispatch.start_checks(row for row in checks if dispatch.check_job_id(row) not in known)
     return missing

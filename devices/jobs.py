@@ -1,0 +1,16 @@
+"""What workers run for devices."""
+
+from __future__ import annotations
+
+import structlog
+
+from devices.services.bulk import carry_out_piece
+
+log = structlog.get_logger(__name__)
+
+
+def run_bulk(order_id: str) -> str:
+    """Takes a bulk order one piece further."""
+    order = carry_out_piece(order_id)
+    log.info("job ended", bulk_order=order_id, done=order.done, total=order.total)
+    return f"{order.done} of {order.total}"
