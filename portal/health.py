@@ -26,6 +26,7 @@ from rq import worker_registration
 log = structlog.get_logger(__name__)
 
 REDIS_SECONDS: Final = 2
+SCHEDULER_KEY: Final = "fleetwright:scheduler"
 
 _migrated = threading.Event()
 """Set once nothing was left to migrate: nobody takes tables away from a process that runs."""
@@ -69,15 +70,24 @@ def _is_migrated() -> bool:
 
 
 def _redis_answers() -> bool:
-    with closing(_redis()) as redis:
+    with closing(redis_client()) as redis:
         return bool(redis.ping())
 
 
 def _worker_lives() -> bool:
     """RQ's list of workers keeps the names of killed ones; what tells the living is a key that they renew."""
-    with closing(_redis()) as redis:
+    with closing(redis_client()) as redis:
         keys = worker_registration.get_keys(connection=redis)
         return any(redis.exists(key) and not redis.hexists(key, "death") for key in keys)
+
+
+def scheduler_lives(*, seconds: int) -> None:
+    """For so many seconds from now the scheduler counts as alive. Nothing is done when Redis does not answer."""
+    try:
+        with closing(redis_client()) as redis:
+            redis.set(SCHEDULER_KEY, "alive", ex=seconds)
+    except RedisError as error:
+        log.warning("part failed", part="redis", error=str(error))
 
 
 PARTS: Final[dict[str, Callable[[], bool]]] = {
@@ -99,7 +109,8 @@ def _is_well(name: str, check: Callable[[], bool]) -> bool:
     return is_well
 
 
-def _redis() -> Redis:
+def redis_client() -> Redis:
+    """A connection that gives up soon: whoever looks at the portal's health must not wait for what is not well."""
     return Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=REDIS_SECONDS,

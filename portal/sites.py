@@ -16,6 +16,7 @@ GROUPS = (
             ("Artifacts", "deployed_code", "admin:updates_artifact_changelist", "updates.view_artifact"),
             ("Deployments", "rocket_launch", "admin:updates_deployment_changelist", "updates.view_deployment"),
             ("History", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
+            ("Stuck", "hourglass_disabled", "admin:updates_upgrade_stuck", "updates.view_upgrade"),
             ("Update Modules", "extension", "admin:updates_updatemodule_changelist", "updates.view_updatemodule"),
         ),
     ),
@@ -44,23 +45,41 @@ GROUPS = (
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar, without what the user may not see."""
+    """The sidebar, without what the user may not see. Where the user is, is marked: the closest item, and no other."""
+    shown = [
+        (
+            title,
+            [
+                (item, icon, reverse(address))
+                for item, icon, address, may in items
+                if _may(request, may)
+            ],
+        )
+        for title, items in GROUPS
+    ]
+    here = _closest(request.path, [link for _, items in shown for _, _, link in items])
     return [
         {
             "title": title,
             "separator": bool(title),
             "items": [
-                {"title": item, "icon": icon, "link": reverse(address)}
-                for item, icon, address, permission in items
-                if not permission or _may(request.user, permission)
+                {"title": item, "icon": icon, "link": link, "active": link == here}
+                for item, icon, link in items
             ],
         }
-        for title, items in GROUPS
+        for title, items in shown
     ]
 
 
-def _may(user: User | AnonymousUser, permission: str) -> bool:
-    return user.has_perm(permission)
+def _closest(path: str, links: list[str]) -> str:
+    front_page = reverse("admin:index")
+    above = [link for link in links if path.startswith(link) and link != front_page]
+    return max(above, key=len, default=front_page if path == front_page else "")
+
+
+def _may(request: HttpRequest, permission: str) -> bool:
+    user: User | AnonymousUser = request.user
+    return not permission or user.has_perm(permission)
 
 
 def no_inline_style(_request: HttpRequest) -> dict[str, Any]:

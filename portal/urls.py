@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from portal import health
+from portal.dashboard import front_page
 
 urlpatterns = [
     path("livez", health.livez),
@@ -11,5 +12,7 @@ urlpatterns = [
     path("api/v1/", include("portal.api")),
     path("second-factor/", include("portal.second_factor.urls")),
     path("queue/", include("portal.queue_pages")),
+    path("overview/running/", front_page.running_fragment, name="running"),
+    path("overview/works/", front_page.works_fragment, name="works"),
     path("", admin.site.urls),
 ]

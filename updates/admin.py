@@ -15,7 +15,15 @@ from unfold.contrib.filters.admin import (
 )
 
 from portal.core.admin import DaysFilter, ReadOnlyAdmin
-from updates.admin_views import artifacts, checks, deployments, life, update_modules, upgrade_verbs
+from updates.admin_views import (
+    artifacts,
+    checks,
+    deployments,
+    life,
+    stuck,
+    update_modules,
+    upgrade_verbs,
+)
 from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
 from updates.models import Artifact, Deployment, UpdateModule, Upgrade, UpgradeEvent
@@ -155,6 +163,7 @@ class UpgradeAdmin(ReadOnlyAdmin):
                 own(history_pages.history_file),
                 name="updates_upgrade_export",
             ),
+            path("stuck/", own(stuck.stuck_page), name="updates_upgrade_stuck"),
             path("<uuid:pk>/live/", upgrade_pages.live_fragment, name="updates_upgrade_live"),
             path(
                 "<uuid:pk>/cancel/",

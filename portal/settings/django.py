@@ -167,7 +167,7 @@ UNFOLD: dict[str, Any] = {
             {"title": "Second factor", "link": lambda _request: reverse("second_factor:home")},
         ],
     },
-    "DASHBOARD_CALLBACK": "portal.dashboard.add_numbers",
+    "DASHBOARD_CALLBACK": "portal.dashboard.front_page.add_numbers",
     "SIDEBAR": {"navigation": "portal.sites.navigation"},
 }
 

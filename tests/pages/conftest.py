@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.test import Client
 
@@ -46,6 +47,12 @@ def mender_file(tmp_path_factory: pytest.TempPathFactory) -> MakeFile:
         return file.read_bytes()
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def counted_anew() -> None:
+    """The front page keeps its aggregates for a while; no test sees those of another."""
+    cache.clear()
 
 
 @pytest.fixture

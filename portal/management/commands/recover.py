@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from portal.core.idempotency import forget_old_keys
+from portal.health import scheduler_lives
 from updates.services.recover import recover
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopped.set())
         while not stopped.is_set():
             self._recover_once()
+            scheduler_lives(seconds=3 * options["every"] + 10)
             stopped.wait(options["every"])
 
     def _recover_once(self) -> None:

@@ -1,0 +1,187 @@
+"""The front page, and its panels that ask for news."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+from django_htmx.http import HttpResponseClientRefresh
+
+from devices.models import Device
+from portal.core.pages import Button, fragment, mark_of, require, why_not_permitted
+from portal.dashboard.pictures import outcome_bars, version_areas
+from portal.dashboard.works import parts
+from updates import statistics
+from updates.admin_views.panel import Panel
+from updates.machine import ACTIVE, Outcome, State
+from updates.models import Upgrade
+from updates.queries import Standstill, history, stuck_upgrades
+
+SHOWN: Final = 10
+LATEST: Final = 6
+WEEKS: Final = 8
+SILENT_DAYS: Final = 7
+KEPT_SECONDS: Final = 30
+"""Aggregates over the whole fleet are counted this seldom, however many people look."""
+
+Found = TypeVar("Found")
+
+
+def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """The context of the front page, with numbers for those who may see upgrades."""
+    user = request.user
+    if not (isinstance(user, User) and user.has_perm("updates.view_upgrade")):
+        return context | {"title": "Overview", "may_see": False}
+    installed = _kept("installed", statistics.installed)
+    return context | {
+        "title": "Overview",
+        "may_see": True,
+        "buttons": _buttons(request),
+        "tiles": _tiles(installed),
+        "broken": _broken(),
+        "running": running_panel(),
+        "weeks": WEEKS,
+        **_pictures(installed),
+        "installed": installed[:SHOWN],
+        "installed_rest": len(installed) - SHOWN,
+        "most": max((row.count for row in installed), default=0),
+    }
+
+
+@require_GET
+def running_fragment(request: HttpRequest) -> HttpResponse:
+    """What the front page polls: what runs and what has ended, when that changed."""
+    if not admin.site.has_permission(request):
+        return HttpResponseClientRefresh()
+    require(request, "updates.view_upgrade")
+    panel = running_panel()
+    html = render_to_string("components/live.html", {"panel": panel})
+    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=False)
+
+
+@require_GET
+def works_fragment(request: HttpRequest) -> HttpResponse:
+    """Whether the portal itself is well: by itself, because Redis may keep it waiting."""
+    if not admin.site.has_permission(request):
+        return HttpResponseClientRefresh()
+    require(request, "updates.view_upgrade")
+    return HttpResponse(render_to_string("admin/works.html", {"parts": parts()}))
+
+
+def running_panel() -> Panel:
+    """The upgrades that run now, and those that ended last."""
+    html = render_to_string(
+        "admin/running.html",
+        {
+            "running": history().filter(state__in=ACTIVE)[:SHOWN],
+            "latest": history().filter(state=State.FINISHED).order_by("-finished_at")[:LATEST],
+        },
+    )
+    return Panel(html, mark_of(html), is_waiting=True, url=f"{reverse('running')}?", seconds=5)
+
+
+def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
+    """A number, what it counts, and the list that it leads to."""
+    states = statistics.unfinished()
+    fleet = _kept("fleet", _fleet)
+    stuck = sum(stuck_upgrades(kind).count() for kind in (Standstill.UNHELD, Standstill.OVERDUE))
+    running = sum(count for state, count in states.items() if state in ACTIVE)
+    outdated = sum(row.count for row in installed if row.newest)
+    broken = sum(row.count for row in installed if row.is_broken)
+    return [
+        _tile("Running", running, _history(active="true"), "run" if running else ""),
+        _tile("Waiting", states.get(State.PENDING, 0), _history(state="pending"), ""),
+        _tile("Stuck", stuck, reverse("admin:updates_upgrade_stuck"), "bad"),
+        _tile("Broken devices", broken, "#broken", "bad"),
+        _tile("Unreachable", fleet.unreachable, _devices(unreachable="true"), "back"),
+        _tile("Host keys to confirm", fleet.unconfirmed, _devices(host_key="offered"), "back"),
+        _tile(
+            f"Silent for {SILENT_DAYS} days",
+            fleet.silent,
+            _devices(silent_days=SILENT_DAYS),
+            "back",
+        ),
+        _tile("Outdated", outdated, "#versions", "back"),
+        _tile("Devices", fleet.devices, _devices(), ""),
+    ]
+
+
+def _tile(word: str, count: int, url: str, look: str) -> dict[str, Any]:
+    return {"word": word, "count": count, "url": url, "look": look if count else ""}
+
+
+def _pictures(installed: list[statistics.Installed]) -> dict[str, Any]:
+    """How upgrades ended and which versions the fleet had, over the last weeks."""
+    now = timezone.localtime()
+    first = (now - timedelta(weeks=WEEKS)).date()
+    since = timezone.make_aware(datetime.combine(first, time.min))
+    days = _kept("ended", lambda: statistics.ended_by_day(since))
+    versions = _kept(
+        "versions", lambda: statistics.versions_over_time(installed, weeks=WEEKS, now=now)
+    )
+    totals = {
+        outcome.value: sum(counts[outcome] for counts in days.values()) for outcome in Outcome
+    }
+    return {
+        "bars": outcome_bars(days, first=first, last=now.date()),
+        "totals": [
+            {"word": word, "count": count, "url": _history(outcome=word, since=first.isoformat())}
+            for word, count in totals.items()
+        ],
+        "areas": version_areas(versions),
+    }
+
+
+def _fleet() -> statistics.FleetCounts:
+    return statistics.fleet_counts(silent_since=timezone.now() - timedelta(days=SILENT_DAYS))
+
+
+def _kept(name: str, count: Callable[[], Found]) -> Found:
+    return cast(Found, cache.get_or_set(f"front-page:{name}", count, KEPT_SECONDS))
+
+
+def _history(**words: object) -> str:
+    words = words if "since" in words else words | {"days": "all"}
+    return f"{reverse('admin:updates_upgrade_changelist')}?{urlencode(words)}"
+
+
+def _devices(**words: object) -> str:
+    address = reverse("admin:devices_device_changelist")
+    return f"{address}?{urlencode(words)}" if words else address
+
+
+def _buttons(request: HttpRequest) -> list[Button]:
+    return [
+        Button(
+            "Upload artifact",
+            reverse("admin:updates_artifact_upload"),
+            why_not=why_not_permitted(request, "updates.upload_artifact"),
+            is_main=True,
+        ),
+        Button(
+            "Deploy artifact",
+            reverse("admin:updates_deployment_deploy"),
+            why_not=why_not_permitted(request, "updates.deploy_artifact"),
+        ),
+        Button("History", reverse("admin:updates_upgrade_changelist")),
+    ]
+
+
+def _broken() -> list[Upgrade]:
+    """Upgrades that left a device in between, as long as nothing good was done to that device since."""
+    inconsistent = Device.objects.filter(provides__artifact_name__endswith=statistics.INCONSISTENT)
+    return list(
+        history()
+        .filter(device__in=inconsistent, outcome=Outcome.BROKEN, state=State.FINISHED)
+        .order_by("-finished_at")[:SHOWN]
+    )

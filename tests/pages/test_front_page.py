@@ -1,0 +1,150 @@
+"""The front page: numbers that lead to their lists, pictures of the last weeks, and whether the portal itself is well."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import date, timedelta
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from devices.models import Device
+from portal.core.actors import Actor
+from portal.dashboard.pictures import SERIES, outcome_bars, version_areas
+from tests.pages.conftest import MakeDevice
+from updates import statistics
+from updates.models import Artifact, Upgrade
+from updates.services.upgrades import cancel_upgrade
+from updates.statistics import VersionsOverTime
+
+pytestmark = pytest.mark.database
+
+FRONT = reverse("admin:index")
+
+
+def tiles(client: Client) -> dict[str, tuple[int, str]]:
+    """Each tile's word, with its number and where it leads."""
+    shown = client.get(FRONT).content.decode()
+    found = re.findall(r'<a href="([^"]*)"><strong>(\d+)</strong> <span>([^<]*)</span>', shown)
+    return {word: (int(number), url.replace("&amp;", "&")) for url, number, word in found}
+
+
+def test_every_number_leads_to_a_list_that_opens(operator: Client, waiting: Upgrade) -> None:
+    found = tiles(operator)
+    assert found["Waiting"][0] == 1
+    assert found["Devices"][0] == 1
+    for _, url in found.values():
+        assert url.startswith("#") or operator.get(url).status_code == 200
+
+
+def test_the_number_of_waiting_upgrades_leads_to_just_them(
+    operator: Client, waiting: Upgrade
+) -> None:
+    page = reverse("admin:updates_upgrade_change", args=[waiting.pk])
+    found = tiles(operator)
+    assert page in operator.get(found["Waiting"][1]).content.decode()
+    assert page not in operator.get(found["Running"][1]).content.decode()
+
+
+def test_an_upgrade_that_was_dropped_counts_as_stuck(operator: Client, waiting: Upgrade) -> None:
+    Upgrade.objects.filter(pk=waiting.pk).update(state="installing")
+    assert tiles(operator)["Stuck"][0] == 1
+
+
+def test_a_broken_device_needs_a_person(operator: Client, rolled_back: Upgrade) -> None:
+    Upgrade.objects.filter(pk=rolled_back.pk).update(outcome="broken")
+    Device.objects.update(provides={"artifact_name": "release-2_INCONSISTENT"})
+    shown = operator.get(FRONT).content.decode()
+    assert "Needs a person" in shown
+    assert tiles(operator)["Broken devices"][0] == 1
+
+
+def test_what_ended_is_counted_in_the_picture(
+    operator: Client, waiting: Upgrade, actor: Actor
+) -> None:
+    cancel_upgrade(upgrade=waiting, actor=actor)
+    shown = operator.get(FRONT).content.decode()
+    today = timezone.localdate().isoformat()
+    assert f"<title>{today}: 1 cancelled</title>" in shown
+
+
+def test_what_runs_is_asked_for_again_and_comes_when_it_changed(
+    operator: Client, waiting: Upgrade, actor: Actor
+) -> None:
+    page = reverse("admin:updates_upgrade_change", args=[waiting.pk])
+    mark = re.search(r"overview/running/\?&amp;mark=(\w+)", operator.get(FRONT).content.decode())
+    assert mark is not None
+    assert operator.get(reverse("running"), {"mark": mark[1]}).status_code == 204
+    cancel_upgrade(upgrade=waiting, actor=actor)
+    assert page in operator.get(reverse("running"), {"mark": mark[1]}).content.decode()
+
+
+def test_without_redis_the_page_opens_and_says_so(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    assert operator.get(FRONT).status_code == 200
+    shown = operator.get(reverse("works")).content.decode()
+    assert 'class="fw-unwell" data-part="Redis"' in shown
+
+
+def test_a_device_is_outdated_when_one_of_its_type_has_something_newer(
+    make_device: MakeDevice, artifact: Artifact, mender_file: object
+) -> None:
+    old, new = artifact, Artifact.objects.get(pk=artifact.pk)
+    new.pk, new.name, new.sha256 = None, "release-9", "0" * 64
+    new.save(force_insert=True)
+    Artifact.objects.filter(pk=new.pk).update(uploaded_at=timezone.now() + timedelta(hours=1))
+    for name, version in (("a", old.name), ("b", old.name), ("c", "release-9")):
+        device = make_device(name)
+        device.provides = {"artifact_name": version}
+        device.save()
+    other = make_device("d", device_type="another")
+    other.provides = {"artifact_name": old.name}
+    other.save()
+    found = {(row.device_type, row.version): row.newest for row in statistics.installed()}
+    assert found == {
+        ("box", old.name): "release-9",
+        ("box", "release-9"): "",
+        ("another", old.name): "",
+    }
+
+
+def test_versions_are_counted_backwards_from_today(succeeded: Upgrade) -> None:
+    Upgrade.objects.filter(pk=succeeded.pk).update(finished_at=timezone.now())
+    found = statistics.versions_over_time(statistics.installed(), weeks=3, now=timezone.now())
+    assert found.counts["release-1"] == [0, 0, 0, 1]
+    assert found.counts[""] == [1, 1, 1, 0]
+
+
+def test_areas_add_up_to_all_devices() -> None:
+    now = timezone.now()
+    counts = {f"v{number}": [number, 1] for number in range(10)}
+    found = VersionsOverTime(moments=[now - timedelta(weeks=1), now], counts=counts)
+    areas = version_areas(found)
+    assert areas.top == 45
+    assert len(areas.areas) == SERIES + 1
+    assert areas.areas[-1].name == "others"
+    assert areas.areas[-1].points.startswith("0,0.00 ")
+
+
+def test_bars_are_as_high_as_their_share() -> None:
+    day = date(2026, 5, 4)
+    days = {day: Counter({"succeeded": 3, "broken": 1}), day + timedelta(days=1): Counter(failed=1)}
+    bars = outcome_bars(days, first=day, last=day + timedelta(days=1)).bars
+    assert [(bar.word, bar.x, bar.y, bar.height) for bar in bars] == [
+        ("broken", 0, 75, 25),
+        ("succeeded", 0, 0, 75),
+        ("failed", 10, 75, 25),
+    ]
+
+
+def test_a_fleet_without_history_has_empty_pictures() -> None:
+    day = date(2026, 5, 4)
+    assert outcome_bars({}, first=day, last=day).bars == []
+    empty = VersionsOverTime(moments=[timezone.now(), timezone.now()], counts={})
+    assert version_areas(empty).areas == []

@@ -1,0 +1,189 @@
+"""The fleet in numbers: what is installed where, how upgrades ended, and how both came about. Aggregates only, no rows."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from django.db.models import Count, Max, Q
+from django.db.models.fields.json import KT
+from django.db.models.functions import TruncDate, TruncWeek
+from django.utils import timezone
+
+from devices.models import Device
+from updates.machine import Outcome, State
+from updates.models import Artifact, Upgrade
+
+INCONSISTENT: Final = "_INCONSISTENT"
+"""What stands at the end of the name of an artifact that left its device in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCounts:
+    """How many devices there are, and how many of them want a look. `silent`: not heard of since a certain time, or never."""
+
+    devices: int
+    unreachable: int
+    silent: int
+    unconfirmed: int
+
+
+def fleet_counts(*, silent_since: datetime) -> FleetCounts:
+    """Counted in one query."""
+    return FleetCounts(
+        **Device.objects.aggregate(
+            devices=Count("pk"),
+            unreachable=Count("pk", filter=~Q(unreachable_reason="")),
+            silent=Count("pk", filter=Q(last_seen=None) | Q(last_seen__lt=silent_since)),
+            unconfirmed=Count("pk", filter=~Q(offered_host_key="")),
+        )
+    )
+
+
+def unfinished() -> dict[State, int]:
+    """How many upgrades are in each state; those that are over are not counted."""
+    rows = Upgrade.objects.exclude(state=State.FINISHED).order_by().values_list("state")
+    return {State(state): count for state, count in rows.annotate(Count("pk"))}
+
+
+def ended_by_day(since: datetime) -> dict[date, Counter[str]]:
+    """How many upgrades ended with each outcome, for each day since then on which any did."""
+    rows = (
+        Upgrade.objects.filter(finished_at__gte=since)
+        .annotate(day=TruncDate("finished_at"))
+        .order_by()
+        .values_list("day", "outcome")
+        .annotate(Count("pk"))
+    )
+    days: dict[date, Counter[str]] = defaultdict(Counter)
+    for day, outcome, count in rows:
+        days[day][outcome] = count
+    return dict(days)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """`count` devices of one type have `version`. `newest` is the one that they could have; empty when they have it."""
+
+    device_type: str
+    version: str
+    count: int
+    newest: str
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether an upgrade left these devices in between."""
+        return self.version.endswith(INCONSISTENT)
+
+
+def installed() -> list[Installed]:
+    """What is installed, by device type, the most frequent first.
+
+    Outdated is a device with an artifact of a payload type of which another device of its type has one that was uploaded
+    later. An artifact that nobody has yet makes nobody outdated.
+    """
+    rows = list(
+        Device.objects.annotate(version=KT("provides__artifact_name"))
+        .order_by()
+        .values_list("device_type", "version")
+        .annotate(count=Count("pk"))
+    )
+    known = {
+        name: (payload_type, uploaded)
+        for name, payload_type, uploaded in Artifact.objects.order_by()
+        .values_list("name", "payload_type")
+        .annotate(Max("uploaded_at"))
+    }
+    newest = _newest(rows, known)
+    return sorted(
+        (
+            Installed(
+                device_type=device_type,
+                version=version or "",
+                count=count,
+                newest=_better(version, newest.get((device_type, known[version][0])))
+                if version in known
+                else "",
+            )
+            for device_type, version, count in rows
+        ),
+        key=lambda row: (-row.count, row.device_type, row.version),
+    )
+
+
+def _newest(
+    rows: Iterable[tuple[str, str | None, int]], known: dict[str, tuple[str, datetime]]
+) -> dict[tuple[str, str], str]:
+    """The artifact that was uploaded last, of those that devices of a type have, by device type and payload type."""
+    found: dict[tuple[str, str], str] = {}
+    for device_type, version, _ in rows:
+        if version and version in known:
+            place = (device_type, known[version][0])
+            best = found.get(place)
+            if best is None or known[version][1] > known[best][1]:
+                found[place] = version
+    return found
+
+
+def _better(version: str | None, newest: str | None) -> str:
+    return newest if newest and newest != version else ""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsOverTime:
+    """How many devices had each version at the end of each of these moments, the last of which is now."""
+
+    moments: list[datetime]
+    counts: dict[str, list[int]]
+
+
+def versions_over_time(
+    today: Iterable[Installed], *, weeks: int, now: datetime
+) -> VersionsOverTime:
+    """Counted backwards from what is installed `today`, by what upgrades changed; week by week, from Monday to Monday.
+
+    A device that was left in between counts as "in between", one that nobody knows anything of as "".
+    """
+    monday = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    monday -= timedelta(days=monday.weekday())
+    starts = [monday - timedelta(weeks=back) for back in range(weeks)]
+    moves = _moves(since=starts[-1])
+    have = Counter[str]()
+    for row in today:
+        have["in between" if row.is_broken else row.version] += row.count
+    by_moment = [(now, Counter(have))]
+    for start in starts:
+        for (came_from, went_to), count in moves.get(start.date(), Counter()).items():
+            have[went_to] -= count
+            have[came_from] += count
+        by_moment.append((start, Counter(have)))
+    by_moment.reverse()
+    names = sorted(set().union(*(counts for _, counts in by_moment)))
+    return VersionsOverTime(
+        moments=[moment for moment, _ in by_moment],
+        counts={name: [max(0, counts[name]) for _, counts in by_moment] for name in names},
+    )
+
+
+def _moves(*, since: datetime) -> dict[date, Counter[tuple[str, str]]]:
+    """From what to what devices went, and how often, in the week that begins on each date."""
+    rows = (
+        Upgrade.objects.filter(
+            finished_at__gte=since,
+            outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
+            unchanged=False,
+        )
+        .annotate(week=TruncWeek("finished_at"))
+        .order_by()
+        .values_list("week", "from_version", "to_version", "outcome")
+        .annotate(Count("pk"))
+    )
+    found: dict[date, Counter[tuple[str, str]]] = defaultdict(Counter)
+    for week, came_from, went_to, outcome, count in rows:
+        went_to = "in between" if outcome == Outcome.BROKEN else went_to
+        came_from = "in between" if came_from.endswith(INCONSISTENT) else came_from
+        found[week.date()][came_from, went_to] += count
+    return found
