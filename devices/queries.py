@@ -41,6 +41,9 @@ class DeviceFilter(django_filters.FilterSet):
     )
 
     inconsistent = django_filters.BooleanFilter(method="by_consistency", label="Broken")
+    to_confirm = django_filters.BooleanFilter(
+        method="by_offered_key", label="Shows a host key that nobody has confirmed"
+    )
     silent_days = django_filters.NumberFilter(
         method="by_silence", min_value=1, max_value=3650, label="Silent for days"
     )
@@ -81,6 +84,15 @@ class DeviceFilter(django_filters.FilterSet):
         broken = Device.objects.filter(provides__artifact_name__endswith=INCONSISTENT)
         found = Q(pk__in=broken.values("pk"))
         return devices.filter(found if is_broken else ~found)
+
+    def by_offered_key(
+        self,
+        devices: QuerySet[Device],
+        _name: str,
+        is_offered: bool,  # noqa: FBT001
+    ) -> QuerySet[Device]:
+        none = Q(offered_host_key="")
+        return devices.filter(~none if is_offered else none)
 
     def by_silence(self, devices: QuerySet[Device], _name: str, days: Decimal) -> QuerySet[Device]:
         """Devices that have not answered for so many days, or never."""

@@ -102,9 +102,9 @@ def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
         _tile("Running", running, _history(active="true"), "run" if running else ""),
         _tile("Waiting", states.get(State.PENDING, 0), _history(state="pending"), ""),
         _tile("Stuck", stuck, reverse("admin:updates_upgrade_stuck"), "bad"),
-        _tile("Broken devices", broken, "#broken", "bad"),
+        _tile("Broken devices", broken, _devices(inconsistent="true"), "bad"),
         _tile("Unreachable", fleet.unreachable, _devices(unreachable="true"), "back"),
-        _tile("Host keys to confirm", fleet.unconfirmed, _devices(host_key="offered"), "back"),
+        _tile("Host keys to confirm", fleet.unconfirmed, _devices(to_confirm="true"), "back"),
         _tile(
             f"Silent for {SILENT_DAYS} days",
             fleet.silent,
