@@ -46,16 +46,14 @@ def _web_server(django_db_setup: None) -> Iterator[WebServer]:
 @pytest.fixture
 def portal(transactional_db: None, redis_server: RedisServer, _web_server: WebServer) -> str:
     """The address of a portal that holds nothing but the four roles."""
+    permissions = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.select_related("content_type")
+    }
     for role, names in ROLES.items():
         group, _ = Group.objects.get_or_create(name=role)
-        wanted = [Permission.objects.get(**_named(name)) for name in sorted(names)]
-        group.permissions.set(wanted)
+        group.permissions.set(permissions[name] for name in names)
     return _web_server.url
-
-
-def _named(permission: str) -> dict[str, str]:
-    app, _, codename = permission.partition(".")
-    return {"content_type__app_label": app, "codename": codename}
 
 
 @pytest.fixture
@@ -71,7 +69,8 @@ def page(portal: str, chromium: Browser, complaints: list[str]) -> Iterator[Page
     def hear(message: ConsoleMessage) -> None:
         # Chromium also complains of each answer that is not 2xx; the portal's refusals are such answers.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            complaints.append(f"{message.location['url']}: {message.text}")
+            place = "" if message.page is None else message.page.url
+            complaints.append(f"{place}, {message.location['url']}: {message.text}")
 
     def look(response: Response) -> None:
         is_page = response.request.resource_type == "document"
@@ -83,7 +82,7 @@ def page(portal: str, chromium: Browser, complaints: list[str]) -> Iterator[Page
         opened.on("console", hear)
         opened.on("response", look)
         yield opened
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ FORMS = (
     "devices_device_add",
     "devices_devicegroup_add",
     "devices_credential_add",
-    "core_apitoken_add",
     "auth_user_add",
     "password_change",
 )

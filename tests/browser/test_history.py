@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -34,16 +33,17 @@ def test_the_history_is_narrowed_down_and_taken_away(
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("A loud day")
 
-    assert [row["device"] for row in csv.DictReader(taken(page, "CSV").open())] == ["kiosk-02"]
-    lines = taken(page, "JSON lines").read_text().splitlines()
-    assert [json.loads(line)["outcome"] for line in lines] == ["rolled_back"]
+    table = csv.DictReader(taken(page, "CSV"))
+    assert [row["device"] for row in table] == ["kiosk-02"]
+    lines = [json.loads(line) for line in taken(page, "JSON lines")]
+    assert [line["outcome"] for line in lines] == ["rolled_back"]
 
 
-def taken(page: Page, link: str) -> Path:
-    """The file behind the link."""
+def taken(page: Page, link: str) -> list[str]:
+    """The lines of the file behind the link."""
     with page.expect_download() as download:
         page.get_by_role("link", name=link, exact=True).click()
-    return download.value.path()
+    return download.value.path().read_text().splitlines()
 
 
 @pytest.mark.parametrize("role", ["operator", "viewer"])

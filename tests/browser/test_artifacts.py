@@ -1,0 +1,99 @@
+"""Upload and check: a file comes in, is refused or taken apart, and tried on devices without touching them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from portal.demo.library import HERE
+from tests.browser.fleet import OLD, Fleet
+from updates.models import Artifact
+
+FILE = HERE / "artifacts" / f"{OLD}.mender"
+UPLOAD = "/updates/artifact/upload/"
+CHECKED_MILLISECONDS = 30_000
+
+
+def test_an_operator_uploads_and_sees_what_is_in_it_and_what_comes_next(
+    as_operator: Page, portal: str
+) -> None:
+    page = as_operator
+    page.goto(f"{portal}/updates/artifact/")
+    page.get_by_role("link", name="Upload artifact").click()
+    page.locator("#id_file").set_input_files(FILE)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator("#artifact")).to_contain_text("index.html")
+    expect(page.get_by_role("link", name="Deploy", exact=True).first).to_be_visible()
+
+
+def test_an_operator_uploads_with_the_keyboard_alone(as_operator: Page, portal: str) -> None:
+    page = as_operator
+    page.goto(portal + UPLOAD)
+    page.locator("#id_file").focus()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(FILE)
+    press_tab_until(page, "Upload")
+    page.keyboard.press("Enter")
+    expect(page.locator("#artifact")).to_contain_text("index.html")
+
+
+def press_tab_until(page: Page, button: str) -> None:
+    """The keyboard has come to the button; fails if it cannot."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == button:
+            return
+    pytest.fail(f"the keyboard does not come to {button}")
+
+
+def test_a_file_that_is_no_artifact_is_refused_in_one_sentence(
+    as_operator: Page, portal: str, tmp_path: Path
+) -> None:
+    page, holiday = as_operator, tmp_path / "holiday.mender"
+    holiday.write_bytes(b"no artifact at all" * 100)
+    page.goto(portal + UPLOAD)
+    page.locator("#id_file").set_input_files(holiday)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    assert not Artifact.objects.exists()
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_operator_checks_the_whole_fleet_and_one_device_again(
+    as_operator: Page, portal: str, fleet: Fleet
+) -> None:
+    page, artifact = as_operator, fleet.artifact()
+    fleet.devices(2)
+    page.goto(portal + reverse("admin:updates_artifact_change", args=[artifact.pk]))
+    page.locator("[name=everything]").check()
+    page.get_by_role("button", name="Check", exact=True).click()
+    verdicts = page.locator("tr[data-verdict=compatible]")
+    expect(verdicts).to_have_count(2, timeout=CHECKED_MILLISECONDS)
+    page.locator("tr[data-device=kiosk-02]").get_by_role("button", name="Check again").click()
+    expect(verdicts).to_have_count(2, timeout=CHECKED_MILLISECONDS)
+
+
+def test_a_viewer_reads_what_is_in_it_and_is_told_why_she_can_do_nothing(
+    as_viewer: Page, portal: str, fleet: Fleet
+) -> None:
+    page = as_viewer
+    page.goto(portal + reverse("admin:updates_artifact_change", args=[fleet.artifact().pk]))
+    expect(page.locator("#artifact")).to_contain_text("index.html")
+    refused(page, "Check", permission="updates.check_artifact")
+    refused(page, "Deploy", permission="updates.deploy_artifact")
+    refused(page, "Delete", permission="updates.delete_artifact")
+    page.goto(f"{portal}/updates/artifact/")
+    refused(page, "Upload artifact", permission="updates.upload_artifact")
+    answer = page.goto(portal + UPLOAD)
+    assert answer is not None and answer.status == 403
+
+
+def refused(page: Page, button: str, *, permission: str) -> None:
+    """The button is there, cannot be pressed, and says why."""
+    found = page.get_by_role("button", name=button, exact=True)
+    expect(found).to_be_disabled()
+    expect(page.locator(".fw-off", has=found)).to_contain_text(permission)
