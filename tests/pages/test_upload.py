@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -104,3 +105,61 @@ def test_a_viewer_sees_why_there_is_no_upload(viewer: Client) -> None:
     refused = viewer.get(reverse(UPLOAD))
     assert refused.status_code == 403
     assert "bob lacks the permission updates.upload_artifact." in refused.content.decode()
+
+
+def test_a_script_that_uploads_gets_the_address_of_the_artifact(
+    operator: Client, mender_file: MakeFile
+) -> None:
+    file = SimpleUploadedFile("release-1.mender", mender_file())
+    response = operator.post(
+        reverse(UPLOAD), {"file": file}, headers={"Accept": "application/json"}
+    )
+    artifact = Artifact.objects.get()
+    assert response.status_code == 201
+    assert response.json() == {
+        "url": reverse("admin:updates_artifact_change", args=[artifact.pk]),
+        "says": "release-1, web-file, for box",
+    }
+    assert "What next:" in operator.get(response.json()["url"]).content.decode()
+
+
+@pytest.mark.parametrize(("content", "code"), [(b"nonsense", "truncated"), (b"", "form")])
+def test_a_script_that_uploads_gets_the_sentence_of_a_refusal(
+    content: bytes, code: str, operator: Client
+) -> None:
+    before = (rows(), stored_files())
+    file = SimpleUploadedFile("release-1.mender", content)
+    response = operator.post(
+        reverse(UPLOAD), {"file": file}, headers={"Accept": "application/json"}
+    )
+    assert response.status_code == 422
+    assert response.json()["sentence"].endswith(".")
+    assert response.json()["code"] == code
+    assert (rows(), stored_files()) == before
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_request_that_announces_too_much_is_refused_before_it_is_read(
+    accept: str, operator: Client
+) -> None:
+    response = operator.generic(
+        "POST",
+        reverse(UPLOAD),
+        b"never read",
+        content_type="multipart/form-data; boundary=x",
+        CONTENT_LENGTH=str(settings.UPLOAD_LIMIT_BYTES * 2),
+        headers={"Accept": accept},
+    )
+    assert response.status_code == 413
+    assert "This file is too big" in response.content.decode()
+
+
+def test_uploads_are_streamed_to_disk() -> None:
+    assert settings.FILE_UPLOAD_HANDLERS == [
+        "django.core.files.uploadhandler.TemporaryFileUploadHandler"
+    ]
+
+
+def test_a_viewer_is_told_on_the_list_why_not(viewer: Client) -> None:
+    shown = viewer.get(reverse("admin:updates_artifact_changelist")).content.decode()
+    assert "You lack the permission updates.upload_artifact." in shown

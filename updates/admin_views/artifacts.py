@@ -6,12 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
+from portal.core.errors import Refused
+from portal.core.pages import (
+    REFUSED_STATUS,
+    Button,
+    VerbPage,
+    page,
+    require,
+    why_not_permitted,
+)
 from updates.admin_views.checks import checks_panel
 from updates.forms import SelectionForm, UploadForm
 from updates.models import Artifact
@@ -22,6 +31,9 @@ SHOWN_UPGRADES = 10
 
 
 class UploadArtifact(VerbPage):
+    """A form for one file; a script sends several of them in turn, and asks for JSON instead of pages."""
+
+    template_name = "updates/upload.html"
     form_class = UploadForm
     model = Artifact
     permission = "updates.upload_artifact"
@@ -33,20 +45,38 @@ class UploadArtifact(VerbPage):
     def back(self) -> str:
         return reverse("admin:updates_artifact_changelist")
 
-    def says(self) -> list[str]:
-        return [
-            "Choose a Mender Artifact (version 3, a .mender file).",
-            "It is verified as it comes in; a broken file leaves nothing behind.",
-        ]
-
     def act(self, form: forms.Form) -> str:
-        given = form.cleaned_data
-        artifact = upload_artifact(file=given["file"], actor=self.actor, notes=given["notes"])
+        artifact = self._upload(form)
         messages.success(
             self.request,
             f"{artifact} is uploaded and verified. Check it on devices, then deploy it.",
         )
         return reverse("admin:updates_artifact_change", args=[artifact.pk])
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        if self.request.accepts("text/html"):
+            return super().form_valid(form)
+        try:
+            artifact = self._upload(form)
+        except Refused as error:
+            code = getattr(error, "rule", error.code)
+            return JsonResponse({"sentence": str(error), "code": code}, status=REFUSED_STATUS)
+        url = reverse("admin:updates_artifact_change", args=[artifact.pk])
+        says = f"{artifact}, {artifact.payload_type}, for {', '.join(artifact.device_types)}"
+        return JsonResponse({"url": url, "says": says}, status=201)
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        if self.request.accepts("text/html"):
+            return super().form_invalid(form)
+        sentence = " ".join(str(text) for texts in form.errors.values() for text in texts)
+        return JsonResponse({"sentence": sentence, "code": "form"}, status=REFUSED_STATUS)
+
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"limit": settings.UPLOAD_LIMIT_BYTES}
+
+    def _upload(self, form: forms.Form) -> Artifact:
+        given = form.cleaned_data
+        return upload_artifact(file=given["file"], actor=self.actor, notes=given["notes"])
 
 
 class DeleteArtifact(VerbPage):
@@ -79,6 +109,7 @@ class DeleteArtifact(VerbPage):
 def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
     """What the artifact is made of, on which devices it was checked, and what became of it."""
     require(request, "updates.view_artifact")
+    is_used = artifact.upgrades.exists() or artifact.deployments.exists()
     return page(
         request,
         "updates/artifact.html",
@@ -92,7 +123,8 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
             "checks": checks_panel(request, artifact),
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
             "upgrades": upgrades_of(artifact)[:SHOWN_UPGRADES],
-            "buttons": _buttons(request, artifact),
+            "is_used": is_used,
+            "buttons": _buttons(request, artifact, is_used=is_used),
         },
     )
 
@@ -117,8 +149,7 @@ def _needs(artifact: Artifact) -> dict[str, list[str]]:
     return needs
 
 
-def _buttons(request: HttpRequest, artifact: Artifact) -> list[Button]:
-    is_used = artifact.upgrades.exists() or artifact.deployments.exists()
+def _buttons(request: HttpRequest, artifact: Artifact, *, is_used: bool) -> list[Button]:
     return [
         Button(
             "Deploy",
