@@ -11,8 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from devices.admin_views import bulk, device_list, imports, saved_filters
 from devices.admin_views import device as device_pages
 from devices.admin_views.host_key import ConfirmHostKey
 from devices.admin_views.links import device_url, why_not_local
@@ -50,25 +51,17 @@ class ServedAdmin(ModelAdmin):
 
 @admin.register(Device)
 class DeviceAdmin(ServedAdmin):
-    list_display = ("name", "device_type", "driver", "installed", "last_seen", "reach")
     search_fields = ("name", "host", "device_type")
-    list_filter = (("device_type", FieldTextFilter), ("driver", ChoicesDropdownFilter))
-    list_filter_submit = True
     autocomplete_fields = ("credential",)
     fieldsets = (
         (None, {"fields": ("name", "device_type", "driver")}),
         ("How to reach it", {"fields": ("host", "port", "credential", "root")}),
     )
 
-    @admin.display(description="Installed")
-    def installed(self, device: Device) -> str:
-        return device.artifact_name or "not known"
-
-    @admin.display(description="Reachable")
-    def reach(self, device: Device) -> str:
-        if device.unreachable_reason:
-            return f"No: {device.unreachable_reason}"
-        return "Yes" if device.last_seen else "Not asked yet"
+    def changelist_view(
+        self, request: HttpRequest, *_args: object, **_extra: object
+    ) -> HttpResponse:
+        return device_list.device_list(request)
 
     def save_model(
         self,
@@ -119,6 +112,31 @@ class DeviceAdmin(ServedAdmin):
                 "<int:pk>/delete/",
                 own(device_pages.DeleteDevice.as_view()),
                 name="devices_device_delete",
+            ),
+            path("devices.csv", own(device_list.device_file), name="devices_device_export"),
+            path("pick/", own(device_list.pick_devices), name="devices_device_pick"),
+            path("import/", own(imports.ImportDevices.as_view()), name="devices_device_import"),
+            path(
+                "import/<uuid:pk>/",
+                own(imports.PreviewImport.as_view()),
+                name="devices_device_import_preview",
+            ),
+            path("bulk/<slug:verb>/", own(bulk.BulkPage.as_view()), name="devices_device_bulk"),
+            path(
+                "bulk/order/<uuid:pk>/",
+                own(bulk.bulk_order_page),
+                name="devices_device_bulk_order",
+            ),
+            path(
+                "bulk/order/<uuid:pk>/live/",
+                bulk.bulk_order_fragment,
+                name="devices_device_bulk_order_live",
+            ),
+            path("filters/", own(saved_filters.keep_filter), name="devices_device_keep_filter"),
+            path(
+                "filters/<int:pk>/delete/",
+                own(saved_filters.drop_filter),
+                name="devices_device_drop_filter",
             ),
             path("<int:pk>/refresh/", own(device_pages.refresh), name="devices_device_refresh"),
             path(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,10 +19,10 @@ from django.db.models.fields.json import KT, KeyTextTransform
 from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 
-from devices.models import Device, DeviceGroup, StoredSelection
+from devices.models import Device, DeviceGroup, StoredImport, StoredSelection
 from portal.core import clock
 from portal.core.errors import Refused
-from portal.core.search import containing
+from portal.core.search import Joined, containing, words_of
 
 
 class DeviceFilter(django_filters.FilterSet):
@@ -114,9 +116,9 @@ SEARCHED = ("name", "host", "device_type")
 """The columns of the index `device_text`, in its order."""
 
 
-def find_devices(devices: QuerySet[Device], words: str) -> QuerySet[Device]:
+def find_devices(devices: QuerySet[Device], text: str) -> QuerySet[Device]:
     """Devices in which each word stands in the name, the host or the type."""
-    return containing(devices, words, columns=SEARCHED)
+    return containing(devices, words_of(text), columns=SEARCHED)
 
 
 PAIR: Final = re.compile(r"\s*([^=;\\]+)=((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)
@@ -147,6 +149,14 @@ def attributes_as_text(attributes: Mapping[str, Any]) -> str:
         escaped = re.sub(r"([;\\])", r"\\\1", str(value))
         written.append(f"{key}={escaped}")
     return "; ".join(written)
+
+
+def devices_with_any(words: Iterable[str]) -> QuerySet[Device]:
+    """Devices with at least one of the words in their name, in no order."""
+    # The first part alone is answered from the index.
+    anywhere = reduce(or_, (Q(searched__icontains=word) for word in words), Q())
+    in_name = reduce(or_, (Q(name__icontains=word) for word in words), Q())
+    return Device.objects.alias(searched=Joined(*SEARCHED)).filter(anywhere, in_name).order_by()
 
 
 GROUP_WORDS = frozenset(
@@ -192,6 +202,15 @@ def stored_selection(selection: UUID | str, user: User) -> QuerySet[Device]:
         Q(pk__in=found.ids) if found.ids else Q(pk__in=devices_matching(found.words).values("pk"))
     )
     return devices_open_to(user).filter(picked)
+
+
+def stored_import(pk: UUID, user: User | None) -> StoredImport:
+    """The file that the user uploaded. Refused when it is somebody else's, older than a day, or gone."""
+    since = clock.now() - timedelta(hours=SELECTION_HOURS)
+    try:
+        return StoredImport.objects.get(pk=pk, owner=user, created_at__gte=since)
+    except StoredImport.DoesNotExist:
+        raise Refused("This file is gone: upload it again.") from None
 
 
 def devices_in(group: DeviceGroup) -> QuerySet[Device]:

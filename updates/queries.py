@@ -15,16 +15,21 @@ from django.db.models.functions import Coalesce
 from django.utils.timesince import timesince
 
 from devices.models import Device, DeviceGroup
-from devices.queries import devices_in, find_devices
+from devices.queries import devices_in, devices_with_any
 from portal.core import clock
-from portal.core.search import containing
+from portal.core.search import containing, words_of
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
 
 PAGE = 200
+SEARCHED_DEPLOYMENTS = 1000
+"""How many of the newest deployments are looked through for those of one group."""
 SEARCHED = ("from_version", "to_version", "reason", "error", "requested_by_name")
 """The columns of the index `upgrade_text`, in its order."""
 FEW_DEVICES = 500
+PROBED = 5000
+MANY = 50
+"""A word that stands in so many of the newest upgrades is found soon by walking through the history."""
 
 
 class UpgradeFilter(django_filters.FilterSet):
@@ -74,14 +79,32 @@ class UpgradeFilter(django_filters.FilterSet):
         return upgrades.filter(active if is_active else ~active)
 
 
-def find_upgrades(upgrades: QuerySet[Upgrade], words: str) -> QuerySet[Upgrade]:
+def find_upgrades(upgrades: QuerySet[Upgrade], text: str) -> QuerySet[Upgrade]:
     """Upgrades in which each word stands in a version, the reason, the error, the person's or the device's name."""
-    return containing(upgrades, words, columns=SEARCHED, or_else=_on_device_named)
+    words = words_of(text)
+    on_device = _on_device_named(words)
+
+    def those(rows: QuerySet[Upgrade], *, expect_few: bool) -> QuerySet[Upgrade]:
+        return containing(rows, words, columns=SEARCHED, or_else=on_device, expect_few=expect_few)
+
+    newest = Upgrade.objects.order_by("-created_at")
+    start = newest.values("created_at")[PROBED : PROBED + 1]
+    probe = those(newest.filter(created_at__gte=Subquery(start)), expect_few=False)
+    return those(upgrades, expect_few=probe[:PAGE].count() < MANY)
 
 
-def _on_device_named(word: str) -> Q:
-    """Upgrades of devices with the word in their name. A few devices are named one by one, for the sake of the index."""
-    devices = find_devices(Device.objects.order_by(), word).filter(name__icontains=word)
+def _on_device_named(words: list[str]) -> dict[str, Q]:
+    """For each word: upgrades of devices with it in their name. A few devices are named one by one, for the index's sake."""
+    named = list(devices_with_any(words).values_list("pk", "name")[: FEW_DEVICES + 1])
+    if len(named) <= FEW_DEVICES:
+        return {
+            word: Q(device__in=[pk for pk, name in named if word.lower() in name.lower()])
+            for word in words
+        }
+    return {word: _on_devices(devices_with_any([word])) for word in words}
+
+
+def _on_devices(devices: QuerySet[Device]) -> Q:
     few = list(devices.values_list("pk", flat=True)[: FEW_DEVICES + 1])
     return Q(device__in=few if len(few) <= FEW_DEVICES else devices)
 
@@ -138,6 +161,24 @@ def counts(deployment: Deployment) -> Counts:
 def history() -> QuerySet[Upgrade]:
     """All upgrades, newest first, with what a list shows."""
     return Upgrade.objects.select_related("device", "artifact", "deployment")
+
+
+def newest_upgrades(devices: Iterable[int]) -> dict[int, Upgrade]:
+    """The newest upgrade of each of these devices that has any, by the device's id: in one query."""
+    newest = Upgrade.objects.filter(device=OuterRef("pk")).order_by("-created_at", "-id")
+    ids = Device.objects.filter(pk__in=list(devices)).values(
+        newest=Subquery(newest.values("pk")[:1])
+    )
+    rows = Upgrade.objects.filter(pk__in=ids).defer("plan", "facts")
+    return {row.device_id: row for row in rows}
+
+
+def deployments_to(group: DeviceGroup, *, limit: int = 10) -> list[Deployment]:
+    """The newest deployments that were ordered for this group, with their artifacts."""
+    newest = Deployment.objects.order_by("-created_at").values_list("pk", "selection__groups")
+    found = [pk for pk, groups in newest[:SEARCHED_DEPLOYMENTS] if group.pk in (groups or [])]
+    deployments = Deployment.objects.select_related("artifact").defer("left_out", "selection")
+    return list(deployments.filter(pk__in=found[:limit]).order_by("-created_at"))
 
 
 def upgrades_of(artifact: Artifact) -> QuerySet[Upgrade]:

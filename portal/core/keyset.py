@@ -74,6 +74,25 @@ def slice_of(
     )
 
 
+def slice_by_name(
+    rows: QuerySet[Row], *, name: str, newer: str, older: str, size: int = PAGE
+) -> Slice[Row]:
+    """The same for rows in the order of a unique name: "older" is what comes after it, "newer" what comes before."""
+    if newer and not older:
+        found = list(rows.filter(**{f"{name}__lt": newer}).order_by(f"-{name}")[: size + 1])
+        if len(found) > size:
+            shown = found[size - 1 :: -1]
+            return Slice(shown, newer=getattr(shown[0], name), older=getattr(shown[-1], name))
+    after = rows.filter(**{f"{name}__gt": older}) if older else rows
+    found = list(after.order_by(name)[: size + 1])
+    shown = found[:size]
+    return Slice(
+        shown,
+        newer=getattr(shown[0], name) if older and shown else "",
+        older=getattr(shown[-1], name) if len(found) > size else "",
+    )
+
+
 def counted(rows: QuerySet[Row]) -> str:
     """How many rows there are, in words: exactly up to a limit, and "more than" beyond it."""
     count = rows.order_by().values("pk")[: COUNTED + 1].count()
