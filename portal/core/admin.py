@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -18,7 +19,10 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from portal.core.bounded import BoundedPaginator
 from portal.core.models import ApiToken, AuditEvent
+from portal.core.queries import words_in
+from portal.core.search import containing, words_of
 
 if TYPE_CHECKING:
     UserAdminBase = UserAdmin[User]
@@ -32,6 +36,7 @@ class ReadOnlyAdmin(ModelAdmin):
     """Rows that nobody edits by hand: their pages have a form for each verb instead."""
 
     list_per_page = PER_PAGE
+    paginator = BoundedPaginator
     show_full_result_count = False
     actions = None
 
@@ -63,6 +68,22 @@ class DaysFilter(RangeDateFilter):
             return None
 
 
+class WordsFilter(AllValuesFieldListFilter):
+    """Each word that the column holds, to choose from. The column is the first of an index."""
+
+    def __init__(
+        self,
+        field: Field[Any, Any],
+        request: HttpRequest,
+        params: dict[str, Any],
+        model: type[Model],
+        model_admin: ModelAdmin,
+        field_path: str,
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        self.lookup_choices = cast(Any, words_in(model, field_path))
+
+
 def _beginning(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
@@ -76,9 +97,14 @@ def component(name: str, **context: Any) -> SafeString:  # noqa: ANN401 - whatev
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "action", "subject", "reason")
     search_fields = ("actor", "action", "subject", "reason")
-    list_filter = (("at", DaysFilter), "action", "subject_type")
+    list_filter = (("at", DaysFilter), ("action", WordsFilter), ("subject_type", WordsFilter))
     list_filter_submit = True
-    date_hierarchy = "at"
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[Model], search_term: str
+    ) -> tuple[QuerySet[Model], bool]:
+        words = words_of(search_term)
+        return containing(queryset, words, columns=self.search_fields), False
 
 
 @admin.register(ApiToken)

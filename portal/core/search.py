@@ -6,7 +6,7 @@ extension, and on SQLite, the same question reads the table.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 import structlog
@@ -37,20 +37,29 @@ class Joined(Func):
 
 def containing(
     rows: QuerySet[Row],
-    words: str,
+    words: Iterable[str],
     *,
     columns: tuple[str, ...],
-    or_else: Callable[[str], Q] | None = None,
+    or_else: Mapping[str, Q] | None = None,
+    expect_few: bool = True,
 ) -> QuerySet[Row]:
-    """Rows in which each of the first eight words stands in some column, whatever its case, or for which `or_else` holds."""
+    """Rows in which each of the words stands in some column, whatever its case, or of which the word's `or_else` is true.
+
+    `expect_few` says how it will turn out. PostgreSQL takes matches to be spread evenly over a list, so it would rather walk the
+    list from its newest row than take the index of the text; when all matches are a year old, it reads everything.
+    """
     found = cast(QuerySet[Row], rows.alias(searched=Joined(*columns)))
-    for word in words.split()[:MOST_WORDS]:
-        stands = Q(searched__icontains=word)
-        wanted = stands | or_else(word) if or_else else stands
-        # Said twice, which makes PostgreSQL expect few rows and take the index of the text. It would rather walk a list from
-        # its newest row, expecting to meet matches at every turn: when all of them are a year old, it reads everything.
-        found = found.filter(wanted).filter(wanted)
+    for word in words:
+        wanted = Q(searched__icontains=word) | (or_else or {}).get(word, Q())
+        found = found.filter(wanted)
+        if expect_few:
+            found = found.filter(wanted)  # said twice, it looks like very few: the index is taken
     return found
+
+
+def words_of(text: str) -> list[str]:
+    """What somebody looks for: the first eight words, each once."""
+    return list(dict.fromkeys(text.split()))[:MOST_WORDS]
 
 
 def text_index(name: str, *, table: str, columns: tuple[str, ...]) -> migrations.RunPython:

@@ -8,8 +8,9 @@ def set_target(editor: BaseDatabaseSchemaEditor, action: str) -> None:
 
 
 def slim(_apps: object, editor: BaseDatabaseSchemaEditor) -> None:
-    # A plan is three quarters of a row and read by nobody who looks through the history: PostgreSQL keeps it beside the table,
-    # so that a list, a search and each change of state touch a quarter of the pages. Rows that exist stay as they are.
+    # A plan is three quarters of a row and read by nobody who looks through the history. Of rows over 2 KB, where PostgreSQL
+    # begins to think about it at all, the plan goes beside the table: a list, a search and each change of state touch a
+    # quarter of the pages. Rows that exist stay as they are.
     set_target(editor, "SET (toast_tuple_target = 256)")
 
 

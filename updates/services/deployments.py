@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,10 +42,10 @@ def preview_deployment(
 ) -> Preview:
     """What a deployment of `artifact` to `devices` would do. No effect."""
     preview = Preview()
-    answers: dict[Hashable, tuple[str, bool]] = {}
+    answers: dict[tuple[str, str], tuple[str, bool]] = {}
     for device in devices.only("name", "device_type", "provides").iterator(AT_ONCE):
         # In a fleet thousands are alike, and alike devices get the same answer.
-        alike = (device.device_type, *sorted(device.provides.items()))
+        alike = (device.device_type, repr(sorted(device.provides.items())))
         if alike not in answers:
             answers[alike] = _answer(artifact, device)
         misfit, has_it = answers[alike]
