@@ -9,6 +9,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
 ARGS ?=
+PURE := tests/architecture tests/drivers tests/formats tests/machine tests/output
 
 # The first of these that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -19,7 +20,7 @@ MADE := $(VENV)/.made
 FILLED := $(VENV)/.requirements
 FILLED_DEV := $(VENV)/.requirements-dev
 
-.PHONY: help run setup check test test-sqlite test-postgresql test-e2e lock clean FORCE
+.PHONY: help run setup check test test-sqlite test-postgresql test-e2e pictures lock clean FORCE
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
@@ -56,13 +57,17 @@ test-sqlite: $(FILLED_DEV) ## only the pure and database tests, on SQLite
 	@echo "test: pure and database tests on SQLite"
 	@TEST_DATABASE=sqlite $(RUN) pytest -n 2 -m "not e2e" $(ARGS)
 
-test-postgresql: $(FILLED_DEV) ## only the pure and database tests, on PostgreSQL
-	@echo "test: pure and database tests on PostgreSQL"
-	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m "not e2e" $(ARGS)
+test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (pure ones know no database: once is enough)
+	@echo "test: database tests on PostgreSQL"
+	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m "not e2e" $(PURE:%=--ignore=%) $(ARGS)
 
 test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
 	@echo "test: end-to-end tests on PostgreSQL"
 	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e $(ARGS)
+
+pictures: setup ## take the README's pictures anew, from a portal that `manage.py seed` has filled
+	@mkdir -p portal/docs/pictures
+	@$(RUN) tests.browser.pictures
 
 lock: $(FILLED_DEV) ## pin with hashes what the two requirements*.in ask for (ARGS=--upgrade: the newest of each)
 	@$(PIP) install uv
