@@ -11,14 +11,15 @@ from typing import Any, Final
 
 from csp.decorators import csp_update
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django_rq.stats_views import stats_json
 from django_rq.urls import get_admin_urlpatterns
 from redis.exceptions import ConnectionError as RedisDown
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 
 from portal.core.pages import require
 
@@ -45,6 +46,9 @@ def guarded(view: View) -> View:
             return view(request, *args, **kwargs)
         except RedisDown:
             return _redis_is_down(request)
+        except InvalidJobOperation as error:
+            messages.error(request, f"This job is not in a state for that: {error}")
+            return redirect("django_rq:home")
         except (NoSuchJobError, AssertionError):  # it asserts that a worker is there
             raise Http404("It is not there any more.") from None
 
@@ -71,5 +75,6 @@ def _redis_is_down(request: HttpRequest) -> HttpResponse:
 app_name = "django_rq"
 urlpatterns = [
     path("stats.json", guarded(stats_json), name="home_json"),
-    *get_admin_urlpatterns(view_wrapper=guarded),
+    # The one left out needs rq-scheduler, which nobody here uses.
+    *(row for row in get_admin_urlpatterns(view_wrapper=guarded) if row.name != "scheduler_jobs"),
 ]
