@@ -19,6 +19,8 @@ from tests.environment.redis import RedisServer
 PASSWORD = "a password of these tests"
 WAIT_MILLISECONDS = 15_000
 PEOPLE = {"viewer": "Viktor", "operator": "Olga", "approver": "Anna", "administrator": "Adam"}
+PARTS = {"script", "stylesheet", "image", "font"}
+"""What a page is put together from. Pages and scripts' questions may be refused; none of these may be missing."""
 
 SignIn = Callable[[str], Page]
 
@@ -73,8 +75,8 @@ def page(portal: str, chromium: Browser, complaints: list[str]) -> Iterator[Page
             complaints.append(f"{place}, {message.location['url']}: {message.text}")
 
     def look(response: Response) -> None:
-        is_page = response.request.resource_type == "document"
-        if response.status >= 500 or (response.status >= 400 and not is_page):
+        is_part = response.request.resource_type in PARTS
+        if response.status >= 500 or (response.status >= 400 and is_part):
             complaints.append(f"{response.status} for {response.url}")
 
     with open_page(chromium) as opened:

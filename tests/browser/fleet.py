@@ -56,9 +56,9 @@ class Fleet:
         return upgrade
 
     def left_by_its_worker(self, device: Device, name: str = OLD) -> Upgrade:
-        """It is installing, and the worker that held it is no more."""
+        """It is being checked, and the worker that held it is no more."""
         upgrade = self.ordered(device, name, reason="Its worker dies")
-        brought_to(State.INSTALLING, held(upgrade, worker="worker-that-died"))
+        brought_to(State.CHECKING, held(upgrade, worker="worker-that-died"))
         let_lapse(upgrade)
         upgrade.refresh_from_db()
         return upgrade

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from base64 import b64encode
 
 import pytest
 from django.urls import reverse
@@ -50,16 +50,29 @@ def press_tab_until(page: Page, button: str) -> None:
     pytest.fail(f"the keyboard does not come to {button}")
 
 
-def test_a_file_that_is_no_artifact_is_refused_in_one_sentence(
-    as_operator: Page, portal: str, tmp_path: Path
+DROP = """
+files => {
+    const dropped = new DataTransfer();
+    for (const [name, text] of files) {
+        const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+        dropped.items.add(new File([bytes], name));
+    }
+    document.dispatchEvent(new DragEvent("drop", {dataTransfer: dropped, cancelable: true}));
+}
+"""
+
+
+def test_several_files_are_dropped_and_a_bad_one_is_refused_in_its_own_place(
+    as_operator: Page, portal: str
 ) -> None:
-    page, holiday = as_operator, tmp_path / "holiday.mender"
-    holiday.write_bytes(b"no artifact at all" * 100)
+    page = as_operator
     page.goto(portal + UPLOAD)
-    page.locator("#id_file").set_input_files(holiday)
-    page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.get_by_role("alert").first).to_be_visible()
-    assert not Artifact.objects.exists()
+    files = {FILE.name: FILE.read_bytes(), "holiday.mender": b"no artifact at all" * 100}
+    page.evaluate(DROP, [[name, b64encode(data).decode()] for name, data in files.items()])
+    page.get_by_role("button", name="Upload 2 files", exact=True).click()
+    expect(page.locator(".fw-file-done")).to_contain_text(FILE.name)
+    expect(page.locator(".fw-file-refused")).to_contain_text("holiday.mender")
+    assert [artifact.name for artifact in Artifact.objects.all()] == [OLD]
 
 
 @pytest.mark.usefixtures("worker")

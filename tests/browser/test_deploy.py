@@ -29,8 +29,8 @@ def test_an_operator_deploys_after_a_preview_and_cancels(
     page.get_by_role("button", name="Confirm deployment").click()
     expect(page.locator("[data-count=pending]")).to_contain_text("2")
 
-    page.get_by_role("link", name="Cancel", exact=False).first.click()
-    say_why(page, "Not on a Friday", button="Cancel deployment")
+    page.get_by_role("link", name="Cancel all", exact=True).click()
+    say_why(page, "Not on a Friday", button="Cancel all")
     expect(page.locator("[data-count=cancelled]")).to_contain_text("2")
     assert set(Upgrade.objects.values_list("outcome", flat=True)) == {"succeeded", "cancelled"}
 
@@ -63,6 +63,6 @@ def test_a_viewer_follows_a_deployment_and_is_told_why_she_can_do_nothing(
     refused(page, "Deploy artifact", permission="updates.deploy_artifact")
     page.goto(portal + reverse("admin:updates_deployment_change", args=[deployment.pk]))
     expect(page.locator("#deployment")).to_contain_text("Night exposure")
-    refused(page, "Cancel", permission="updates.cancel_upgrade")
+    refused(page, "Cancel all", permission="updates.cancel_upgrade")
     answer = page.goto(portal + DEPLOY)
     assert answer is not None and answer.status == 403

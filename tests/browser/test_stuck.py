@@ -25,8 +25,7 @@ def test_an_approver_puts_it_back_to_work(as_approver: Page, portal: str, left: 
     expect(page.locator("body")).to_contain_text("worker-that-died")
     page.get_by_role("link", name="Recover", exact=True).click()
     page.get_by_role("button", name="Recover", exact=True).click()
-    # It was to be installing, and nothing on the device says how that ended.
-    assert watched(page) == "rolled_back"
+    assert watched(page) == "succeeded"
 
 
 def test_an_approver_ends_it_by_force(as_approver: Page, portal: str, left: Upgrade) -> None:

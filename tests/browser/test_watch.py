@@ -74,7 +74,7 @@ def test_an_operator_cancels_what_waits(as_operator: Page, portal: str, fleet: F
     page = as_operator
     page.goto(portal + of(fleet.ordered(fleet.device())))
     expect(page.locator("#upgrade")).to_have_attribute("data-state", "pending")
-    page.get_by_role("link", name="Cancel", exact=True).click()
+    page.get_by_role("link", name="Cancel upgrade", exact=True).click()
     say_why(page, "Not at noon", button="Cancel upgrade")
     assert watched(page) == "cancelled"
 
@@ -87,7 +87,7 @@ def test_a_viewer_watches_and_is_told_why_she_can_do_nothing(
     for upgrade, verb, permission in (
         (finished, "Roll back", "updates.roll_back_upgrade"),
         (finished, "Retry", "updates.retry_upgrade"),
-        (fleet.ordered(fleet.device("kiosk-02"), NEW), "Cancel", "updates.cancel_upgrade"),
+        (fleet.ordered(fleet.device("kiosk-02"), NEW), "Cancel upgrade", "updates.cancel_upgrade"),
     ):
         page.goto(portal + of(upgrade))
         button = page.get_by_role("button", name=verb, exact=True)
