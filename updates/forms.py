@@ -7,17 +7,24 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
 )
 
 from devices.models import Device, DeviceGroup
-from devices.queries import select_devices
+from devices.queries import (
+    devices_matching,
+    devices_open_to,
+    select_devices,
+    stored_selection,
+)
 from portal.core.forms import ReasonForm
 from updates.models import Artifact, Upgrade
 
@@ -42,7 +49,10 @@ class UpdateModuleForm(UploadForm):
 
 
 class SelectionForm(forms.Form):
-    """Which devices: named ones, members of groups, or all. Named ones are looked up, so a big fleet is no long list."""
+    """Which devices: named ones, members of groups, those that a filter finds, those picked in a list before, or all.
+
+    Named ones are looked up, so a big fleet is no long list. The filter's words are those of the device list.
+    """
 
     devices = forms.ModelMultipleChoiceField(
         queryset=Device.objects.all(),
@@ -59,28 +69,78 @@ class SelectionForm(forms.Form):
     everything = forms.BooleanField(
         label="All devices", required=False, widget=UnfoldBooleanWidget()
     )
+    where_q = forms.CharField(
+        label="Name, host or type contains", required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    where_device_type = forms.CharField(
+        label="Device type", required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    where_installed = forms.CharField(
+        label="Installed", required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    where_attribute = forms.CharField(
+        label="Attributes",
+        required=False,
+        help_text="site=Leipzig; floor=1",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    where_unreachable = forms.ChoiceField(
+        label="Reachable",
+        choices=[("", "Any"), ("false", "Reachable"), ("true", "Unreachable")],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    selection = forms.UUIDField(required=False, widget=forms.HiddenInput())
+
+    words = ("q", "device_type", "installed", "attribute", "unreachable")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not self.errors and not any(
-            cleaned.get(field) for field in ("devices", "groups", "everything")
-        ):
-            raise forms.ValidationError("Choose devices, groups, or all devices.")
+        if self.errors:
+            return cleaned
+        ways = [
+            bool(cleaned.get("devices") or cleaned.get("groups")),
+            bool(cleaned.get("everything")),
+            bool(self.filter_words()),
+            bool(cleaned.get("selection")),
+        ]
+        if not any(ways):
+            raise forms.ValidationError("Choose devices, groups, a filter, or all devices.")
+        if sum(ways) > 1:
+            raise forms.ValidationError(
+                "Choose one way only: devices and groups, or a filter, or all devices."
+            )
         return cleaned
 
-    def selection(self) -> dict[str, Any]:
+    def filter_words(self) -> dict[str, str]:
+        """The filter, as the device list knows it."""
+        given = {word: self.cleaned_data.get(f"where_{word}", "") for word in self.words}
+        return {word: value for word, value in given.items() if value}
+
+    def chosen_words(self) -> dict[str, Any]:
         """The choice as it is kept with the deployment."""
         chosen = self.cleaned_data
         if chosen["everything"]:
             return {"everything": True}
+        if chosen["selection"]:
+            return {"selection": str(chosen["selection"])}
+        if self.filter_words():
+            return {"filter": self.filter_words()}
         return {
             "devices": [device.pk for device in chosen["devices"]],
             "groups": [group.pk for group in chosen["groups"]],
         }
 
-    def chosen(self) -> QuerySet[Device]:
-        """The devices that the choice means right now."""
-        return select_devices(**self.selection())
+    def chosen(self, user: User) -> QuerySet[Device]:
+        """The devices that the choice means right now, as far as `user` may touch them. Refused when it makes no sense."""
+        words = self.chosen_words()
+        may_touch = devices_open_to(user)
+        if "everything" in words:
+            return may_touch
+        if "selection" in words:
+            return stored_selection(words["selection"], user)
+        found = devices_matching(words["filter"]) if "filter" in words else select_devices(**words)
+        return found.filter(pk__in=may_touch.values("pk"))
 
 
 class ArtifactForm(ReasonForm):
@@ -99,7 +159,7 @@ class ArtifactForm(ReasonForm):
 
 
 class DeployForm(SelectionForm, ArtifactForm):
-    """`expected` is how many devices the preview showed; the confirmation is for that many."""
+    """`expected` is how many devices the preview showed, and the confirmation is for that many; `typed` is it by hand."""
 
     name = forms.CharField(
         required=False,
@@ -108,12 +168,4 @@ class DeployForm(SelectionForm, ArtifactForm):
         widget=UnfoldAdminTextInputWidget(),
     )
     expected = forms.IntegerField(required=False, widget=forms.HiddenInput())
-    field_order: tuple[str, ...] = (
-        "artifact",
-        "devices",
-        "groups",
-        "everything",
-        "reason",
-        "name",
-        "force",
-    )
+    typed = forms.IntegerField(required=False, widget=forms.HiddenInput())

@@ -128,11 +128,17 @@
 
   input.multiple = true;
   form.querySelectorAll("[data-only-script]").forEach((part) => (part.hidden = false));
-  input.addEventListener("change", () => {
-    [...input.files].forEach(add);
-    input.value = "";
-    renew();
-  });
+  input.classList.add("fw-out-of-sight");
+  input.addEventListener(
+    "change",
+    (event) => {
+      event.stopImmediatePropagation(); /* the admin's own listener looks for a text field beside the file, which is not here */
+      [...input.files].forEach(add);
+      input.value = "";
+      renew();
+    },
+    { capture: true },
+  );
   for (const name of ["dragenter", "dragover"]) {
     document.addEventListener(name, (event) => {
       event.preventDefault();

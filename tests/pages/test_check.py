@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from devices.models import Device
 from tests.pages.conftest import MakeDevice
 from tests.pages.shown import mark_in
 from updates.models import Artifact, Check, UpdateModule
@@ -54,5 +58,57 @@ def test_one_device_is_checked_again(
 def test_a_check_of_nobody_says_so(operator: Client, artifact: Artifact) -> None:
     order = reverse("admin:updates_artifact_check", args=[artifact.pk])
     shown = operator.post(order, {}, follow=True).content.decode()
-    assert "Choose devices, groups, or all devices." in shown
+    assert "Choose devices, groups, a filter, or all devices." in shown
     assert not Check.objects.exists()
+
+
+def test_only_those_that_failed_are_checked_again(
+    operator: Client, artifact: Artifact, make_device: MakeDevice
+) -> None:
+    order = reverse("admin:updates_artifact_check", args=[artifact.pk])
+    for name, verdict in (("box-1", "compatible"), ("box-2", "refused"), ("box-3", "unreachable")):
+        make_device(name)
+        operator.post(order, {"devices": [Device.objects.get(name=name).pk]})
+        Check.objects.filter(device__name=name).update(verdict=verdict)
+    operator.post(order, {"again_all": "bad"})
+    assert sorted(waiting_devices()) == ["box-2", "box-3"]
+    operator.post(order, {"again_all": "all"})
+    assert sorted(waiting_devices()) == ["box-1", "box-2", "box-3"]
+
+
+def test_a_stale_check_says_why(
+    operator: Client, artifact: Artifact, make_device: MakeDevice
+) -> None:
+    page = reverse("admin:updates_artifact_change", args=[artifact.pk])
+    device = make_device("box-1")
+    check = Check.objects.create(
+        artifact=artifact, device=device, verdict="compatible", requested_by_name="alice",
+        requested_at=timezone.now(), checked_at=timezone.now(),
+    )  # fmt: skip
+    assert "Stale:" not in operator.get(page).content.decode()
+    Check.objects.filter(pk=check.pk).update(checked_at=timezone.now() - timedelta(days=30))
+    assert "Stale: It is older than 1\xa0day." in operator.get(page).content.decode()
+    device.provides = {"artifact_name": "release-0"}
+    device.save()
+    shown = operator.get(page).content.decode()
+    assert "Stale: Installed was nothing known then, and is release-0 now." in shown
+
+
+def test_checks_are_counted_by_verdict_and_shown_by_it(
+    operator: Client, artifact: Artifact, make_device: MakeDevice
+) -> None:
+    page = reverse("admin:updates_artifact_change", args=[artifact.pk])
+    for name, verdict in (("box-1", "compatible"), ("box-2", "refused")):
+        Check.objects.create(
+            artifact=artifact, device=make_device(name), verdict=verdict,
+            requested_by_name="alice", requested_at=timezone.now(), checked_at=timezone.now(),
+        )  # fmt: skip
+    shown = operator.get(f"{page}?verdict=refused").content.decode()
+    assert 'data-device="box-2"' in shown
+    assert 'data-device="box-1"' not in shown
+    assert 'data-device="box-1"' in operator.get(f"{page}?verdict=nonsense").content.decode()
+
+
+def waiting_devices() -> list[str]:
+    found = Check.objects.filter(verdict=Check.Verdict.WAITING)
+    return list(found.values_list("device__name", flat=True))

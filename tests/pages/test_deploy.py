@@ -9,12 +9,13 @@ from django.test import Client
 from django.urls import reverse
 
 from devices.models import Device, DeviceGroup
+from devices.services.selections import store_selection
 from portal.core.actors import Actor
 from tests.pages.conftest import MakeDevice
 from tests.pages.rows import rows
 from tests.pages.shown import mark_in
 from updates.machine import State
-from updates.models import Artifact, Deployment, Upgrade
+from updates.models import Artifact, Deployment, UpdateModule, Upgrade
 from updates.services.deployments import cancel_deployment, deploy_artifact
 
 pytestmark = pytest.mark.database
@@ -82,6 +83,117 @@ def test_a_fleet_that_changed_since_the_preview_is_shown_again(
     assert not Deployment.objects.exists()
 
 
+def test_a_preview_parts_devices_by_what_they_have_and_by_what_keeps_them_out(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    for number in range(3):
+        device = make_device(f"box-{number}")
+        device.provides = {"artifact_name": "release-0"}
+        device.save()
+    make_device("new")
+    make_device("toaster-1", device_type="toaster")
+    make_device("toaster-2", device_type="toaster")
+    shown = " ".join(operator.post(reverse(DEPLOY), order).content.decode().split())
+    assert "<strong>3</strong>: release-0 → <strong>release-1</strong>" in shown
+    assert "<strong>1</strong>: nothing known → <strong>release-1</strong>" in shown
+    assert "<strong>2</strong>: It needs device type box; the device has toaster." in shown
+    assert "toaster-1, toaster-2" in shown
+
+
+def test_a_preview_says_what_will_happen_in_each_state(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any], update_module: UpdateModule
+) -> None:
+    make_device("box-1")
+    shown = operator.post(reverse(DEPLOY), order).content.decode()
+    assert "The portal brings the Update Module web-file v1 along." in shown
+    assert "nobody knows before its first use" in shown
+    assert "4\xa0hours" in shown
+
+
+def test_a_preview_knows_what_the_update_module_said_the_last_time(
+    operator: Client, succeeded: Upgrade, order: dict[str, Any]
+) -> None:
+    shown = operator.post(reverse(DEPLOY), order | {"force": "on"}).content.decode()
+    assert "ArtifactRollback puts back what was there before." in shown
+    assert "No restart, if it answers as it did the last time." in shown
+
+
+def test_more_than_a_hundred_devices_are_confirmed_by_typing_their_number(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    Device.objects.bulk_create(
+        Device(name=f"box-{number:03}", device_type="box", driver="local") for number in range(101)
+    )
+    confirmed = order | {"expected": "101", "confirm": "yes"}
+    for typed in ("", "100"):
+        shown = operator.post(reverse(DEPLOY), confirmed | {"typed": typed}).content.decode()
+        assert "Type the number of devices" in shown
+    assert not Deployment.objects.exists()
+    operator.post(reverse(DEPLOY), confirmed | {"typed": "101"})
+    assert Deployment.objects.get().upgrades.count() == 101
+
+
+def test_a_filter_has_the_words_of_the_device_list(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    other = make_device("box-2")
+    other.provides = {"artifact_name": "release-0"}
+    other.save()
+    del order["everything"]
+    asked = order | {"where_installed": "release-0"}
+    assert 'data-takes="1"' in operator.post(reverse(DEPLOY), asked).content.decode()
+    operator.post(reverse(DEPLOY), asked | {"expected": "1", "confirm": "yes"})
+    assert Deployment.objects.get().selection == {"filter": {"installed": "release-0"}}
+    assert Upgrade.objects.get().device == other
+
+
+def test_a_filter_comes_along_in_the_address(operator: Client) -> None:
+    shown = operator.get(f"{reverse(DEPLOY)}?installed=release-0").content.decode()
+    assert 'name="where_installed" value="release-0"' in shown
+
+
+def test_a_wrong_filter_is_refused_with_its_reason(
+    operator: Client, device: Device, order: dict[str, Any]
+) -> None:
+    del order["everything"]
+    response = operator.post(reverse(DEPLOY), order | {"where_attribute": "no equals sign"})
+    assert response.status_code == 422
+    assert "Attributes are written as" in response.content.decode()
+
+
+def test_two_ways_to_choose_are_one_too_many(
+    operator: Client, device: Device, order: dict[str, Any]
+) -> None:
+    response = operator.post(reverse(DEPLOY), order | {"devices": [device.pk]})
+    assert response.status_code == 422
+    assert "Choose one way only" in response.content.decode()
+
+
+def test_what_was_picked_in_the_device_list_comes_along(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any], actor: Actor
+) -> None:
+    picked = [make_device("box-1").pk, make_device("box-2").pk]
+    make_device("box-3")
+    selection = store_selection(ids=picked, words={}, actor=actor)
+    shown = operator.get(f"{reverse(DEPLOY)}?selection={selection.pk}").content.decode()
+    assert "2 devices" in shown
+    del order["everything"]
+    asked = order | {"selection": str(selection.pk), "expected": "2", "confirm": "yes"}
+    operator.post(reverse(DEPLOY), asked)
+    assert Deployment.objects.get().upgrades.count() == 2
+
+
+def test_somebody_elses_selection_is_refused(
+    operator: Client, device: Device, order: dict[str, Any]
+) -> None:
+    del order["everything"]
+    gone = "00000000-0000-4000-8000-000000000000"
+    response = operator.post(reverse(DEPLOY), order | {"selection": gone})
+    assert response.status_code == 422
+    assert "This selection is gone" in response.content.decode()
+
+
 def test_a_group_means_its_devices_at_the_time_of_the_order(
     operator: Client, make_device: MakeDevice, order: dict[str, Any]
 ) -> None:
@@ -99,7 +211,7 @@ def test_a_group_means_its_devices_at_the_time_of_the_order(
 @pytest.mark.parametrize(
     ("without", "says"),
     [
-        ("everything", "Choose devices, groups, or all devices."),
+        ("everything", "Choose devices, groups, a filter, or all devices."),
         ("reason", "This field is required"),
     ],
 )

@@ -171,6 +171,22 @@ def test_an_artifact_is_applied_to_one_device(
     assert page_of(Upgrade.objects.get()) in busy.content.decode()
 
 
+def test_an_artifact_is_previewed_for_one_device_without_any_effect(
+    operator: Client, device: Device, artifact: Artifact
+) -> None:
+    before = rows()
+    page = reverse("admin:updates_upgrade_apply", args=[device.pk])
+    asked = operator.get(f"{page}?artifact={artifact.pk}").content.decode()
+    order = {"artifact": str(artifact.pk), "reason": "Try it", "preview": "yes"}
+    previewed = operator.post(page, order)
+    assert previewed.status_code == 200
+    for shown in (asked, previewed.content.decode()):
+        assert "device type is box." in shown
+        assert "ArtifactCommit makes the change permanent." in shown
+        assert "<code>artifact_name</code>" in shown
+    assert rows() == before
+
+
 def test_an_upgrade_that_waits_names_what_it_waits_for(
     operator: Client, waiting: Upgrade, artifact: Artifact, device: Device
 ) -> None:

@@ -110,6 +110,7 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
     """What the artifact is made of, on which devices it was checked, and what became of it."""
     require(request, "updates.view_artifact")
     is_used = artifact.upgrades.exists() or artifact.deployments.exists()
+    form = SelectionForm()
     return page(
         request,
         "updates/artifact.html",
@@ -119,8 +120,11 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
             "artifact": artifact,
             "needs": _needs(artifact),
             "update_module": newest_update_module(artifact.payload_type),
-            "check_form": SelectionForm(),
+            "form": form,
+            "picked": None,
+            "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
             "checks": checks_panel(request, artifact),
+            "has_checks": artifact.checks.exists(),
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
             "upgrades": upgrades_of(artifact)[:SHOWN_UPGRADES],
             "is_used": is_used,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
+from devices.queries import stored_selection
 from portal.core.errors import Refused
 from portal.core.pages import (
     Button,
@@ -29,6 +34,7 @@ from portal.core.pages import (
 )
 from updates.admin_views.artifacts import artifact_asked_for
 from updates.admin_views.panel import Panel
+from updates.admin_views.plan_preview import plan_preview
 from updates.forms import DeployForm
 from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
 from updates.models import Deployment, Upgrade
@@ -41,12 +47,25 @@ from updates.services.deployments import (
 )
 
 PAGE = 50
-NAMES = 20
+NAMES = 12
+PARTS = 20
+TYPED_ABOVE = 100
+"""A deployment to more devices than this is confirmed by typing their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Devices that have something in common: what, how many, and the names of some."""
+
+    what: str
+    count: int
+    names: list[str]
 
 
 class DeployArtifact(VerbPage):
     """First the form, then a preview of who gets it, then the order itself: for the devices that the preview counted."""
 
+    template_name = "updates/deploy.html"
     form_class = DeployForm
     model = Deployment
     permission = "updates.deploy_artifact"
@@ -62,52 +81,89 @@ class DeployArtifact(VerbPage):
         return ["Nothing happens yet: the next page shows who would get it and who would not."]
 
     def get_initial(self) -> dict[str, Any]:
-        return artifact_asked_for(self.request)
+        asked = self.request.GET
+        words = {f"where_{word}": asked[word] for word in DeployForm.words if word in asked}
+        picked = {"selection": asked["selection"]} if "selection" in asked else {}
+        return artifact_asked_for(self.request) | words | picked
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         order = cast(DeployForm, form)
         try:
-            preview = _preview(order)
+            preview = self._preview(order)
         except Refused as error:
             self.refusal = error
             return self.form_invalid(form)
-        is_same = form.cleaned_data["expected"] == len(preview.takes)
-        if "confirm" in self.request.POST and is_same:
-            return super().form_valid(form)
-        return self._show(order, preview, has_changed="confirm" in self.request.POST)
+        if "confirm" not in self.request.POST:
+            return self._show(order, preview)
+        if form.cleaned_data["expected"] != len(preview.takes):
+            return self._show(
+                order,
+                preview,
+                why="The fleet has changed since you looked: this is who would get it now.",
+            )
+        if len(preview.takes) > TYPED_ABOVE and form.cleaned_data["typed"] != len(preview.takes):
+            return self._show(
+                order, preview, why="Type the number of devices, so that it is no slip of the hand."
+            )
+        return super().form_valid(form)
 
     def act(self, form: forms.Form) -> str:
         order = cast(DeployForm, form)
         given = order.cleaned_data
         deployment = deploy_artifact(
             artifact=given["artifact"],
-            devices=order.chosen(),
+            devices=order.chosen(cast(User, self.request.user)),
             actor=self.actor,
             reason=given["reason"],
             name=given["name"],
-            selection=order.selection(),
+            selection=order.chosen_words(),
             force=given["force"],
         )
         messages.success(self.request, f"{deployment} is ordered.")
         return reverse("admin:updates_deployment_change", args=[deployment.pk])
 
-    def _show(self, form: DeployForm, preview: Preview, *, has_changed: bool) -> HttpResponse:
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        form = context["form"]
+        return context | {
+            "picked": self._picked(form),
+            "filter_fields": [form[f"where_{word}"] for word in DeployForm.words],
+            "has_filter": any(form[f"where_{word}"].value() for word in DeployForm.words),
+        }
+
+    def _picked(self, form: forms.Form) -> int | None:
+        """How many devices were picked in the list before; None when the choice is made here."""
+        selection = form["selection"].value()
+        if not selection:
+            return None
+        try:
+            return stored_selection(str(selection), cast(User, self.request.user)).count()
+        except Refused as error:
+            self.refusal = error
+            return 0
+
+    def _preview(self, form: DeployForm) -> Preview:
+        return preview_deployment(
+            artifact=form.cleaned_data["artifact"],
+            devices=form.chosen(cast(User, self.request.user)).order_by("name"),
+            force=form.cleaned_data["force"],
+        )
+
+    def _show(self, form: DeployForm, preview: Preview, *, why: str = "") -> HttpResponse:
         data = self.request.POST.copy()
         data["expected"] = str(len(preview.takes))
+        data["typed"] = ""
+        artifact = form.cleaned_data["artifact"]
         context = framed(self.request, title="Deploy artifact: preview", model=Deployment) | {
             "form": DeployForm(data),
-            "artifact": form.cleaned_data["artifact"],
+            "artifact": artifact,
             "reason": form.cleaned_data["reason"],
-            "has_changed": has_changed,
-            "takes": preview.takes[:NAMES],
-            "takes_count": len(preview.takes),
-            "unchanged": preview.unchanged[:NAMES],
-            "unchanged_count": len(preview.unchanged),
-            "left_out": preview.left_out[:NAMES],
-            "left_out_count": len(preview.left_out),
+            "why": why,
+            "must_type": len(preview.takes) > TYPED_ABOVE,
+            "plan": plan_preview(artifact, preview.takes[0]) if preview.takes else [],
+            **_parts(preview),
         }
-        self.template_name = "updates/deploy_preview.html"
-        return self.render_to_response(context)
+        return TemplateResponse(self.request, "updates/deploy_preview.html", context)
 
 
 class CancelDeployment(VerbPage):
@@ -174,12 +230,27 @@ def counts_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
     return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
 
 
-def _preview(form: DeployForm) -> Preview:
-    return preview_deployment(
-        artifact=form.cleaned_data["artifact"],
-        devices=form.chosen().order_by("name"),
-        force=form.cleaned_data["force"],
-    )
+def _parts(preview: Preview) -> dict[str, Any]:
+    """Who gets it, by what they have now; who has it; who is left out, by the reason. Each with some names."""
+    by_version: dict[str, list[str]] = defaultdict(list)
+    for device in preview.takes:
+        by_version[device.artifact_name].append(device.name)
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for device, reason in preview.left_out:
+        by_reason[reason].append(device.name)
+    return {
+        "takes_count": len(preview.takes),
+        "takes": _biggest(by_version),
+        "unchanged": [device.name for device in preview.unchanged[:NAMES]],
+        "unchanged_count": len(preview.unchanged),
+        "left_out": _biggest(by_reason),
+        "left_out_count": len(preview.left_out),
+    }
+
+
+def _biggest(groups: dict[str, list[str]]) -> list[Part]:
+    ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
+    return [Part(what, len(names), names[:NAMES]) for what, names in ranked[:PARTS]]
 
 
 def _counts_panel(deployment: Deployment) -> Panel:

@@ -6,15 +6,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from devices.models import Device
 from portal.core.pages import VerbPage
 from updates.admin_views.artifacts import artifact_asked_for
+from updates.admin_views.plan_preview import preview_of
 from updates.forms import ArtifactForm
 from updates.machine import BEFORE_ANY_CHANGE, State
-from updates.models import Upgrade
+from updates.models import Artifact, Upgrade
 from updates.queries import history
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
@@ -27,6 +29,9 @@ from updates.services.upgrades import (
 
 
 class ApplyArtifact(VerbPage):
+    """The form, on request with what would happen; then the order itself."""
+
+    template_name = "updates/apply.html"
     model = Upgrade
     form_class = ArtifactForm
     permission = "updates.apply_artifact"
@@ -50,6 +55,22 @@ class ApplyArtifact(VerbPage):
 
     def get_initial(self) -> dict[str, Any]:
         return artifact_asked_for(self.request)
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        if "preview" in self.request.POST:
+            return self.render_to_response(self.get_context_data(form=form))
+        return super().form_valid(form)
+
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        artifact = self._artifact(context["form"])
+        return context | ({"preview": preview_of(artifact, self.device)} if artifact else {})
+
+    def _artifact(self, form: forms.Form) -> Artifact | None:
+        if form.is_bound:
+            given: Artifact | None = getattr(form, "cleaned_data", {}).get("artifact")
+            return given
+        return artifact_asked_for(self.request).get("artifact")
 
     def act(self, form: forms.Form) -> str:
         given = form.cleaned_data

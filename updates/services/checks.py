@@ -8,6 +8,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.timesince import timesince
 
 from devices import services as devices
 from devices.errors import DeviceError, DeviceUnreachable
@@ -97,10 +98,23 @@ def carry_out_check(check: Check) -> Check:
 
 def is_stale(check: Check) -> bool:
     """Whether the check is too old to rely on, or the device has something else installed by now."""
+    return bool(why_stale(check))
+
+
+def why_stale(check: Check) -> str:
+    """The reason why the check is not to be relied on any more, as a sentence; empty while it is, or while it waits."""
     if check.checked_at is None:
-        return False
+        return ""
+    if check.installed != check.device.artifact_name:
+        before, now = (
+            name or "nothing known" for name in (check.installed, check.device.artifact_name)
+        )
+        return f"Installed was {before} then, and is {now} now."
     limit = timedelta(seconds=settings.CHECK_STALE_SECONDS)
-    return clock.now() - check.checked_at > limit or check.installed != check.device.artifact_name
+    now_is = clock.now()
+    if now_is - check.checked_at > limit:
+        return f"It is older than {timesince(now_is - limit, now_is)}."
+    return ""
 
 
 def _verdict(plan: ArtifactPlan, findings: list[Finding]) -> Check.Verdict:
