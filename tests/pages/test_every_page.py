@@ -35,6 +35,7 @@ OF_A_VERB = [
     "updates_updatemodule_upload",
     "updates_deployment_deploy",
     "devices_device_add",
+    "devices_device_import",
     "devices_devicegroup_add",
     "devices_credential_add",
 ]
