@@ -213,7 +213,7 @@ def _page(request: HttpRequest, name: str, **context: Any) -> HttpResponse:  # n
     return TemplateResponse(
         request,
         f"second_factor/{name}.html",
-        admin.site.each_context(request) | context,
+        admin.site.each_context(request) | {"site_url": None} | context,
         status=status,
     )
 

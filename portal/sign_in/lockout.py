@@ -21,7 +21,12 @@ def locked_out(
         request,
         "sign_in/locked_out.html",
         admin.site.each_context(request)
-        | {"title": "Locked out", "tries": settings.AXES_FAILURE_LIMIT, "minutes": seconds // 60},
+        | {
+            "title": "Locked out",
+            "site_url": None,
+            "tries": settings.AXES_FAILURE_LIMIT,
+            "minutes": seconds // 60,
+        },
         status=STATUS,
         headers={"Retry-After": str(seconds), "Cache-Control": "no-store"},
     )
