@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import (
     MultipleChoicesDropdownFilter,
 )
 
-from portal.core.admin import DaysFilter, ReadOnlyAdmin
+from portal.core.admin import DaysFilter, ReadOnlyAdmin, data_of
 from updates.admin_views import (
     artifacts,
     checks,
@@ -206,6 +206,8 @@ class UpgradeAdmin(ReadOnlyAdmin):
 
 @admin.register(UpgradeEvent)
 class UpgradeEventAdmin(ReadOnlyAdmin):
+    exclude = ("data",)
+    readonly_fields = (data_of,)
     list_display = ("upgrade", "seq", "at", "kind", "from_state", "event", "to_state", "call")
     search_fields = ("upgrade__id", "call")
     list_filter = (("kind", MultipleChoicesDropdownFilter), ("at", DaysFilter))

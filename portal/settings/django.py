@@ -161,6 +161,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [
         lambda _request: static("fleetwright/htmx_settings.js"),
         lambda _request: static("fleetwright/live.js"),
+        lambda _request: static("fleetwright/lookups.js"),
     ],
     "GLOBAL_CALLBACK": "portal.sites.no_inline_style",
     "ACCOUNT": {

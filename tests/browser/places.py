@@ -7,7 +7,7 @@ from django.urls import reverse
 from devices.models import Credential, Device, DeviceGroup
 from portal.core.models import AuditEvent
 from tests.browser.fleet import OLD, Fleet
-from updates.models import Deployment, UpdateModule
+from updates.models import Deployment, UpdateModule, UpgradeEvent
 
 LISTS = (
     "index",
@@ -73,6 +73,7 @@ def everywhere(fleet: Fleet) -> dict[str, str]:
         "devices_device_host_key": box,
         "devices_devicegroup_change": DeviceGroup.objects.all()[0],
         "devices_credential_change": credential,
+        "updates_upgradeevent_change": UpgradeEvent.objects.exclude(data={})[0],
         "core_auditevent_change": AuditEvent.objects.all()[0],
     }
     return {
