@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -213,6 +215,17 @@ def test_an_administrator_removes_it_for_who_has_lost_everything(
     assert with_password(alice).get("/").status_code == 200
     removed = AuditEvent.objects.get(action="second_factor.remove")
     assert (removed.actor, "alice" in removed.subject) == ("administrator", True)
+
+
+def test_whoever_has_a_shell_removes_it_when_nobody_can_log_in(alice: User) -> None:
+    set_up(alice)
+    said = StringIO()
+    call_command("second_factor", "list", stdout=said)
+    assert said.getvalue().startswith("alice\tlast used")
+    call_command("second_factor", "remove", "alice", stdout=said)
+    assert with_password(alice).get("/").status_code == 200
+    with pytest.raises(CommandError, match="'alice' has no second factor"):
+        call_command("second_factor", "remove", "alice")
 
 
 def test_a_role_can_be_made_to_have_one(

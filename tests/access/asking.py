@@ -1,0 +1,54 @@
+"""One request to one address, with an order that makes sense there."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.access.addresses import API, Question
+from tests.access.world import World
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer
+
+UPLOADS = ("api/v1/artifacts", "api/v1/update-modules")
+QUERIES = {
+    "autocomplete/": "?app_label=devices&model_name=devicegroup&field_name=members",
+}
+"""What some addresses make no sense without."""
+
+WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
+
+
+def status_of(browser: Client, world: World, question: Question) -> int:
+    """The status of the answer, which was read to its end."""
+    answer: Any = _answer(browser, world, question)
+    if answer.streaming:
+        b"".join(answer)
+    return int(answer.status_code)
+
+
+def tables_written(queries: CaptureQueriesContext) -> set[str]:
+    """The tables that these queries wrote to."""
+    writes = (WRITE.match(query["sql"]) for query in queries.captured_queries)
+    return {write[1] for write in writes if write}
+
+
+def _answer(browser: Client, world: World, question: Question) -> Answer:
+    address = f"/{world.address(question.route)}{QUERIES.get(question.route, '')}"
+    if question.method == "GET":
+        return browser.get(address)
+    if question.method == "DELETE":
+        return browser.delete(f"{address}?reason=Because")
+    if question.route in UPLOADS:
+        file = ContentFile(b"nothing", "file")
+        return browser.post(address, {"file": file, "name": "web-file"})
+    if question.route.startswith(API):
+        order = world.body(question.route)
+        send = {"POST": browser.post, "PATCH": browser.patch, "PUT": browser.put}[question.method]
+        return send(address, order, content_type="application/json")
+    return browser.post(address)

@@ -1,0 +1,118 @@
+"""Who gets what answer at every address that there is. A new address has no row in the table, and fails here until it has."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.access.addresses import WHO, Answers, Question, expected, questions, written
+from tests.access.asking import status_of, tables_written
+from tests.access.conftest import MakePerson, browser_of
+from tests.access.world import World, make_world
+from tests.environment.redis import RedisServer
+from tests.pages.rows import stored_files
+
+pytestmark = pytest.mark.database
+
+People = dict[str, User | None]
+
+NOBODYS = ("anonymous", "viewer")
+OWN = {
+    "django_session": "whether one is logged in",
+    "axes_accessattempt": "that one's own login failed",
+    "second_factor_authenticator": "one's own second factor",
+}
+"""What even those may change who may change nothing."""
+
+
+@pytest.fixture
+def world(roles: None, redis_server: RedisServer, tmp_path: Path) -> World:
+    return make_world(tmp_path)
+
+
+@pytest.fixture
+def people(make_person: MakePerson) -> People:
+    return {who: None if who == "anonymous" else make_person(who) for who in WHO}
+
+
+class _Undo(Exception):
+    pass
+
+
+def ask(browser: Client, world: World, question: Question) -> tuple[str, set[str]]:
+    """The status of the answer, and the tables that it wrote to. Whatever it did is undone."""
+    fresh = Client(raise_request_exception=False)
+    fresh.cookies = copy.deepcopy(browser.cookies)
+    try:
+        with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+            status = status_of(fresh, world, question)
+            raise _Undo
+    except _Undo:
+        return str(status), tables_written(queries)
+
+
+def test_every_address_has_its_rows_in_the_table(world: World, people: People) -> None:
+    known, there = expected(), questions()
+    browsers = {who: browser_of(person) for who, person in people.items()}
+    missing: Answers = {
+        question: {who: ask(browsers[who], world, question)[0] for who in WHO}
+        for question in there
+        if question not in known
+    }
+    if missing:
+        pytest.fail(
+            f"No row in addresses.txt; measured just now, and to be put there if it is right:\n{written(missing)}"
+        )
+    assert [question for question in known if question not in there] == []
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_the_table_is_right_for(who: str, world: World, people: People) -> None:
+    browser = browser_of(people[who])
+    wrong: list[str] = []
+    for question, row in expected().items():
+        status, tables = ask(browser, world, question)
+        if status != row[who]:
+            wrong.append(f"{question}: {status} and not {row[who]}")
+        if who in NOBODYS and tables - set(OWN):
+            wrong.append(f"{question}: writes to {sorted(tables - set(OWN))}")
+    assert wrong == []
+
+
+def test_no_answer_in_the_table_is_a_failure() -> None:
+    assert [question for question, row in expected().items() if "500" in row.values()] == []
+
+
+def test_looking_at_a_page_changes_no_row_and_no_file(world: World, people: People) -> None:
+    browser = browser_of(people["administrator"])
+    before, files = digests(), stored_files()
+    writers: list[str] = []
+    for question in questions():
+        if question.method == "GET":
+            with CaptureQueriesContext(connection) as queries:
+                status_of(browser, world, question)
+            if tables := tables_written(queries):
+                writers.append(f"/{question.route} writes to {sorted(tables)}")
+    assert writers == []
+    after = digests()
+    assert [table for table in before if before[table] != after[table]] == []
+    assert stored_files() == files
+
+
+def digests() -> dict[str, str]:
+    """The number of rows of every table and a digest of all that is in them. Of all apps, and none left out."""
+    found: dict[str, str] = {}
+    for model in apps.get_models(include_auto_created=True):
+        if model._meta.managed:
+            rows = [repr(row) for row in model._default_manager.order_by("pk").values_list()]
+            digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()
+            found[model._meta.db_table] = f"{len(rows)} {digest}"
+    return found

@@ -1,0 +1,173 @@
+"""One of everything that an address can name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from axes.models import AccessAttempt
+from django.contrib.auth.models import Group, User
+from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
+from django_rq import get_connection
+from rq import Queue
+
+from devices.models import Credential, Device, DeviceGroup
+from portal.core.actors import PORTAL
+from portal.core.models import ApiToken, AuditEvent
+from portal.core.tokens import create_token
+from portal.second_factor.services import begin
+from tests.journal.rows import new_artifact, new_device, new_upgrade
+from updates.models import Artifact, Deployment, UpdateModule, Upgrade
+from updates.services.artifacts import upload_update_module
+from updates.services.checks import request_checks
+from updates.services.deployments import deploy_artifact
+
+OFFERED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+CLOSED_PORT = 1
+PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
+
+
+@dataclass(frozen=True)
+class World:
+    artifact: Artifact
+    unused_artifact: Artifact
+    module: UpdateModule
+    device: Device
+    spare_device: Device
+    group: DeviceGroup
+    credential: Credential
+    deployment: Deployment
+    upgrade: Upgrade
+
+    def address(self, route: str) -> str:
+        """An address of the URL configuration's `route`, with a name of something of ours in each place."""
+        filled = PLACE.sub(lambda place: self._fill(route, place[1] or place[2]), route)
+        return re.sub(r"[\^$]|\\(?=\.)", "", filled)
+
+    def _fill(self, route: str, place: str) -> str:
+        fixed = {
+            "form": "csv",
+            "app_label": "devices",
+            "url": "no-such-page",
+            "queue_index": "0",
+            "connection_index": "0",
+            "scheduler_name": "none",
+            "cron_job_name": "none",
+            "key": "rq:worker:none",
+            "result_id": "none",
+            "content_type_id": str(ContentType.objects.get_for_model(Device).pk),
+            "device": str(self.device.pk),
+        }
+        if place in fixed:
+            return fixed[place]
+        if place == "job_id":
+            return _job()
+        return str(next(pk for start, pk in self._named() if route.startswith(start)))
+
+    def _named(self) -> list[tuple[str, object]]:
+        return [
+            ("api/v1/artifacts", self.artifact.pk),
+            ("updates/artifact/", self.artifact.pk),
+            ("api/v1/update-modules", self.module.pk),
+            ("updates/updatemodule/", self.module.pk),
+            ("api/v1/deployments", self.deployment.pk),
+            ("updates/deployment/", self.deployment.pk),
+            ("api/v1/upgrades", self.upgrade.pk),
+            ("updates/upgrade/", self.upgrade.pk),
+            ("updates/upgradeevent/", self.upgrade.events.values_list("pk", flat=True)[0]),
+            ("api/v1/devices", self.device.pk),
+            ("devices/device/", self.device.pk),
+            ("api/v1/device-groups", self.group.pk),
+            ("devices/devicegroup/", self.group.pk),
+            ("api/v1/credentials", self.credential.pk),
+            ("devices/credential/", self.credential.pk),
+            ("api/v1/audit-events", AuditEvent.objects.values_list("pk", flat=True)[0]),
+            ("core/auditevent/", AuditEvent.objects.values_list("pk", flat=True)[0]),
+            ("core/apitoken/", ApiToken.objects.values_list("pk", flat=True)[0]),
+            ("auth/user/", User.objects.get(username="somebody").pk),
+            ("auth/group/", Group.objects.get(name="viewer").pk),
+            ("second_factor/authenticator/", _authenticator()),
+            ("axes/accessattempt/", AccessAttempt.objects.values_list("pk", flat=True)[0]),
+            ("r/", self.device.pk),
+        ]
+
+    def body(self, route: str) -> dict[str, object]:
+        """An order that the API takes; without one it would refuse it before asking who orders."""
+        artifact = str(self.artifact.pk)
+        everybody: dict[str, object] = {"all": True}
+        why = {"reason": "Because"}
+        device = {"name": "new", "device_type": "box", "driver": "ssh", "host": "192.0.2.1"}
+        secret = {"name": "new", "kind": "password", "username": "root", "secret": "open"}
+        bodies: dict[str, dict[str, object]] = {
+            "artifacts/<uuid:artifact>/checks": everybody,
+            "devices": {**device, "credential": self.credential.pk},
+            "devices/<int:pk>": {**device, "credential": self.credential.pk},
+            "devices/<int:pk>/confirm-host-key": {"key": OFFERED},
+            "device-groups": {"name": "New"},
+            "device-groups/<int:pk>": {"name": "New"},
+            "device-groups/<int:pk>/change-members": {"add": [self.device.pk]},
+            "credentials": dict(secret),
+            "credentials/<int:pk>": dict(secret),
+            "deployments": {"artifact": artifact, **everybody, **why},
+            "deployments/preview": {"artifact": artifact, **everybody},
+            "upgrades": {"artifact": artifact, "device": self.spare_device.pk, **why},
+        }
+        return bodies.get(route.removeprefix("api/v1/"), dict(why))
+
+
+def make_world(folder: Path) -> World:
+    """A waiting upgrade, a deployment of it to others, and whatever has a page."""
+    somebody = User.objects.create_user("somebody", is_staff=True)
+    create_token(user=somebody, name="tests", actor=PORTAL)
+    begin(user=somebody)
+    AccessAttempt.objects.create(
+        username="somebody", ip_address="192.0.2.1", failures_since_start=1, path_info="/login/"
+    )
+    credential = Credential.objects.create(
+        name="key", kind="password", username="root", secret="s3cret-word"
+    )
+    device = new_device(
+        "far",
+        driver=Device.Driver.SSH,
+        host="127.0.0.1",
+        port=CLOSED_PORT,
+        credential=credential,
+        offered_host_key=OFFERED,
+        root=str(folder),
+    )
+    artifact = new_artifact("release-1")
+    upgrade = new_upgrade(device, artifact)
+    spare = new_device("spare")
+    deployment = deploy_artifact(
+        artifact=artifact, devices=Device.objects.all(), actor=PORTAL, reason="All of them"
+    )
+    request_checks(artifact=artifact, devices=[device], actor=PORTAL)
+    group = DeviceGroup.objects.create(name="Boxes")
+    group.members.add(device)
+    return World(
+        artifact=artifact,
+        unused_artifact=new_artifact("release-2"),
+        module=upload_update_module(
+            name="web-file", file=ContentFile(b"#!/bin/sh\n"), actor=PORTAL
+        ),
+        device=device,
+        spare_device=spare,
+        group=group,
+        credential=credential,
+        deployment=deployment,
+        upgrade=upgrade,
+    )
+
+
+def _authenticator() -> int:
+    return int(
+        User.objects.get(username="somebody").authenticator_set.values_list("pk", flat=True)[0]
+    )
+
+
+def _job() -> str:
+    """A job that waits on the queue, whoever emptied it before."""
+    queue = Queue("updates", connection=get_connection("updates"))
+    return str(queue.enqueue("portal.core.clock.now").id)
