@@ -166,7 +166,7 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
             devices=devices_of(order).order_by("name"),
             force=order["force"],
         )
-        return Response(_shown(preview))
+        return Response(preview_as_json(preview))
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)
     @action(detail=True, methods=["post"])
@@ -180,7 +180,8 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         return Response({"cancelled": cancelled})
 
 
-def _shown(preview: Preview) -> dict[str, Any]:
+def preview_as_json(preview: Preview) -> dict[str, Any]:
+    """The preview: how many devices in each part, and the first of them."""
     left_out = [
         {"device": device.name, "reason": reason}
         for device, reason in preview.left_out[:LONGEST_PAGE]

@@ -1,0 +1,178 @@
+"""`manage.py device VERB`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Final
+
+from django.core.management.base import CommandError
+
+from devices import services
+from devices.admin_views.host_key import fingerprint
+from devices.api.devices import DeviceSerializer
+from devices.models import Credential, Device
+from devices.queries import devices_matching
+from portal.cli import find
+from portal.cli.limit import limit_argument, shown
+from portal.cli.output import Output
+from portal.cli.reason import reason_argument
+from portal.cli.verb import Call, Verb
+
+FILTERS: Final = ("q", "device_type", "driver", "installed")
+
+
+def tell(device: Device, *, out: Output) -> None:
+    """What is known of the device."""
+    if out.as_json:
+        out.document(DeviceSerializer(device).data)
+        return
+    out.facts(
+        (
+            ("name", device.name),
+            ("type", device.device_type),
+            ("driver", device.driver),
+            ("host", f"{device.host}:{device.port}" if device.host else ""),
+            ("root", device.root),
+            ("installed", device.artifact_name),
+            ("last seen", device.last_seen),
+            ("unreachable", device.unreachable_reason),
+            ("host key", fingerprint(device.host_key)),
+            ("offered key", fingerprint(device.offered_host_key)),
+            ("attributes", "\n".join(f"{key} = {word}" for key, word in device.attributes.items())),
+            ("provides", "\n".join(f"{key} = {word}" for key, word in device.provides.items())),
+        )
+    )
+
+
+def _device_argument(parser: ArgumentParser) -> None:
+    parser.add_argument("device", metavar="NAME")
+
+
+def _list_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--search", dest="q", metavar="WORDS", help="in name, host and type")
+    parser.add_argument("--type", dest="device_type", metavar="TYPE")
+    parser.add_argument("--driver", choices=Device.Driver.values)
+    parser.add_argument("--installed", metavar="NAME", help="the name of what is installed")
+    parser.add_argument("--group", metavar="NAME")
+    parser.add_argument("--unreachable", action="store_true")
+    limit_argument(parser)
+
+
+def _add_arguments(parser: ArgumentParser) -> None:
+    _device_argument(parser)
+    parser.add_argument("--type", dest="device_type", required=True, metavar="TYPE")
+    parser.add_argument("--driver", choices=Device.Driver.values, required=True)
+    parser.add_argument("--host", default="")
+    parser.add_argument("--port", type=int, default=22)
+    parser.add_argument("--credential", metavar="NAME", help="what SSH logs in with")
+    parser.add_argument("--root", default="/", help="the folder that plays / on it")
+
+
+def _key_arguments(parser: ArgumentParser) -> None:
+    _device_argument(parser)
+    parser.add_argument("fingerprint", nargs="?", help="SHA256:..., as you know it from the device")
+
+
+def _delete_arguments(parser: ArgumentParser) -> None:
+    _device_argument(parser)
+    reason_argument(parser)
+
+
+def _list(call: Call) -> None:
+    call.actor.require("devices.view_device")
+    words = {word: call.words[word] for word in FILTERS if call.words[word]}
+    if call.words["group"]:
+        words["group"] = find.group(call.words["group"]).pk
+    if call.words["unreachable"]:
+        words["unreachable"] = True
+    rows = shown(devices_matching(words), call)
+    if call.out.as_json:
+        call.out.document(DeviceSerializer(rows, many=True).data)
+        return
+    call.out.table(
+        ("NAME", "TYPE", "DRIVER", "INSTALLED", "LAST SEEN", "UNREACHABLE"),
+        (
+            (
+                row.name,
+                row.device_type,
+                row.driver,
+                row.artifact_name,
+                row.last_seen,
+                row.unreachable_reason,
+            )
+            for row in rows
+        ),
+    )
+
+
+def _show(call: Call) -> None:
+    call.actor.require("devices.view_device")
+    tell(find.device(call.words["device"]), out=call.out)
+
+
+def _add(call: Call) -> None:
+    words = call.words
+    device = Device(
+        name=words["device"],
+        credential=_credential(words["credential"]),
+        **{field: words[field] for field in ("device_type", "driver", "host", "port", "root")},
+    )
+    tell(services.save_device(device=device, actor=call.actor), out=call.out)
+
+
+def _credential(name: str | None) -> Credential | None:
+    if name is None:
+        return None
+    credential = Credential.objects.filter(name=name).first()
+    if credential is None:
+        raise CommandError(f"There is no credential {name!r}.")
+    return credential
+
+
+def _refresh(call: Call) -> None:
+    device = services.refresh_device(device=find.device(call.words["device"]), actor=call.actor)
+    tell(device, out=call.out)
+    if device.unreachable_reason:
+        raise CommandError(device.unreachable_reason)
+
+
+def _confirm_host_key(call: Call) -> None:
+    device = find.device(call.words["device"])
+    if not device.offered_host_key:
+        raise CommandError(f"{device} shows no other key than the confirmed one; refresh it first.")
+    shown_key = fingerprint(device.offered_host_key)
+    if call.words["fingerprint"] is None:
+        raise CommandError(
+            f"{device} shows {shown_key}. If that is right, say so: give it as well."
+        )
+    if call.words["fingerprint"] != shown_key.partition(" ")[2]:
+        raise CommandError(f"{device} shows another key: {shown_key}.")
+    confirmed = services.confirm_host_key(
+        device=device, key=device.offered_host_key, actor=call.actor
+    )
+    tell(confirmed, out=call.out)
+
+
+def _delete(call: Call) -> None:
+    device = find.device(call.words["device"])
+    name, data = device.name, DeviceSerializer(device).data
+    services.delete_device(device=device, actor=call.actor, reason=call.words["reason"])
+    if call.out.as_json:
+        call.out.document(data)
+    else:
+        call.out.text(f"{name} is gone.")
+
+
+VERBS: Final[Mapping[str, Verb]] = {
+    "list": Verb("list devices by name", _list_arguments, _list),
+    "show": Verb("show what is known of a device", _device_argument, _show),
+    "add": Verb("add a device", _add_arguments, _add),
+    "refresh": Verb(
+        "ask a device who it is; status 1 if it is not reached", _device_argument, _refresh
+    ),
+    "confirm-host-key": Verb(
+        "trust the key that a device shows", _key_arguments, _confirm_host_key
+    ),
+    "delete": Verb("delete a device that the history does not name", _delete_arguments, _delete),
+}

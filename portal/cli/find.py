@@ -1,0 +1,75 @@
+"""Things by the words that people have for them: names, or the beginning of an id."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Final, TypeVar
+
+from django.core.management.base import CommandError
+from django.db.models import Model, QuerySet
+
+from devices.models import Device, DeviceGroup
+from updates.models import Artifact, Deployment, Upgrade
+from updates.queries import history
+
+_Row = TypeVar("_Row", bound=Model)
+_ID: Final = re.compile(r"[0-9a-f]{4,32}")
+SHORT: Final = 8
+"""Digits of an id that lists show."""
+
+
+def device(name: str) -> Device:
+    """The device of this name."""
+    return _named(Device.objects.select_related("credential"), name, what="device")
+
+
+def group(name: str) -> DeviceGroup:
+    """The group of this name."""
+    return _named(DeviceGroup.objects.all(), name, what="device group")
+
+
+def artifact(word: str) -> Artifact:
+    """The artifact whose id begins like this, or that has this name: of several, only an id names one."""
+    found = _begins(Artifact.objects.all(), word) or list(Artifact.objects.filter(name=word)[:2])
+    return _only(found, word, what="artifact")
+
+
+def upgrade(word: str) -> Upgrade:
+    """The upgrade whose id begins like this."""
+    return _only(_begins(history(), word), word, what="upgrade")
+
+
+def deployment(word: str) -> Deployment:
+    """The deployment whose id begins like this."""
+    rows = Deployment.objects.select_related("artifact")
+    return _only(_begins(rows, word), word, what="deployment")
+
+
+def short(row: Artifact | Deployment | Upgrade) -> str:
+    """The beginning of the row's id."""
+    return row.pk.hex[:SHORT]
+
+
+def _named(rows: QuerySet[_Row], name: str, *, what: str) -> _Row:
+    row = rows.filter(name=name).first()
+    if row is None:
+        raise CommandError(f"There is no {what} {name!r}.")
+    return row
+
+
+def _begins(rows: QuerySet[_Row], word: str) -> list[_Row]:
+    """At most two rows whose ids begin with `word`: as a range, so that an index finds them."""
+    digits = word.lower().replace("-", "")
+    if not _ID.fullmatch(digits):
+        return []
+    first, last = uuid.UUID(digits.ljust(32, "0")), uuid.UUID(digits.ljust(32, "f"))
+    return list(rows.filter(pk__gte=first, pk__lte=last)[:2])
+
+
+def _only(found: list[_Row], word: str, *, what: str) -> _Row:
+    if not found:
+        raise CommandError(f"There is no {what} {word!r}.")
+    if len(found) > 1:
+        raise CommandError(f"More than one {what} answers to {word!r}: give more of the id.")
+    return found[0]

@@ -1,0 +1,9 @@
+"""`manage.py artifact VERB`."""
+
+from portal.cli.artifact import VERBS
+from portal.cli.verb import VerbCommand
+
+
+class Command(VerbCommand):
+    help = "Uploads, lists, shows, checks and deletes artifacts."
+    verbs = VERBS

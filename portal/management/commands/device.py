@@ -1,0 +1,9 @@
+"""`manage.py device VERB`."""
+
+from portal.cli.device import VERBS
+from portal.cli.verb import VerbCommand
+
+
+class Command(VerbCommand):
+    help = "Lists, shows, adds, refreshes, trusts and deletes devices."
+    verbs = VERBS

@@ -1,0 +1,9 @@
+"""`manage.py upgrade VERB`."""
+
+from portal.cli.upgrade import VERBS
+from portal.cli.verb import VerbCommand
+
+
+class Command(VerbCommand):
+    help = "Shows, watches, cancels, retries, rolls back and recovers one upgrade."
+    verbs = VERBS
