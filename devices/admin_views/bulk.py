@@ -21,7 +21,7 @@ from devices.models import BulkOrder, Device, DeviceGroup
 from devices.queries import stored_selection
 from devices.services.bulk import PERMISSIONS, Verb, order_bulk
 from portal.core.errors import Refused
-from portal.core.forms import ReasonForm
+from portal.core.forms import ReasonForm, show_with
 from portal.core.pages import VerbPage, fragment, mark_of, page, require
 
 TYPED_ABOVE: Final = 100
@@ -120,8 +120,7 @@ class BulkPage(VerbPage):
         }
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
-        form.data = form.data.copy()  # so that the next word is given for what this page shows
-        form.data["expected"] = str(self.count)
+        show_with(form, expected=str(self.count))
         return super().form_invalid(form)
 
     def act(self, form: forms.Form) -> str:

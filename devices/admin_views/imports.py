@@ -17,7 +17,7 @@ from devices.queries import stored_import
 from devices.services.device_files import MOST_BYTES, MOST_ROWS, WRITTEN
 from devices.services.imports import Verdict, import_devices, preview_import, store_import
 from portal.core.errors import Refused
-from portal.core.forms import ReasonForm
+from portal.core.forms import ReasonForm, show_with
 from portal.core.pages import VerbPage
 
 PAGE: Final = 50
@@ -103,8 +103,7 @@ class PreviewImport(VerbPage):
         }
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
-        form.data = form.data.copy()  # so that the next word is given for what this page shows
-        form.data["expected"] = self.expected
+        show_with(form, expected=str(self.expected))
         return super().form_invalid(form)
 
     def act(self, form: forms.Form) -> str:

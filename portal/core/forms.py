@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django import forms
+from django.http import QueryDict
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 
@@ -15,3 +18,11 @@ class ReasonForm(forms.Form):
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
+
+
+def show_with(form: forms.Form, **values: str) -> None:
+    """The bound form shows these values next time, whatever was sent: the next word is given for what the page shows."""
+    data = cast(QueryDict, form.data).copy()
+    for field, value in values.items():
+        data[field] = value
+    form.data = data
