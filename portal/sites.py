@@ -1,12 +1,21 @@
-"""What the admin's sidebar leads to: for each user, what they may see."""
+"""What the admin's sidebar leads to, and what its command palette finds: for each user, what they may see."""
 
 from __future__ import annotations
 
-from typing import Any
+from string import hexdigits
+from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from devices.models import Device
+from devices.queries import find_devices
+from updates.models import Artifact, Deployment
+from updates.queries import history
 
 GROUPS = (
     (
@@ -44,6 +53,22 @@ GROUPS = (
 """Title of the group; title, icon, address and needed permission of each item."""
 
 
+VERBS: Final = (
+    ("Upload artifact", "upload_file", "admin:updates_artifact_upload", "updates.upload_artifact"),
+    ("Deploy artifact", "rocket_launch", "admin:updates_deployment_deploy", "updates.deploy_artifact"),
+    ("Upload Update Module", "extension", "admin:updates_updatemodule_upload", "updates.upload_updatemodule"),
+    ("Add device", "add_circle", "admin:devices_device_add", "devices.add_device"),
+    ("Stuck upgrades", "hourglass_disabled", "admin:updates_upgrade_stuck", "updates.view_upgrade"),
+    ("History of upgrades", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
+    ("Overview", "dashboard", "admin:index", ""),
+)  # fmt: skip
+"""Pages that the command palette finds: title, icon, address and needed permission of each."""
+
+FOUND: Final = 8
+SHORTEST_ID: Final = 4
+ID_DIGITS: Final = 32
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, without what the user may not see. Where the user is, is marked: the closest item, and no other."""
     shown = [
@@ -69,6 +94,74 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for title, items in shown
     ]
+
+
+def find(request: HttpRequest, words: str) -> list[SearchResult]:
+    """Verbs, devices, artifacts and deployments by name, upgrades by the beginning of their id: a few of each."""
+    found = [
+        SearchResult(title, "Page", reverse(address), icon)
+        for title, icon, address, permission in VERBS
+        if words.lower() in title.lower() and _may(request, permission)
+    ]
+    for permission, search in SEARCHES:
+        if _may(request, permission):
+            found += search(words)
+    return found
+
+
+def _devices(words: str) -> list[SearchResult]:
+    return [
+        _result(device, f"Device, {device.device_type}", "devices")
+        for device in find_devices(Device.objects.all(), words)[:FOUND]
+    ]
+
+
+def _artifacts(words: str) -> list[SearchResult]:
+    return [
+        _result(artifact, f"Artifact, {artifact.payload_type}", "deployed_code")
+        for artifact in Artifact.objects.filter(name__icontains=words)[:FOUND]
+    ]
+
+
+def _deployments(words: str) -> list[SearchResult]:
+    named = Q(name__icontains=words)
+    begun = _begins_with(words)
+    return [
+        _result(deployment, f"Deployment, {deployment.created_at:%Y-%m-%d}", "rocket_launch")
+        for deployment in Deployment.objects.filter(named | begun if begun else named)[:FOUND]
+    ]
+
+
+def _upgrades(words: str) -> list[SearchResult]:
+    begun = _begins_with(words)
+    if begun is None:
+        return []
+    return [
+        _result(upgrade, f"Upgrade {upgrade.pk}", "history")
+        for upgrade in history().filter(begun)[:FOUND]
+    ]
+
+
+def _begins_with(words: str) -> Q | None:
+    """The ids that begin with `words`, as a range that an index finds; None when no id does."""
+    digits = words.replace("-", "").lower()
+    if not SHORTEST_ID <= len(digits) <= ID_DIGITS or set(digits) - set(hexdigits):
+        return None
+    return Q(pk__range=(UUID(digits.ljust(ID_DIGITS, "0")), UUID(digits.ljust(ID_DIGITS, "f"))))
+
+
+def _result(row: Model, says: str, icon: str) -> SearchResult:
+    address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return SearchResult(str(row), says, address, icon)
+
+
+SEARCHES: Final = (
+    ("devices.view_device", _devices),
+    ("updates.view_artifact", _artifacts),
+    ("updates.view_deployment", _deployments),
+    ("updates.view_upgrade", _upgrades),
+)
+"""Who may use it, and what finds."""
 
 
 def _closest(path: str, links: list[str]) -> str:

@@ -161,16 +161,23 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [
         lambda _request: static("fleetwright/htmx_settings.js"),
         lambda _request: static("fleetwright/live.js"),
+        lambda _request: static("fleetwright/keys.js"),
         lambda _request: static("fleetwright/lookups.js"),
     ],
     "GLOBAL_CALLBACK": "portal.sites.no_inline_style",
     "ACCOUNT": {
         "navigation": [
             {"title": "Second factor", "link": lambda _request: reverse("second_factor:home")},
+            {"title": "Keyboard shortcuts", "link": "#shortcuts"},
         ],
     },
     "DASHBOARD_CALLBACK": "portal.dashboard.front_page.add_numbers",
-    "SIDEBAR": {"navigation": "portal.sites.navigation"},
+    "SIDEBAR": {
+        "navigation": "portal.sites.navigation",
+        "show_search": True,
+        "command_search": True,
+    },
+    "COMMAND": {"search_callback": "portal.sites.find"},
 }
 
 structlog.configure(

@@ -26,7 +26,7 @@ from updates.forms import SelectionForm
 from updates.models import Artifact, Check
 from updates.services.checks import request_checks, why_stale
 
-PAGE = 25
+PAGE = 10
 BAD = (Check.Verdict.REFUSED, Check.Verdict.UNREACHABLE)
 
 

@@ -65,4 +65,6 @@ def _rollback(known: Known) -> str:
 
 
 def _size(count: int) -> str:
+    if count < 2**10:
+        return f"{count} bytes"
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
