@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,17 +17,12 @@ if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
 UPLOADS = ("api/v1/artifacts", "api/v1/update-modules")
-QUERIES = {
-    "autocomplete/": "?app_label=devices&model_name=devicegroup&field_name=members",
-}
-"""What some addresses make no sense without."""
-
 WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 
 
-def status_of(browser: Client, world: World, question: Question) -> int:
+def status_of(browser: Client, world: World, question: Question, *, by: User) -> int:
     """The status of the answer, which was read to its end."""
-    answer: Any = _answer(browser, world, question)
+    answer: Any = _answer(browser, world, question, by=by)
     if answer.streaming:
         b"".join(answer)
     return int(answer.status_code)
@@ -38,8 +34,8 @@ def tables_written(queries: CaptureQueriesContext) -> set[str]:
     return {write[1] for write in writes if write}
 
 
-def _answer(browser: Client, world: World, question: Question) -> Answer:
-    address = f"/{world.address(question.route)}{QUERIES.get(question.route, '')}"
+def _answer(browser: Client, world: World, question: Question, *, by: User) -> Answer:
+    address = world.address(question.route, by=by)
     if question.method == "GET":
         return browser.get(address)
     if question.method == "DELETE":

@@ -13,22 +13,25 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from portal.roles import ROLES
 from tests.access.addresses import WHO, Answers, Question, expected, questions, written
 from tests.access.asking import status_of, tables_written
 from tests.access.conftest import MakePerson, browser_of
-from tests.access.world import World, make_world
+from tests.access.world import World, give, make_world
 from tests.environment.redis import RedisServer
 from tests.pages.rows import stored_files
 
 pytestmark = pytest.mark.database
 
-People = dict[str, User | None]
+People = dict[str, User]
 
 NOBODYS = ("anonymous", "viewer")
 OWN = {
     "django_session": "whether one is logged in",
     "axes_accessattempt": "that one's own login failed",
     "second_factor_authenticator": "one's own second factor",
+    "core_savedfilter": "one's own filters",
+    "devices_storedselection": "what one picked in a list, for the next page",
 }
 """What even those may change who may change nothing."""
 
@@ -39,21 +42,29 @@ def world(roles: None, redis_server: RedisServer, tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def people(make_person: MakePerson) -> People:
-    return {who: None if who == "anonymous" else make_person(who) for who in WHO}
+def people(make_person: MakePerson, world: World) -> People:
+    """Somebody of each kind; whoever is anonymous has an account, and is not logged in."""
+    found = {who: make_person(*ROLES.keys() & {who}, username=who) for who in WHO}
+    for person in found.values():
+        give(person, world.device)
+    return found
 
 
 class _Undo(Exception):
     pass
 
 
-def ask(browser: Client, world: World, question: Question) -> tuple[str, set[str]]:
+def browser_for(who: str, people: People) -> Client:
+    return browser_of(None if who == "anonymous" else people[who])
+
+
+def ask(person: User, browser: Client, world: World, question: Question) -> tuple[str, set[str]]:
     """The status of the answer, and the tables that it wrote to. Whatever it did is undone."""
     fresh = Client(raise_request_exception=False)
     fresh.cookies = copy.deepcopy(browser.cookies)
     try:
         with transaction.atomic(), CaptureQueriesContext(connection) as queries:
-            status = status_of(fresh, world, question)
+            status = status_of(fresh, world, question, by=person)
             raise _Undo
     except _Undo:
         return str(status), tables_written(queries)
@@ -61,9 +72,9 @@ def ask(browser: Client, world: World, question: Question) -> tuple[str, set[str
 
 def test_every_address_has_its_rows_in_the_table(world: World, people: People) -> None:
     known, there = expected(), questions()
-    browsers = {who: browser_of(person) for who, person in people.items()}
+    browsers = {who: browser_for(who, people) for who in WHO}
     missing: Answers = {
-        question: {who: ask(browsers[who], world, question)[0] for who in WHO}
+        question: {who: ask(people[who], browsers[who], world, question)[0] for who in WHO}
         for question in there
         if question not in known
     }
@@ -76,10 +87,10 @@ def test_every_address_has_its_rows_in_the_table(world: World, people: People) -
 
 @pytest.mark.parametrize("who", WHO)
 def test_the_table_is_right_for(who: str, world: World, people: People) -> None:
-    browser = browser_of(people[who])
+    browser = browser_for(who, people)
     wrong: list[str] = []
     for question, row in expected().items():
-        status, tables = ask(browser, world, question)
+        status, tables = ask(people[who], browser, world, question)
         if status != row[who]:
             wrong.append(f"{question}: {status} and not {row[who]}")
         if who in NOBODYS and tables - set(OWN):
@@ -92,13 +103,14 @@ def test_no_answer_in_the_table_is_a_failure() -> None:
 
 
 def test_looking_at_a_page_changes_no_row_and_no_file(world: World, people: People) -> None:
-    browser = browser_of(people["administrator"])
+    administrator = people["administrator"]
+    browser = browser_of(administrator)
     before, files = digests(), stored_files()
     writers: list[str] = []
     for question in questions():
         if question.method == "GET":
             with CaptureQueriesContext(connection) as queries:
-                status_of(browser, world, question)
+                status_of(browser, world, question, by=administrator)
             if tables := tables_written(queries):
                 writers.append(f"/{question.route} writes to {sorted(tables)}")
     assert writers == []

@@ -13,9 +13,18 @@ from django.core.files.base import ContentFile
 from django_rq import get_connection
 from rq import Queue
 
-from devices.models import Credential, Device, DeviceGroup
-from portal.core.actors import PORTAL
-from portal.core.models import ApiToken, AuditEvent
+from devices.models import (
+    BulkOrder,
+    Credential,
+    Device,
+    DeviceGroup,
+    StoredImport,
+    StoredSelection,
+)
+from devices.services.bulk import order_bulk
+from portal.core import clock
+from portal.core.actors import PORTAL, actor_of
+from portal.core.models import ApiToken, AuditEvent, SavedFilter
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import new_artifact, new_device, new_upgrade
@@ -41,12 +50,20 @@ class World:
     deployment: Deployment
     upgrade: Upgrade
 
-    def address(self, route: str) -> str:
-        """An address of the URL configuration's `route`, with a name of something of ours in each place."""
-        filled = PLACE.sub(lambda place: self._fill(route, place[1] or place[2]), route)
-        return re.sub(r"[\^$]|\\(?=\.)", "", filled)
+    def address(self, route: str, *, by: User) -> str:
+        """An address of the URL configuration's `route`, with a name of something of ours, or of `by`'s own, in each place."""
+        filled = PLACE.sub(lambda place: self._fill(route, place[1] or place[2], by=by), route)
+        return "/" + re.sub(r"[\^$]|\\(?=\.)", "", filled) + self._query(route, by=by)
 
-    def _fill(self, route: str, place: str) -> str:
+    def _query(self, route: str, *, by: User) -> str:
+        """What the address makes no sense without."""
+        if route == "autocomplete/":
+            return "?app_label=devices&model_name=devicegroup&field_name=members"
+        if route == "devices/device/bulk/<slug:verb>/":
+            return f"?selection={StoredSelection.objects.get(owner=by).pk}"
+        return ""
+
+    def _fill(self, route: str, place: str, *, by: User) -> str:
         fixed = {
             "form": "csv",
             "app_label": "devices",
@@ -59,15 +76,19 @@ class World:
             "result_id": "none",
             "content_type_id": str(ContentType.objects.get_for_model(Device).pk),
             "device": str(self.device.pk),
+            "verb": "refresh",
         }
         if place in fixed:
             return fixed[place]
         if place == "job_id":
             return _job()
-        return str(next(pk for start, pk in self._named() if route.startswith(start)))
+        return str(next(pk for start, pk in self._named(by) if route.startswith(start)))
 
-    def _named(self) -> list[tuple[str, object]]:
+    def _named(self, by: User) -> list[tuple[str, object]]:
         return [
+            ("devices/device/import/", StoredImport.objects.get(owner=by).pk),
+            ("devices/device/bulk/", BulkOrder.objects.values_list("pk", flat=True)[0]),
+            ("devices/device/filters/", SavedFilter.objects.get(owner=by).pk),
             ("api/v1/artifacts", self.artifact.pk),
             ("updates/artifact/", self.artifact.pk),
             ("api/v1/update-modules", self.module.pk),
@@ -117,6 +138,18 @@ class World:
         return bodies.get(route.removeprefix("api/v1/"), dict(why))
 
 
+def give(person: User, device: Device) -> None:
+    """What only its owner sees, each in a version of this person's."""
+    now = clock.now()
+    StoredImport.objects.create(
+        owner=person, name="fleet.csv", content=b"name,device_type\n", created_at=now
+    )
+    StoredSelection.objects.create(owner=person, ids=[device.pk], created_at=now)
+    SavedFilter.objects.create(
+        owner=person, place=SavedFilter.Place.DEVICES, name="Boxes", query="device_type=box"
+    )
+
+
 def make_world(folder: Path) -> World:
     """A waiting upgrade, a deployment of it to others, and whatever has a page."""
     somebody = User.objects.create_user("somebody", is_staff=True)
@@ -144,6 +177,12 @@ def make_world(folder: Path) -> World:
         artifact=artifact, devices=Device.objects.all(), actor=PORTAL, reason="All of them"
     )
     request_checks(artifact=artifact, devices=[device], actor=PORTAL)
+    order_bulk(
+        verb=BulkOrder.Verb.REFRESH,
+        devices=Device.objects.filter(pk=device.pk),
+        actor=actor_of(User.objects.create_superuser("root")),
+        reason="Ask it",
+    )
     group = DeviceGroup.objects.create(name="Boxes")
     group.members.add(device)
     return World(
