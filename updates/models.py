@@ -94,6 +94,13 @@ class UpdateModule(models.Model):
         return f"{self.name} v{self.version}"
 
 
+class WithoutLeftOut(models.Manager["Deployment"]):
+    """Loads who was left out only when asked: of an order to a fleet that are tens of thousands of names."""
+
+    def get_queryset(self) -> models.QuerySet[Deployment]:
+        return super().get_queryset().defer("left_out")
+
+
 class Deployment(models.Model):
     """An order to many devices. `selection` says how they were chosen; its upgrades say which they were."""
 
@@ -104,12 +111,16 @@ class Deployment(models.Model):
     left_out = models.JSONField(
         default=list, help_text="Device name and reason, for each one left out."
     )
+    left_out_count = models.PositiveIntegerField(
+        default=0, help_text="How many those are: the list may be long, and lists do not load it."
+    )
     reason = models.TextField()
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     requested_by_name = models.CharField(max_length=150)
     created_at = models.DateTimeField(db_index=True)
+    objects = WithoutLeftOut()
 
     class Meta:
         ordering = ["-created_at"]

@@ -160,7 +160,8 @@ def counts(deployment: Deployment) -> Counts:
 
 def history() -> QuerySet[Upgrade]:
     """All upgrades, newest first, with what a list shows."""
-    return Upgrade.objects.select_related("device", "artifact", "deployment")
+    rows = Upgrade.objects.select_related("device", "artifact", "deployment")
+    return rows.defer("deployment__left_out", "deployment__selection")
 
 
 def newest_upgrades(devices: Iterable[int]) -> dict[int, Upgrade]:

@@ -33,7 +33,10 @@ def tell(deployment: Deployment, *, out: Output) -> None:
             ("name", deployment.name),
             ("artifact", deployment.artifact),
             ("upgrades", in_words(counts(deployment))),
-            ("left out", f"{len(deployment.left_out)} devices" if deployment.left_out else ""),
+            (
+                "left out",
+                f"{deployment.left_out_count} devices" if deployment.left_out_count else "",
+            ),
             ("asked by", deployment.requested_by_name),
             ("reason", deployment.reason),
             ("asked", deployment.created_at),

@@ -55,7 +55,6 @@ class CountsSerializer(serializers.Serializer[Any]):
 class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
     artifact = NamedArtifact()
     requested_by = serializers.CharField(source="requested_by_name")
-    left_out_count = serializers.SerializerMethodField()
 
     class Meta:
         model = Deployment
@@ -63,9 +62,6 @@ class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
             "id", "name", "artifact", "reason", "requested_by", "created_at", "left_out_count",
         )  # fmt: skip
         read_only_fields = fields
-
-    def get_left_out_count(self, deployment: Deployment) -> int:
-        return len(deployment.left_out)
 
 
 class DeploymentDetailSerializer(DeploymentSerializer):

@@ -86,14 +86,16 @@ def deploy_artifact(
         )
         if not preview.takes:
             raise Refused(_why_nobody(preview))
+        left_out = [
+            *([device.name, reason] for device, reason in preview.left_out),
+            *([device.name, "It already has it."] for device in preview.unchanged),
+        ]
         deployment = Deployment.objects.create(
             name=name.strip() or artifact.name,
             artifact=artifact,
             selection=selection or {},
-            left_out=[
-                *([device.name, reason] for device, reason in preview.left_out),
-                *([device.name, "It already has it."] for device in preview.unchanged),
-            ],
+            left_out=left_out,
+            left_out_count=len(left_out),
             reason=reason.strip(),
             requested_by=actor.user,
             requested_by_name=actor.name,
@@ -107,7 +109,7 @@ def deploy_artifact(
             action="deployment.create",
             subject=deployment,
             reason=deployment.reason,
-            data={"devices": len(preview.takes), "left_out": len(deployment.left_out)},
+            data={"devices": len(preview.takes), "left_out": len(left_out)},
         )
     return deployment
 
