@@ -10,7 +10,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -21,6 +21,7 @@ from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
 from devices.queries import stored_selection
+from portal.core.bounded import BoundedPaginator
 from portal.core.errors import Refused
 from portal.core.pages import (
     Button,
@@ -200,8 +201,11 @@ def deployment_page(request: HttpRequest, deployment: Deployment) -> HttpRespons
     """How far the deployment is, and a page of its upgrades."""
     require(request, "updates.view_deployment")
     show = request.GET.get("show", "")
-    found = _shown(deployment, show).select_related("device", "artifact").order_by("device__name")
-    upgrades: Page[Upgrade] = Paginator(found, PAGE).get_page(request.GET.get("page", "1"))
+    # In the order in which they were made, which is that of the devices' names, and for which there is an index.
+    found = (
+        _shown(deployment, show).select_related("device", "artifact").order_by("created_at", "id")
+    )
+    upgrades: Page[Upgrade] = BoundedPaginator(found, PAGE).get_page(request.GET.get("page", "1"))
     return page(
         request,
         "updates/deployment.html",
@@ -213,7 +217,7 @@ def deployment_page(request: HttpRequest, deployment: Deployment) -> HttpRespons
             "upgrades": upgrades,
             "show": show,
             "left_out": deployment.left_out[:PAGE],
-            "left_out_count": len(deployment.left_out),
+            "left_out_count": deployment.left_out_count,
             "buttons": [_cancel_button(request, deployment)],
         },
     )
