@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Field, Model
+from django.db.models import Count, Field, Model, QuerySet
 from django.forms import ChoiceField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -15,24 +15,24 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from devices.admin_views import bulk, device_list, imports, saved_filters
 from devices.admin_views import device as device_pages
+from devices.admin_views import groups as group_pages
 from devices.admin_views.host_key import ConfirmHostKey
 from devices.admin_views.links import device_url, why_not_local
 from devices.forms import CredentialForm, DeviceGroupForm
 from devices.models import Credential, Device, DeviceGroup
-from devices.queries import devices_in
 from devices.services import (
     USE_LOCAL_DRIVER,
     change_members,
-    delete_group,
     save_credential,
     save_device,
     save_group,
 )
 from portal.core import audit
 from portal.core.actors import actor_of
+from portal.core.queries import edits_of
 
 PER_PAGE = 50
-NAMES = 20
+VIEW_AUDIT = "core.view_auditevent"
 
 
 class ServedAdmin(ModelAdmin):
@@ -151,19 +151,56 @@ class DeviceAdmin(ServedAdmin):
 @admin.register(DeviceGroup)
 class DeviceGroupAdmin(ServedAdmin):
     form = DeviceGroupForm
-    list_display = ("name", "kind", "how_many", "description")
+    list_display = ("name", "kind", "who", "description")
     search_fields = ("name", "description")
     list_filter = (("kind", ChoicesDropdownFilter),)
     autocomplete_fields = ("members",)
-    readonly_fields = ("right_now",)
-    fieldsets = (
-        (None, {"fields": ("name", "kind", "description", "right_now")}),
-        ("Static: its members", {"fields": ("members",)}),
-        (
-            "Dynamic: all devices that this finds",
-            {"fields": ("q", "device_type", "driver", "installed", "unreachable")},
-        ),
-    )
+    change_form_after_template = "devices/group_form_after.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeviceGroup]:
+        groups: QuerySet[DeviceGroup] = super().get_queryset(request)
+        return groups.annotate(members_count=Count("members"))
+
+    def get_fieldsets(
+        self, _request: HttpRequest, obj: DeviceGroup | None = None
+    ) -> list[tuple[str | None, dict[str, Any]]]:
+        """A new group's members are picked here; those of one that is there have a page, however many they are."""
+        static = ("Static: its members", {"fields": ("members",)})
+        return [
+            (None, {"fields": ("name", "kind", "description")}),
+            *([] if obj else [static]),
+            ("Dynamic: all devices that this finds", {"fields": DeviceGroupForm.words}),
+        ]
+
+    def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
+        if not (object_id.isascii() and object_id.isdigit()):
+            raise Http404
+        return group_pages.group_page(request, get_object_or_404(DeviceGroup, pk=int(object_id)))
+
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Django's own form; the group's page has taken its usual address."""
+        return super().change_view(request, str(pk))
+
+    def response_post_save_change(self, _request: HttpRequest, obj: DeviceGroup) -> HttpResponse:
+        return redirect(group_pages.group_url(obj))
+
+    def get_urls(self) -> list[URLPattern]:
+        own = self.admin_site.admin_view
+        return [
+            path("preview/", group_pages.preview_fragment, name="devices_devicegroup_preview"),
+            path("<int:pk>/edit/", own(self.edit_view), name="devices_devicegroup_edit"),
+            path(
+                "<int:pk>/members/",
+                own(group_pages.GroupMembers.as_view()),
+                name="devices_devicegroup_members",
+            ),
+            path(
+                "<int:pk>/delete/",
+                own(group_pages.DeleteGroup.as_view()),
+                name="devices_devicegroup_delete",
+            ),
+            *super().get_urls(),
+        ]
 
     def save_model(
         self,
@@ -192,21 +229,13 @@ class DeviceGroupAdmin(ServedAdmin):
             actor=actor_of(request.user),
         )
 
-    def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        delete_group(group=cast(DeviceGroup, obj), actor=actor_of(request.user))
-
-    @admin.display(description="Devices now")
-    def how_many(self, group: DeviceGroup) -> int:
-        return devices_in(group).count()
-
-    @admin.display(description="Devices in it right now")
-    def right_now(self, group: DeviceGroup) -> str:
-        if group._state.adding:
-            return "Save it to see them."
-        found = devices_in(group)
-        names = ", ".join(found.values_list("name", flat=True)[:NAMES])
-        count = found.count()
-        return f"{count}: {names}{' and others' if count > NAMES else ''}" if count else "None"
+    @admin.display(description="Devices")
+    def who(self, group: DeviceGroup) -> str:
+        """Counting what each filter finds would take a query for each row."""
+        if group.kind == DeviceGroup.Kind.DYNAMIC:
+            words = ", ".join(f"{word}: {value}" for word, value in group.filter.items())
+            return f"all with {words}" if words else "all"
+        return f"{getattr(group, 'members_count', 0)} devices"
 
 
 @admin.register(Credential)
@@ -215,6 +244,20 @@ class CredentialAdmin(ServedAdmin):
     list_display = ("name", "kind", "username", "created_at")
     search_fields = ("name", "username")
     fields = ("name", "kind", "username", "new_secret", "new_passphrase")
+    change_form_after_template = "devices/edits.html"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Django's form, with what was done to the credential before."""
+        shown = dict(extra_context or {})
+        if object_id.isascii() and object_id.isdigit() and request.user.has_perm(VIEW_AUDIT):
+            shown["edits"] = edits_of(Credential(pk=int(object_id)))
+        return super().change_view(request, object_id, form_url, shown)
 
     def save_model(
         self,

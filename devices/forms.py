@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.db.models import TextChoices
 from unfold.widgets import (
     TEXTAREA_CLASSES,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
@@ -16,6 +19,7 @@ from devices.models import Credential, Device, DeviceGroup
 from devices.queries import devices_matching
 from devices.services import refuse_unreadable_key
 from portal.core.errors import Refused
+from portal.core.forms import ReasonForm
 
 if TYPE_CHECKING:
     CredentialModelForm = forms.ModelForm[Credential]
@@ -122,7 +126,25 @@ class DeviceGroupForm(GroupModelForm):
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
-    words = ("q", "device_type", "driver", "installed", "unreachable")
+    inconsistent = forms.ChoiceField(
+        label="Broken",
+        choices=[ANY, ("true", "Broken"), ("false", "Not broken")],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    silent_days = forms.CharField(
+        label="Silent for days", required=False, widget=UnfoldAdminTextInputWidget()
+    )
+    attribute = forms.CharField(
+        label="Attributes",
+        required=False,
+        help_text="All of them: site=Leipzig; floor=1",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    words = (
+        "q", "device_type", "installed", "unreachable", "silent_days", "inconsistent", "driver",
+        "attribute",
+    )  # fmt: skip
 
     class Meta:
         model = DeviceGroup
@@ -147,3 +169,29 @@ class DeviceGroupForm(GroupModelForm):
             raise forms.ValidationError(str(error)) from error
         self.instance.filter = found
         return cleaned
+
+
+class MembersForm(ReasonForm):
+    """Names, typed or in a file, and what they mean for the group."""
+
+    class Change(TextChoices):
+        ADD = "add", "Add these"
+        REMOVE = "remove", "Remove these"
+        EXACTLY = "exactly", "Exactly these: whoever else is in it, is removed"
+
+    names = forms.CharField(
+        label="Names of devices",
+        required=False,
+        help_text="One on a line, or separated by commas or spaces.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
+    )
+    file = forms.FileField(
+        label="Or a CSV file",
+        required=False,
+        help_text="Its column name counts; the list's own CSV is such a file.",
+        widget=UnfoldAdminFileFieldWidget(),
+    )
+    change = forms.ChoiceField(
+        label="What to do", choices=Change.choices, widget=UnfoldAdminSelectWidget()
+    )
+    field_order = ("names", "file", "change", "reason")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 from django.db import transaction
 
@@ -14,6 +15,16 @@ from portal.core.actors import Actor
 from portal.core.errors import Refused
 
 FIELDS = ("name", "kind", "description", "filter")
+MOST_NAMES = 20_000
+NAMED = 5
+
+
+class Change(StrEnum):
+    """What named devices mean for a group."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    EXACTLY = "exactly"
 
 
 def save_group(*, group: DeviceGroup, actor: Actor) -> DeviceGroup:
@@ -32,7 +43,12 @@ def save_group(*, group: DeviceGroup, actor: Actor) -> DeviceGroup:
 
 
 def change_members(
-    *, group: DeviceGroup, add: Iterable[int], remove: Iterable[int], actor: Actor
+    *,
+    group: DeviceGroup,
+    add: Iterable[int],
+    remove: Iterable[int],
+    actor: Actor,
+    reason: str = "",
 ) -> DeviceGroup:
     """The devices of `add` are members, those of `remove` are not, by id. Refused when one of `add` does not exist."""
     actor.require("devices.change_devicegroup")
@@ -51,14 +67,48 @@ def change_members(
             actor=actor,
             action="group.change_members",
             subject=group,
+            reason=reason,
             data={"add": sorted(coming), "remove": sorted(going)},
         )
     return group
 
 
-def delete_group(*, group: DeviceGroup, actor: Actor) -> None:
+def name_members(
+    *, group: DeviceGroup, names: Iterable[str], change: Change, actor: Actor, reason: str
+) -> tuple[int, int]:
+    """Devices by name are in the group, out of it, or all that are in it. How many came, how many went.
+
+    Refused as a whole when there is no device of one of the names.
+    """
+    named = set(names)
+    if not named:
+        raise Refused("Name at least one device.")
+    if len(named) > MOST_NAMES:
+        raise Refused(f"More than {MOST_NAMES:,} names at once are too many.")
+    ids = {name: device.pk for name, device in _by_name(named).items()}
+    if unknown := sorted(named - set(ids)):
+        listed = ", ".join(name[:100] for name in unknown[:NAMED])
+        more = " and others" if len(unknown) > NAMED else ""
+        raise Refused(f"There is no device named {listed}{more}: nothing was changed.")
+    present = set(group.members.values_list("pk", flat=True))
+    wanted = set(ids.values())
+    coming = wanted - present if change != Change.REMOVE else set()
+    going = {
+        Change.ADD: set(),
+        Change.REMOVE: wanted & present,
+        Change.EXACTLY: present - wanted,
+    }[change]
+    change_members(group=group, add=coming, remove=going, actor=actor, reason=reason)
+    return len(coming), len(going)
+
+
+def _by_name(names: set[str]) -> dict[str, Device]:
+    return Device.objects.only("name").in_bulk(list(names), field_name="name")
+
+
+def delete_group(*, group: DeviceGroup, actor: Actor, reason: str = "") -> None:
     """The group is gone; its devices stay."""
     actor.require("devices.delete_devicegroup")
     with transaction.atomic():
-        audit.record(actor=actor, action="group.delete", subject=group)
+        audit.record(actor=actor, action="group.delete", subject=group, reason=reason)
         group.delete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from portal.core.models import AuditEvent
 
@@ -35,3 +35,13 @@ def words_in(model: type[Model], column: str) -> list[str]:
             f" WHERE words.word IS NOT NULL) SELECT word FROM words WHERE word IS NOT NULL"
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+EDITS = 20
+
+
+def edits_of(subject: Model) -> QuerySet[AuditEvent]:
+    """The newest acts of which this row was the subject."""
+    return AuditEvent.objects.filter(
+        subject_type=subject._meta.label_lower, subject_id=str(subject.pk)
+    ).order_by("-at", "-id")[:EDITS]

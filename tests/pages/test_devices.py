@@ -6,9 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from devices.models import Credential, Device, DeviceGroup
+from devices.models import Credential, Device
 from portal.core.models import AuditEvent
-from tests.pages.conftest import MakeDevice
 
 pytestmark = pytest.mark.database
 
@@ -138,35 +137,3 @@ def test_a_device_by_ssh_without_a_credential_is_asked_again(operator: Client) -
     response = operator.post(reverse("admin:devices_device_add"), given)
     assert "A device reached by SSH needs a host and a credential." in response.content.decode()
     assert not Device.objects.exists()
-
-
-def test_a_dynamic_group_shows_whom_it_finds(operator: Client, make_device: MakeDevice) -> None:
-    make_device("box-1")
-    make_device("lab-1")
-    given = {"name": "Lab", "kind": "dynamic", "q": "lab"}
-    operator.post(reverse("admin:devices_devicegroup_add"), given)
-    group = DeviceGroup.objects.get()
-    assert group.filter == {"q": "lab"}
-    page = operator.get(reverse("admin:devices_devicegroup_change", args=[group.pk]))
-    assert "1: lab-1" in page.content.decode()
-
-
-def test_a_static_group_has_members_and_no_filter(
-    operator: Client, make_device: MakeDevice
-) -> None:
-    device = make_device("box-1")
-    page = reverse("admin:devices_devicegroup_add")
-    mixed = {"name": "Lab", "kind": "static", "members": [device.pk], "q": "lab"}
-    refused = operator.post(page, mixed).content.decode()
-    assert "A static group has members, not a filter." in refused
-    operator.post(page, mixed | {"q": ""})
-    group = DeviceGroup.objects.get()
-    assert list(group.members.all()) == [device]
-    edit = reverse("admin:devices_devicegroup_change", args=[group.pk])
-    operator.post(edit, {"name": "Lab", "kind": "static"})
-    assert not group.members.exists()
-    entries = AuditEvent.objects.filter(action="group.change_members").order_by("at")
-    assert [entry.data for entry in entries] == [
-        {"add": [device.pk], "remove": []},
-        {"add": [], "remove": [device.pk]},
-    ]

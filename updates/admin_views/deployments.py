@@ -85,7 +85,8 @@ class DeployArtifact(VerbPage):
         asked = self.request.GET
         words = {f"where_{word}": asked[word] for word in DeployForm.words if word in asked}
         picked = {"selection": asked["selection"]} if "selection" in asked else {}
-        return artifact_asked_for(self.request) | words | picked
+        groups = {"groups": asked.getlist("group")} if "group" in asked else {}
+        return artifact_asked_for(self.request) | words | picked | groups
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         order = cast(DeployForm, form)
