@@ -36,6 +36,7 @@ PER_PAGE = 50
 class ReadOnlyAdmin(ModelAdmin):
     """Rows that nobody edits by hand: their pages have a form for each verb instead."""
 
+    show_add_link = False
     list_per_page = PER_PAGE
     paginator = BoundedPaginator
     show_full_result_count = False

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
+from unfold.settings import CONFIG_DEFAULTS
 
 from devices.models import Device
 from portal.headers import UNUSED
@@ -150,6 +151,16 @@ def test_every_answer_has_its_headers(address: str, administrator: User) -> None
     assert answer.headers["X-Frame-Options"] == "DENY"
     for feature in UNUSED:
         assert f"{feature}=()" in answer.headers["Permissions-Policy"]
+
+
+def test_our_file_of_colours_has_every_one_that_the_theme_knows() -> None:
+    ours = (Path(__file__).parents[2] / "static/fleetwright/theme.css").read_text()
+    wanted = {
+        f"--color-{name}-{weight}:"
+        for name, weights in CONFIG_DEFAULTS["COLORS"].items()
+        for weight in weights
+    }
+    assert {colour for colour in wanted if colour not in ours} == set()
 
 
 def templates_of_ours() -> list[Path]:
