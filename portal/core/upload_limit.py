@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 MARGIN_BYTES: Final = 2**20
 """What a form may have besides its file."""
 
+API: Final = "/api/"
 CODE: Final = "too-big"
 STATUS: Final = 413
 
@@ -29,7 +30,9 @@ class UploadLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         announced = request.META.get("CONTENT_LENGTH") or ""
         limit = settings.UPLOAD_LIMIT_BYTES + MARGIN_BYTES
-        is_form = request.content_type == "multipart/form-data"
+        is_form = (
+            request.content_type == "multipart/form-data" and not request.path_info.startswith(API)
+        )
         if is_form and announced.isdecimal() and int(announced) > limit:
             return _refusal(request)
         return self._get_response(request)
