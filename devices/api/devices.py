@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
+from django.core.files.base import File
+from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -15,8 +17,16 @@ from rest_framework.viewsets import GenericViewSet
 from devices import services
 from devices.models import Device
 from devices.queries import DeviceFilter
+from devices.services.device_files import MOST_BYTES, devices_csv
+from devices.services.imports import Preview, Verdict, import_devices, preview_import
+from portal.core import clock
+from portal.core.exports import as_file
 from portal.core.rest.created import Creates
+from portal.core.rest.files import AnyAccept
+from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
+from portal.core.rest.paging import LONGEST_PAGE
+from portal.core.rest.parsers import UploadParser
 from portal.core.rest.permissions import actor_in
 
 ATTRIBUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,99}")
@@ -77,6 +87,35 @@ class HostKeySerializer(serializers.Serializer[dict[str, Any]]):
     )
 
 
+class ImportPreviewSerializer(serializers.Serializer[dict[str, Any]]):
+    file = serializers.FileField(
+        allow_empty_file=True, help_text="CSV with a header; `devices/export` gives one."
+    )
+
+
+class ImportSerializer(ImportPreviewSerializer):
+    reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
+
+
+class ImportRowSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField()
+    name = serializers.CharField()
+    problems = serializers.ListField(child=serializers.CharField())
+
+
+class ImportCounts(serializers.Serializer[dict[str, int]]):
+    new = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    wrong = serializers.IntegerField()
+
+
+class ImportedSerializer(serializers.Serializer[dict[str, Any]]):
+    counts = ImportCounts(help_text="How many rows of the file are what.")
+    notes = serializers.ListField(child=serializers.CharField())
+    wrong = ImportRowSerializer(many=True, help_text=f"The first {LONGEST_PAGE} of them.")
+
+
 class Devices(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -117,3 +156,49 @@ class Devices(
             device=self.get_object(), key=order["key"], actor=actor_in(request)
         )
         return Response(self.get_serializer(device).data)
+
+    @extend_schema(responses={(200, "text/csv"): str})
+    @action(detail=False, content_negotiation_class=AnyAccept, pagination_class=None)
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """The devices, or what the filter finds of them, as a CSV file that `devices/import` takes back."""
+        found = self.filter_queryset(self.get_queryset())
+        return as_file(devices_csv(found), name=f"devices {clock.now():%Y-%m-%d}", form="csv")
+
+    @extend_schema(request=ImportSerializer, responses=ImportedSerializer)
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[UploadParser])
+    @once
+    def import_file(self, request: Request) -> Response:
+        """Add and change devices as a CSV file says: all of it, or nothing when one row is wrong."""
+        actor = actor_in(request)
+        actor.require("devices.add_device")
+        order = order_in(request, ImportSerializer)
+        content = _read_limited(order["file"])
+        return Response(
+            import_as_json(import_devices(content=content, actor=actor, reason=order["reason"]))
+        )
+
+    @extend_schema(request=ImportPreviewSerializer, responses=ImportedSerializer)
+    @action(
+        detail=False, methods=["post"], url_path="import/preview", parser_classes=[UploadParser]
+    )
+    def preview_import(self, request: Request) -> Response:
+        """What an import would do, and which rows are wrong, without doing it."""
+        actor = actor_in(request)
+        actor.require("devices.add_device")
+        content = _read_limited(order_in(request, ImportPreviewSerializer)["file"])
+        return Response(import_as_json(preview_import(content=content, actor=actor)))
+
+
+def _read_limited(file: File[bytes]) -> bytes:
+    """As much of the file as shows that it is too large."""
+    return bytes(file.read(MOST_BYTES + 1))
+
+
+def import_as_json(preview: Preview) -> dict[str, Any]:
+    """What the import does, or would do."""
+    wrong = preview.of(Verdict.WRONG)[:LONGEST_PAGE]
+    return {
+        "counts": preview.counts,
+        "notes": preview.notes,
+        "wrong": ImportRowSerializer(wrong, many=True).data,
+    }

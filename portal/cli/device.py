@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from django.core.management.base import CommandError
 
 from devices import services
 from devices.admin_views.host_key import fingerprint
-from devices.api.devices import DeviceSerializer
+from devices.api.devices import DeviceSerializer, import_as_json
 from devices.models import Credential, Device
 from devices.queries import devices_matching
+from devices.services.device_files import MOST_BYTES, devices_csv
+from devices.services.imports import Preview, Verdict, import_devices, preview_import
 from portal.cli import find
 from portal.cli.limit import limit_argument, shown
 from portal.cli.output import Output
@@ -49,13 +52,17 @@ def _device_argument(parser: ArgumentParser) -> None:
     parser.add_argument("device", metavar="NAME")
 
 
-def _list_arguments(parser: ArgumentParser) -> None:
+def _filter_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--search", dest="q", metavar="WORDS", help="in name, host and type")
     parser.add_argument("--type", dest="device_type", metavar="TYPE")
     parser.add_argument("--driver", choices=Device.Driver.values)
     parser.add_argument("--installed", metavar="NAME", help="the name of what is installed")
     parser.add_argument("--group", metavar="NAME")
     parser.add_argument("--unreachable", action="store_true")
+
+
+def _list_arguments(parser: ArgumentParser) -> None:
+    _filter_arguments(parser)
     limit_argument(parser)
 
 
@@ -74,6 +81,12 @@ def _key_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("fingerprint", nargs="?", help="SHA256:..., as you know it from the device")
 
 
+def _import_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="CSV with a header; `device export` writes one")
+    parser.add_argument("--reason", metavar="WHY", help="kept in the history; required to import")
+    parser.add_argument("--preview", action="store_true", help="only say what would happen")
+
+
 def _delete_arguments(parser: ArgumentParser) -> None:
     _device_argument(parser)
     reason_argument(parser)
@@ -81,12 +94,7 @@ def _delete_arguments(parser: ArgumentParser) -> None:
 
 def _list(call: Call) -> None:
     call.actor.require("devices.view_device")
-    words = {word: call.words[word] for word in FILTERS if call.words[word]}
-    if call.words["group"]:
-        words["group"] = find.group(call.words["group"]).pk
-    if call.words["unreachable"]:
-        words["unreachable"] = True
-    rows = shown(devices_matching(words), call)
+    rows = shown(devices_matching(_filter(call)), call)
     if call.out.as_json:
         call.out.document(DeviceSerializer(rows, many=True).data)
         return
@@ -104,6 +112,15 @@ def _list(call: Call) -> None:
             for row in rows
         ),
     )
+
+
+def _filter(call: Call) -> dict[str, Any]:
+    words: dict[str, Any] = {word: call.words[word] for word in FILTERS if call.words[word]}
+    if call.words["group"]:
+        words["group"] = find.group(call.words["group"]).pk
+    if call.words["unreachable"]:
+        words["unreachable"] = True
+    return words
 
 
 def _show(call: Call) -> None:
@@ -164,6 +181,41 @@ def _delete(call: Call) -> None:
         call.out.text(f"{name} is gone.")
 
 
+def _export(call: Call) -> None:
+    call.actor.require("devices.view_device")
+    for line in devices_csv(devices_matching(_filter(call))):
+        call.out.raw(line)
+
+
+def _import(call: Call) -> None:
+    path: Path = call.words["file"]
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    if call.words["preview"]:
+        preview = preview_import(content=content, actor=call.actor)
+    elif call.words["reason"]:
+        preview = import_devices(content=content, actor=call.actor, reason=call.words["reason"])
+    else:
+        raise CommandError("Say why with --reason: it is kept in the history.")
+    if call.out.as_json:
+        call.out.document(import_as_json(preview))
+    else:
+        _tell_import(preview, out=call.out)
+    if wrong := preview.of(Verdict.WRONG):
+        raise CommandError(f"{len(wrong)} rows are wrong.")
+
+
+def _tell_import(preview: Preview, *, out: Output) -> None:
+    out.text(", ".join(f"{count} {verdict}" for verdict, count in preview.counts.items()))
+    for note in preview.notes:
+        out.text(note)
+    for row in preview.of(Verdict.WRONG):
+        out.text(f"line {row.line}, {row.name}: {' '.join(row.problems)}")
+
+
 VERBS: Final[Mapping[str, Verb]] = {
     "list": Verb("list devices by name", _list_arguments, _list),
     "show": Verb("show what is known of a device", _device_argument, _show),
@@ -174,5 +226,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "confirm-host-key": Verb(
         "trust the key that a device shows", _key_arguments, _confirm_host_key
     ),
+    "export": Verb("write devices as CSV", _filter_arguments, _export),
+    "import": Verb("add and change devices as a CSV file says", _import_arguments, _import),
     "delete": Verb("delete a device that the history does not name", _delete_arguments, _delete),
 }

@@ -39,6 +39,10 @@ class Output:
         """A bit of the answer, for a person."""
         self._say(text)
 
+    def raw(self, line: str) -> None:
+        """A line of a file, with the end that it has."""
+        self._stream.write(line.removesuffix("\r\n").removesuffix("\n"))
+
     def aside(self, text: str) -> None:
         """Something about the answer; a program is not told."""
         if not self.as_json:

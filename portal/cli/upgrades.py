@@ -15,6 +15,7 @@ from updates.api.stuck import StuckSerializer
 from updates.api.upgrades import UpgradeSerializer
 from updates.machine import Outcome, State
 from updates.queries import Standstill, UpgradeFilter, explained, history, stuck_upgrades
+from updates.services.reports import history_csv, history_json_lines
 
 PLAIN: Final = ("device", "requested_by", "since", "until", "q")
 
@@ -32,6 +33,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--until", metavar="TIME")
     parser.add_argument("--search", dest="q", metavar="WORDS", help="in names, reasons and errors")
     limit_argument(parser)
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--csv", action="store_true", help="write all that is found as CSV")
+    files.add_argument("--jsonl", action="store_true", help="write all that is found as JSON lines")
 
 
 def run(call: Call) -> None:
@@ -41,6 +45,10 @@ def run(call: Call) -> None:
     if not wanted.is_valid():
         field, problems = next(iter(wanted.errors.items()))
         raise CommandError(f"--{field}: {problems[0]}")
+    if call.words["csv"] or call.words["jsonl"]:
+        for line in history_csv(wanted.qs) if call.words["csv"] else history_json_lines(wanted.qs):
+            call.out.raw(line)
+        return
     rows = shown(wanted.qs, call)
     if call.out.as_json:
         call.out.document(UpgradeSerializer(rows, many=True).data)

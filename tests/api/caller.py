@@ -70,7 +70,7 @@ def _url(path: str) -> str:
 
 
 def _answer(response: Any) -> Answer:  # noqa: ANN401 - the client's own kind of response
-    content = response.content
+    content = response.getvalue()
     return Answer(
         status=response.status_code,
         media_type=response.headers.get("Content-Type", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from collections.abc import Callable
 from itertools import count
@@ -30,6 +31,7 @@ def mender_file(tmp_path_factory: pytest.TempPathFactory) -> MakeFile:
     folder = tmp_path_factory.mktemp("artifacts")
     (folder / "index.html").write_text("<h1>Hello</h1>")
 
+    @functools.cache  # a file that is written again a second later is another one
     def write(name: str = "release-1", *, device_type: str = "box") -> bytes:
         file = folder / f"{name}-{device_type}.mender"
         words = ["write", "module-image", "-T", "web-file", "-n", name, "-t", device_type]

@@ -63,6 +63,7 @@ READS = [
     "update-modules",
     "devices",
     "devices/{device}",
+    "devices/export",
     "device-groups",
     "device-groups/{group}",
     "device-groups/{group}/members",
@@ -71,6 +72,7 @@ READS = [
     "deployments",
     "deployments/{deployment}",
     "upgrades",
+    "upgrades/export",
     "upgrades/{upgrade}",
     "upgrades/{upgrade}/events",
     "stuck-upgrades",
@@ -85,6 +87,10 @@ EFFECTS: dict[str, Order] = {
     "upload module": lambda c, _: c.upload("update-modules", b"#!/bin/sh\n", name="web-file"),
     "add device": lambda c, _: c.post("devices", name="new", device_type="box", driver="local"),
     "change device": lambda c, w: c.patch(f"devices/{w.device}", device_type="crate"),
+    "import devices": lambda c, _: c.upload(
+        "devices/import", b"name,device_type,driver\nnew,box,local\n", reason="More"
+    ),
+    "preview import": lambda c, _: c.upload("devices/import/preview", b"name\nnew\n"),
     "delete device": lambda c, w: c.delete(f"devices/{w.device}?reason=Sold"),
     "refresh device": lambda c, w: c.post(f"devices/{w.device}/refresh"),
     "confirm key": lambda c, w: c.post(

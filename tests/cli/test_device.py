@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -117,3 +119,35 @@ def test_groups_are_listed_with_how_many_they_hold(device: Device) -> None:
 
     assert rows == [["gates", "dynamic", "0", "device_type=gate"], ["lab", "static", "1"]]
     assert {row["name"] for row in run("group", "list", "--json").json} == {"gates", "lab"}
+
+
+def test_an_exported_fleet_is_imported_elsewhere(device: Device, tmp_path: Path) -> None:
+    new_box("box-2")
+    exported = run("device", "export", "--search", "box-2")
+    file = tmp_path / "fleet.csv"
+    file.write_text(exported.out)
+    Device.objects.get(name="box-2").delete()
+
+    preview = run("device", "import", str(file), "--preview")
+    unreasoned = run("device", "import", str(file))
+    said = run("device", "import", str(file), "--reason", "Moved", "--json")
+
+    assert exported.lines[0].startswith("name,device_type,driver,")
+    assert [line.split(",")[0] for line in exported.lines[1:]] == ["box-2"]
+    assert preview.lines[0] == "1 new, 0 changed, 0 unchanged, 0 wrong"
+    assert "--reason" in unreasoned.error
+    assert said.json["counts"]["new"] == 1
+    assert Device.objects.get(name="box-2").device_type == "box"
+
+
+def test_a_row_that_is_wrong_is_named_and_nothing_is_imported(db: None, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.csv"
+    file.write_text("name,device_type,driver\nbox-1,box,local\nbox-2,box,teleport\n")
+
+    preview = run("device", "import", str(file), "--preview")
+    refused = run("device", "import", str(file), "--reason", "More")
+
+    assert (preview.status, preview.error) == (1, "1 rows are wrong.")
+    assert preview.lines[-1].startswith("line 3, box-2: driver: ")
+    assert refused.status == 1
+    assert not Device.objects.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -77,6 +78,16 @@ def test_a_list_that_goes_on_says_so_to_people(upgrade: Upgrade) -> None:
     assert "These are the first 1; --limit shows more." in run("upgrades", "--limit", "1").lines
     assert len(run("upgrades", "--limit", "1", "--json").json) == 1
     assert run("upgrades", "--limit", "0").status == 1
+
+
+def test_the_whole_history_goes_into_a_file(upgrade: Upgrade) -> None:
+    new_upgrade(new_box("box-2"), upgrade.artifact)
+
+    rows = list(csv.DictReader(run("upgrades", "--csv", "--limit", "1").lines))
+    lines = run("upgrades", "--jsonl", "--device", "box-1").lines
+
+    assert [row["device"] for row in rows] == ["box-2", "box-1"]
+    assert [json.loads(line)["id"] for line in lines] == [str(upgrade.pk)]
 
 
 def test_an_upgrade_is_shown_as_the_api_shows_it(upgrade: Upgrade) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
@@ -13,7 +14,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from devices.models import Device
+from portal.core import clock
+from portal.core.exports import as_file
 from portal.core.rest.created import created
+from portal.core.rest.files import AnyAccept
 from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
@@ -23,6 +27,7 @@ from updates.models import Artifact, Upgrade, UpgradeEvent
 from updates.queries import PAGE, UpgradeFilter, events_after, history
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
+from updates.services.reports import history_csv, history_json_lines
 from updates.services.upgrades import (
     apply_artifact,
     cancel_upgrade,
@@ -90,6 +95,13 @@ class EventWords(serializers.Serializer[dict[str, Any]]):
     )
     limit = serializers.IntegerField(
         min_value=1, max_value=PAGE, default=PAGE, help_text="Events in one answer, at most."
+    )
+
+
+class ExportWords(serializers.Serializer[dict[str, Any]]):
+    form = serializers.ChoiceField(
+        choices=[("csv", "CSV with a header"), ("jsonl", "a JSON object on each line")],
+        default="csv",
     )
 
 
@@ -186,6 +198,18 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
         words = words_in(request, EventWords)
         page = events_after(self.get_object(), words["after"], limit=words["limit"])
         return Response(EventPageSerializer(page).data)
+
+    @extend_schema(
+        parameters=[ExportWords],
+        responses={(200, "text/csv"): str, (200, "application/jsonl"): str},
+    )
+    @action(detail=False, content_negotiation_class=AnyAccept, pagination_class=None)
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """The whole history, or what the filter finds of it, as a file that comes line by line."""
+        form = words_in(request, ExportWords)["form"]
+        upgrades = self.filter_queryset(self.get_queryset())
+        lines = history_csv(upgrades) if form == "csv" else history_json_lines(upgrades)
+        return as_file(lines, name=f"history {clock.now():%Y-%m-%d}", form=form)
 
     def _created(self, upgrade: Upgrade) -> Response:
         return created(self.get_serializer(upgrade).data, route="upgrades", request=self.request)
