@@ -94,7 +94,6 @@ class SavedFilter(models.Model):
 
     class Place(models.TextChoices):
         DEVICES = "devices", "Devices"
-        HISTORY = "history", "History"
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters"

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name='SavedFilter',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('place', models.CharField(choices=[('devices', 'Devices'), ('history', 'History')], max_length=20)),
+                ('place', models.CharField(choices=[('devices', 'Devices')], max_length=20)),
                 ('name', models.CharField(max_length=60)),
                 ('query', models.CharField(help_text="The query of the list's address.", max_length=1000)),
                 ('is_shared', models.BooleanField(default=False)),
