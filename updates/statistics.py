@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Count, Max, Q
 from django.db.models.fields.json import KT
@@ -21,26 +21,8 @@ INCONSISTENT: Final = "_INCONSISTENT"
 """What stands at the end of the name of an artifact that left its device in between."""
 
 
-@dataclass(frozen=True, slots=True)
-class FleetCounts:
-    """How many devices there are, and how many of them want a look. `silent`: not heard of since a certain time, or never."""
-
-    devices: int
-    unreachable: int
-    silent: int
-    unconfirmed: int
-
-
-def fleet_counts(*, silent_since: datetime) -> FleetCounts:
-    """Counted in one query."""
-    return FleetCounts(
-        **Device.objects.aggregate(
-            devices=Count("pk"),
-            unreachable=Count("pk", filter=~Q(unreachable_reason="")),
-            silent=Count("pk", filter=Q(last_seen=None) | Q(last_seen__lt=silent_since)),
-            unconfirmed=Count("pk", filter=~Q(offered_host_key="")),
-        )
-    )
+Known = dict[str, tuple[str, datetime]]
+"""Artifacts by name, with their payload type and when they were uploaded last."""
 
 
 def unfinished() -> dict[State, int]:
@@ -66,12 +48,19 @@ def ended_by_day(since: datetime) -> dict[date, Counter[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """`count` devices of one type have `version`. `newest` is the one that they could have; empty when they have it."""
+    """`count` devices of one type have `version`. `newest` is the one that they could have; empty when they have it.
+
+    How many of them want a look: `unreachable`, `silent` (not heard of since a certain time, or never), and `unconfirmed`,
+    which show a host key that nobody has confirmed.
+    """
 
     device_type: str
     version: str
     count: int
     newest: str
+    unreachable: int = 0
+    silent: int = 0
+    unconfirmed: int = 0
 
     @property
     def is_broken(self) -> bool:
@@ -79,18 +68,24 @@ class Installed:
         return self.version.endswith(INCONSISTENT)
 
 
-def installed() -> list[Installed]:
-    """What is installed, by device type, the most frequent first.
+def installed(*, silent_since: datetime) -> list[Installed]:
+    """What is installed, by device type, the most frequent first. Devices are gone through once.
 
     Outdated is a device with an artifact of a payload type of which another device of its type has one that was uploaded
     later. An artifact that nobody has yet makes nobody outdated.
     """
-    rows = list(
-        Device.objects.annotate(version=KT("provides__artifact_name"))
+    rows: list[dict[str, Any]] = [
+        dict(row)
+        for row in Device.objects.annotate(version=KT("provides__artifact_name"))
         .order_by()
-        .values_list("device_type", "version")
-        .annotate(count=Count("pk"))
-    )
+        .values("device_type", "version")
+        .annotate(
+            count=Count("pk"),
+            unreachable=Count("pk", filter=~Q(unreachable_reason="")),
+            silent=Count("pk", filter=Q(last_seen=None) | Q(last_seen__lt=silent_since)),
+            unconfirmed=Count("pk", filter=~Q(offered_host_key="")),
+        )
+    ]
     known = {
         name: (payload_type, uploaded)
         for name, payload_type, uploaded in Artifact.objects.order_by()
@@ -98,38 +93,32 @@ def installed() -> list[Installed]:
         .annotate(Max("uploaded_at"))
     }
     newest = _newest(rows, known)
-    return sorted(
-        (
-            Installed(
-                device_type=device_type,
-                version=version or "",
-                count=count,
-                newest=_better(version, newest.get((device_type, known[version][0])))
-                if version in known
-                else "",
-            )
-            for device_type, version, count in rows
-        ),
-        key=lambda row: (-row.count, row.device_type, row.version),
-    )
+    found = [
+        Installed(**row | {"version": row["version"] or ""}, newest=_better(row, newest, known))
+        for row in rows
+    ]
+    return sorted(found, key=lambda row: (-row.count, row.device_type, row.version))
 
 
-def _newest(
-    rows: Iterable[tuple[str, str | None, int]], known: dict[str, tuple[str, datetime]]
-) -> dict[tuple[str, str], str]:
+def _newest(rows: Iterable[dict[str, Any]], known: Known) -> dict[tuple[str, str], str]:
     """The artifact that was uploaded last, of those that devices of a type have, by device type and payload type."""
     found: dict[tuple[str, str], str] = {}
-    for device_type, version, _ in rows:
-        if version and version in known:
-            place = (device_type, known[version][0])
+    for row in rows:
+        version = row["version"]
+        if version in known:
+            place = (row["device_type"], known[version][0])
             best = found.get(place)
             if best is None or known[version][1] > known[best][1]:
                 found[place] = version
     return found
 
 
-def _better(version: str | None, newest: str | None) -> str:
-    return newest if newest and newest != version else ""
+def _better(row: dict[str, Any], newest: dict[tuple[str, str], str], known: Known) -> str:
+    version = row["version"]
+    if version not in known:
+        return ""
+    best = newest[row["device_type"], known[version][0]]
+    return best if best != version else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -38,14 +38,22 @@ class Report:
     stale: str
 
 
+def verdicts(artifact: Artifact) -> Counter[str]:
+    """How many checks of `artifact` have each verdict."""
+    rows = artifact.checks.order_by().values_list("verdict").annotate(Count("pk"))
+    return Counter(dict(rows))
+
+
 def checks_panel(request: HttpRequest, artifact: Artifact) -> Panel:
     """The stored checks of `artifact`, a page of them, of one verdict or of all; with counts over all."""
     checks = artifact.checks.select_related("device").order_by("device__name")
-    counts = Counter(checks.values_list("verdict", flat=True).order_by())
+    counts = verdicts(artifact)
     verdict = request.GET.get("verdict", "")
     verdict = verdict if verdict in Check.Verdict else ""
     wanted = checks.filter(verdict=verdict) if verdict else checks
-    shown: Page[Check] = Paginator(wanted, PAGE).get_page(request.GET.get("checks", "1"))
+    pages = Paginator(wanted, PAGE)
+    vars(pages)["count"] = counts[verdict] if verdict else sum(counts.values())  # known by now
+    shown: Page[Check] = pages.get_page(request.GET.get("checks", "1"))
     html = render_to_string(
         "updates/checks.html",
         {
