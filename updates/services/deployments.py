@@ -24,12 +24,15 @@ from updates.services.upgrades import build
 AT_ONCE = 1000
 """Upgrades that are made and written at once: a deployment to a whole fleet needs no more memory than its list of devices."""
 
+TOLD_APART = ("name", "device_type", "provides", "root")
+"""What is loaded of a device to say whether an artifact fits it."""
+
 
 @dataclass(slots=True)
 class Preview:
     """Who would get the artifact and who would not: `left_out` is (device, reason), `unchanged` already has it.
 
-    Of the devices only what tells them apart is loaded: name, type, what they provide.
+    Of the devices only what tells them apart is loaded.
     """
 
     takes: list[Device] = field(default_factory=list)
@@ -43,7 +46,7 @@ def preview_deployment(
     """What a deployment of `artifact` to `devices` would do. No effect."""
     preview = Preview()
     answers: dict[tuple[str, str], tuple[str, bool]] = {}
-    for device in devices.only("name", "device_type", "provides").iterator(AT_ONCE):
+    for device in devices.only(*TOLD_APART).iterator(AT_ONCE):
         # In a fleet thousands are alike, and alike devices get the same answer.
         alike = (device.device_type, repr(sorted(device.provides.items())))
         if alike not in answers:
