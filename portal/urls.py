@@ -13,6 +13,7 @@ urlpatterns = [
     path("second-factor/", include("portal.second_factor.urls")),
     path("queue/", include("portal.queue_pages")),
     path("overview/running/", front_page.running_fragment, name="running"),
+    path("overview/pictures/", front_page.pictures_fragment, name="pictures"),
     path("overview/works/", front_page.works_fragment, name="works"),
     path("", admin.site.urls),
 ]

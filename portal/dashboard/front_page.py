@@ -42,7 +42,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     user = request.user
     if not (isinstance(user, User) and user.has_perm("updates.view_upgrade")):
         return context | {"title": "Overview", "may_see": False}
-    installed = _kept("installed", statistics.installed)
+    installed = _kept("installed", _installed)
     return context | {
         "title": "Overview",
         "may_see": True,
@@ -50,8 +50,6 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "tiles": _tiles(installed),
         "broken": _broken(),
         "running": running_panel(),
-        "weeks": WEEKS,
-        **_pictures(installed),
         "installed": installed[:SHOWN],
         "installed_rest": len(installed) - SHOWN,
         "most": max((row.count for row in installed), default=0),
@@ -67,6 +65,17 @@ def running_fragment(request: HttpRequest) -> HttpResponse:
     panel = running_panel()
     html = render_to_string("components/live.html", {"panel": panel})
     return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=False)
+
+
+@require_GET
+def pictures_fragment(request: HttpRequest) -> HttpResponse:
+    """The pictures of the last weeks: by themselves, so that the numbers need not wait for them."""
+    if not admin.site.has_permission(request):
+        return HttpResponseClientRefresh()
+    require(request, "updates.view_upgrade")
+    installed = _kept("installed", _installed)
+    context = {"weeks": WEEKS, **_pictures(installed)}
+    return HttpResponse(render_to_string("admin/pictures.html", context))
 
 
 @require_GET
@@ -93,8 +102,7 @@ def running_panel() -> Panel:
 def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
     """A number, what it counts, and the list that it leads to."""
     states = statistics.unfinished()
-    fleet = _kept("fleet", _fleet)
-    stuck = sum(stuck_upgrades(kind).count() for kind in (Standstill.UNHELD, Standstill.OVERDUE))
+    stuck = (stuck_upgrades(Standstill.UNHELD) | stuck_upgrades(Standstill.OVERDUE)).count()
     running = sum(count for state, count in states.items() if state in ACTIVE)
     outdated = sum(row.count for row in installed if row.newest)
     broken = sum(row.count for row in installed if row.is_broken)
@@ -103,16 +111,26 @@ def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
         _tile("Waiting", states.get(State.PENDING, 0), _history(state="pending"), ""),
         _tile("Stuck", stuck, reverse("admin:updates_upgrade_stuck"), "bad"),
         _tile("Broken devices", broken, _devices(inconsistent="true"), "bad"),
-        _tile("Unreachable", fleet.unreachable, _devices(unreachable="true"), "back"),
-        _tile("Host keys to confirm", fleet.unconfirmed, _devices(to_confirm="true"), "back"),
+        _tile(
+            "Unreachable",
+            sum(row.unreachable for row in installed),
+            _devices(unreachable="true"),
+            "back",
+        ),
+        _tile(
+            "Host keys to confirm",
+            sum(row.unconfirmed for row in installed),
+            _devices(to_confirm="true"),
+            "back",
+        ),
         _tile(
             f"Silent for {SILENT_DAYS} days",
-            fleet.silent,
+            sum(row.silent for row in installed),
             _devices(silent_days=SILENT_DAYS),
             "back",
         ),
         _tile("Outdated", outdated, "#versions", "back"),
-        _tile("Devices", fleet.devices, _devices(), ""),
+        _tile("Devices", sum(row.count for row in installed), _devices(), ""),
     ]
 
 
@@ -142,8 +160,8 @@ def _pictures(installed: list[statistics.Installed]) -> dict[str, Any]:
     }
 
 
-def _fleet() -> statistics.FleetCounts:
-    return statistics.fleet_counts(silent_since=timezone.now() - timedelta(days=SILENT_DAYS))
+def _installed() -> list[statistics.Installed]:
+    return statistics.installed(silent_since=timezone.now() - timedelta(days=SILENT_DAYS))
 
 
 def _kept(name: str, count: Callable[[], Found]) -> Found:

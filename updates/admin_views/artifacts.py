@@ -124,7 +124,6 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
             "picked": None,
             "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
             "checks": checks_panel(request, artifact),
-            "has_checks": artifact.checks.exists(),
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
             "upgrades": upgrades_of(artifact)[:SHOWN_UPGRADES],
             "is_used": is_used,
