@@ -93,8 +93,12 @@ def test_the_table_is_right_for(who: str, world: World, people: People) -> None:
         status, tables = ask(people[who], browser, world, question)
         if status != row[who]:
             wrong.append(f"{question}: {status} and not {row[who]}")
-        if who in NOBODYS and tables - set(OWN):
-            wrong.append(f"{question}: writes to {sorted(tables - set(OWN))}")
+        own = tables & set(OWN)
+        foreign = (
+            tables - own - ({"core_auditevent"} if own else set())
+        )  # one's own act is on record
+        if who in NOBODYS and foreign:
+            wrong.append(f"{question}: writes to {sorted(foreign)}")
     assert wrong == []
 
 
