@@ -20,7 +20,7 @@ MADE := $(VENV)/.made
 FILLED := $(VENV)/.requirements
 FILLED_DEV := $(VENV)/.requirements-dev
 
-.PHONY: help run setup check test test-sqlite test-postgresql test-e2e pictures lock clean FORCE
+.PHONY: help run setup check test test-sqlite test-postgresql test-e2e test-browser pictures bench lock clean FORCE
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
@@ -63,11 +63,17 @@ test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (pure o
 
 test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
 	@echo "test: end-to-end tests on PostgreSQL"
-	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e $(ARGS)
+	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e --ignore=tests/browser $(ARGS)
+
+test-browser: $(FILLED_DEV) ## each page's task in a real browser, and what axe-core says (not part of `make test` yet)
+	@TEST_DATABASE=postgresql $(RUN) pytest tests/browser $(ARGS)
 
 pictures: setup ## take the README's pictures anew, from a portal that `manage.py seed` has filled
 	@mkdir -p portal/docs/pictures
 	@$(RUN) tests.browser.pictures
+
+bench: $(FILLED_DEV) ## measure pages and orders with 100,000 devices and 1,000,000 upgrades (ARGS=…, see bench/__main__.py)
+	@$(RUN) bench $(ARGS)
 
 lock: $(FILLED_DEV) ## pin with hashes what the two requirements*.in ask for (ARGS=--upgrade: the newest of each)
 	@$(PIP) install uv
