@@ -1,0 +1,83 @@
+"""The figures as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bench.orders import OrderFigure
+from bench.pages import Figure
+
+QUERIES: Final = 12
+SQL_MS: Final = 150.0
+UNITS: Final = 1.5
+"""The same limit on a machine whose unit is 100 ms; slower and busier ones are measured by this."""
+HEAD: Final = "  queries   SQL ms  first ms  units  total ms     KiB  page"
+
+
+def is_over(page: Figure) -> bool:
+    """Whether the page is over a limit."""
+    return page.is_over(queries=QUERIES, sql_ms=SQL_MS, units=UNITS)
+
+
+@dataclass(slots=True)
+class Report:
+    """`unit_ms` is what the server needs to count a million rows out of nothing: figures over it travel between machines."""
+
+    machine: str
+    commit: str
+    rows: dict[str, int]
+    unit_ms: float
+    pages: list[Figure] = field(default_factory=list)
+    orders: list[OrderFigure] = field(default_factory=list)
+
+    def over(self) -> list[str]:
+        """What is over its limit, by name."""
+        slow = [page.name for page in self.pages if is_over(page)]
+        return [*slow, *(order.name for order in self.orders if order.is_over)]
+
+    def page_line(self, page: Figure) -> str:
+        mark = "!" if is_over(page) else " "
+        return (
+            f"{mark} {page.queries:7} {page.sql_ms:8.1f} {page.first_sql_ms:9.1f} {page.units:6.2f}"
+            f" {page.ms:9.1f} {page.kib:7.1f}  {page.name}{'' if page.status == 200 else f' [{page.status}]'}"
+        )
+
+    def order_line(self, order: OrderFigure) -> str:
+        return (
+            f"{'!' if order.is_over else ' '} {order.name}: {order.seconds:.1f} s of at most"
+            f" {order.limit_seconds:.0f} s, {order.grown_mib:.0f} MiB more memory"
+        )
+
+    def summary(self) -> str:
+        over = len(self.over())
+        slowest = max(self.pages, key=lambda page: page.sql_ms, default=None)
+        most = max(self.pages, key=lambda page: page.queries, default=None)
+        return (
+            f"{len(self.pages)} pages measured, {over} over a limit ({QUERIES} queries, {SQL_MS:.0f} ms of SQL);"
+            f" slowest: {slowest.name if slowest else '-'}, most queries: {most.name if most else '-'}"
+        )
+
+    def write(self, folder: Path) -> None:
+        """bench.json and bench.txt are in the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = asdict(self)
+        for page in plain["pages"]:
+            page["slowest"] = page["slowest"] and page["slowest"]["sql"]
+        (folder / "bench.json").write_text(json.dumps(plain, indent=1) + "\n")
+        (folder / "bench.txt").write_text("\n".join(self.lines()) + "\n")
+
+    def lines(self) -> Iterator[str]:
+        yield f"Machine: {self.machine}"
+        yield f"Commit: {self.commit}"
+        yield "Rows: " + ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
+        yield f"Unit: {self.unit_ms:.0f} ms to count a million made-up rows"
+        yield ""
+        yield HEAD
+        yield from (self.page_line(page) for page in self.pages)
+        yield ""
+        yield from (self.order_line(order) for order in self.orders)
+        yield self.summary()
