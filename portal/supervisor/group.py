@@ -144,6 +144,8 @@ class Group:
         return not running
 
     def _drain(self) -> None:
+        """What has been written before the end is passed on; who left the group and still holds a pipe is not waited for."""
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, Lines):
                 self._read(key.data)
+                key.data.pipe.close()

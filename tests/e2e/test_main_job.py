@@ -135,10 +135,10 @@ def test_a_newcomer_does_the_main_job(
     assert files(portal) == {"index.html": "hello"}
 
     page.goto(f"{portal.url}/updates/upgrade/?q=web-2.0")
-    expect(page.locator("#result_list")).to_contain_text("a page that does not load")
+    expect(page.locator("tr[data-upgrade]")).to_contain_text("a page that does not load")
 
     page.goto(f"{portal.url}/updates/upgrade/?q=the+first+page")
-    page.locator("#result_list tbody a").first.click()
+    page.locator("tr[data-upgrade] a").first.click()
     page.get_by_role("link", name="Roll back", exact=True).click()
     page.locator("[name=reason]").fill("the old look was better")
     page.get_by_role("button", name="Roll back", exact=True).click()
