@@ -177,6 +177,10 @@ CODES: Final[dict[str, Advice]] = {
     "UPD-104": Advice(
         "Another upgrade had the device.", (Step("Wait for that one to end, then retry."),)
     ),
+    "UPD-110": Advice(
+        "What was given as a key is none that artifacts can be signed or verified with.",
+        (Step("Give an RSA key of 2048 bits or more, or an ECDSA key on P-256, as PEM."),),
+    ),
     "UPD-200": Advice("A step of the upgrade ended with an error.", (_READ_OUTPUT,)),
     "UPD-300": Advice(
         "Another worker has taken this upgrade over.",

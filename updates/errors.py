@@ -3,6 +3,7 @@
 FleetwrightError
  |- Refused
  |   |- ArtifactRefused       the file is not an artifact that can be deployed; says the rule that it breaks
+ |   |- KeyRefused            this is no key that artifacts can be signed or verified with; says why by a rule
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
@@ -22,6 +23,16 @@ class ArtifactRefused(Refused):
     """The uploaded file breaks a rule. `rule` is a stable word such as `checksum` or `manifest-missing-line`."""
 
     code = "UPD-100"
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+
+
+class KeyRefused(Refused):
+    """`rule` is a stable word such as `key-unreadable` or `key-size`. The sentence never holds a part of the key."""
+
+    code = "UPD-110"
 
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)

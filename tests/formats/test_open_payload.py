@@ -10,7 +10,12 @@ import pytest
 from tests.formats.build import FILES, Entry, append, artifact, at
 from tests.formats.refusal import read
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact import Compression, open_payload, read_artifact
+from updates.formats.mender_artifact import (
+    Compression,
+    open_payload,
+    open_scripts,
+    read_artifact,
+)
 
 
 class ForwardStream:
@@ -135,3 +140,22 @@ def test_an_error_of_the_stream_itself_is_no_refusal(breaks_after: int) -> None:
     stream = ForwardStream(artifact(data_suffix=""), most=100, breaks_after=breaks_after)
     with pytest.raises(ConnectionResetError):
         read_artifact(stream.as_file())
+
+
+def test_state_scripts_are_read_without_the_payload_in_the_order_in_which_they_run() -> None:
+    scripts = [("ArtifactInstall_Leave_00", b"second\n"), ("ArtifactInstall_Enter_00", b"first\n")]
+    stream = ForwardStream(artifact(files=[("big", bytes(2**20))], data_suffix="", scripts=scripts))
+    assert list(open_scripts(stream.as_file())) == sorted(scripts)
+    assert stream.taken < 8 * 1024
+
+
+def test_scripts_that_the_manifest_does_not_cover_are_not_handed_out() -> None:
+    def change(raw: bytes) -> bytes:
+        return b"".join(
+            b"0" * 64 + line[64:] if b"header" in line else line for line in raw.splitlines(True)
+        )
+
+    content = artifact(scripts=[("ArtifactInstall_Enter_00", b"")], change_manifest=change)
+    with pytest.raises(ArtifactRefused) as caught:
+        open_scripts(io.BytesIO(content))
+    assert caught.value.rule == "checksum"

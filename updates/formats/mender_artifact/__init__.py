@@ -2,7 +2,8 @@
 
 `read_artifact` says what an artifact is; `open_payload` hands its files on while it reads. Both refuse what any real
 Mender client refuses, and what one of them would crash on or be fooled by: always with `ArtifactRefused`, its stable
-`rule` and one sentence. Signatures are handed out, not judged: who may sign is not a matter of the format.
+`rule` and one sentence. Reading does not judge a signature: who may sign is not a matter of the format. `verify_signature` says
+which of the given keys made it.
 """
 
 from updates.formats.mender_artifact.description import (
@@ -12,12 +13,15 @@ from updates.formats.mender_artifact.description import (
     StateScript,
 )
 from updates.formats.mender_artifact.limits import Limits
+from updates.formats.mender_artifact.public_key import PublicKey, read_public_key
 from updates.formats.mender_artifact.reader import (
     IncomingFile,
     OpenedArtifact,
     open_payload,
+    open_scripts,
     read_artifact,
 )
+from updates.formats.mender_artifact.signature import verify_signature
 
 __all__ = [
     "ArtifactDescription",
@@ -26,7 +30,11 @@ __all__ = [
     "Limits",
     "OpenedArtifact",
     "PayloadFile",
+    "PublicKey",
     "StateScript",
     "open_payload",
+    "open_scripts",
     "read_artifact",
+    "read_public_key",
+    "verify_signature",
 ]

@@ -85,6 +85,17 @@ def open_payload(stream: BinaryIO, *, limits: Limits = _DEFAULT_LIMITS) -> Opene
     )
 
 
+def open_scripts(
+    stream: BinaryIO, *, limits: Limits = _DEFAULT_LIMITS
+) -> Iterator[tuple[str, bytes]]:
+    """Return the state scripts in their order of name: each name, and what is in it, covered by the manifest.
+
+    Reads `stream` up to the payload. Raises ArtifactRefused as `read_artifact` does, before anything is handed out.
+    """
+    scripts = open_payload(stream, limits=limits).scripts
+    return iter(sorted((script.name, script.content) for script in scripts))
+
+
 class OpenedArtifact:
     """An artifact read up to its payload, whose files are read as they are asked for.
 
