@@ -78,7 +78,7 @@ bench: $(FILLED_DEV) ## measure pages and orders with 100,000 devices and 1,000,
 lock: $(FILLED_DEV) ## pin with hashes what the two requirements*.in ask for (ARGS=--upgrade: the newest of each)
 	@$(PIP) install uv
 	@for part in requirements requirements-dev; do \
-		$(RUN) uv pip compile --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		$(RUN) uv pip compile --generate-hashes --no-strip-markers --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 			$(ARGS) $$part.in -o $$part.txt >/dev/null; done
 
 clean: ## remove all that is made here except var/, which holds the portal's data
