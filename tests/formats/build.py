@@ -9,8 +9,14 @@ import gzip
 import hashlib
 import json
 import lzma
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -103,6 +109,8 @@ def pack(content: bytes, suffix: str) -> bytes:
             return gzip.compress(content, mtime=0)
         case ".xz":
             return lzma.compress(content)
+        case ".zst":
+            return zstd.compress(content)
         case _:
             return content
 

@@ -17,11 +17,12 @@ def read(content: bytes, *, limits: Limits | None = None) -> ArtifactDescription
 
 
 def refusal_of(content: bytes, *, limits: Limits | None = None) -> ArtifactRefused:
-    """The refusal, whose sentence an operator can read: one line, printable, of bearable length."""
+    """The refusal, whose sentence an operator can read: one printable line of bearable length, from a capital to a full stop."""
     with pytest.raises(ArtifactRefused) as caught:
         read(content, limits=limits)
     sentence = str(caught.value)
     assert sentence.isprintable()
+    assert sentence[0].isupper()
     assert sentence.endswith(".")
     assert len(sentence) <= _LONGEST_SENTENCE
     return caught.value

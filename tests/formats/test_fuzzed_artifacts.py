@@ -131,7 +131,7 @@ def test_any_bytes_for_a_json_member_are_read_or_refused(member: bytes, which: s
 
 
 @MODERATE
-@given(st.data(), st.sampled_from([".gz", ".xz", ""]))
+@given(st.data(), st.sampled_from([".gz", ".xz", ".zst", ""]))
 def test_any_packed_data_is_refused_or_is_the_data(data: st.DataObject, suffix: str) -> None:
     """The packed data is covered by no sum of its own, so that here the reader really meets what was changed."""
 
@@ -158,7 +158,7 @@ def test_any_header_extension_is_read_or_refused(content: bytes, kind: bytes) ->
     assert found is None or covered(found) == read(artifact())
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
 @MODERATE
 @given(st.binary(max_size=100))
 def test_any_header_info_behind_a_right_checksum_is_refused(suffix: str, noise: bytes) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import lzma
+import sys
 import tracemalloc
 import zlib
 
 import pytest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from tests.formats.build import (
     END,
@@ -109,6 +115,22 @@ TOO_MUCH = {
         ),
         Limits(xz_memory_bytes=32 * MIB),
         "compression-memory",
+    ),
+    "window of zstd": (
+        artifact(
+            data_suffix=".zst",
+            change_packed_data=lambda packed: zstd.compress(
+                zstd.decompress(packed) + bytes(MIB),
+                options={zstd.CompressionParameter.window_log: 20},
+            ),
+        ),
+        Limits(zstd_window_bytes=MIB // 2),
+        "compression-memory",
+    ),
+    "ratio of zstd": (
+        artifact(files=[("zeros", bytes(16 * MIB))], data_suffix=".zst"),
+        Limits(ratio_free_bytes=MIB),
+        "compression-ratio",
     ),
     "a long value": (
         artifact(types=type_info(artifact_provides={"a": "b" * 4097})),

@@ -8,8 +8,15 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import sys
 
 import pytest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 
 from tests.formats.build import (
     END,
@@ -32,6 +39,7 @@ from tests.formats.refusal import read, refusal_of
 GOOD = artifact()
 SUM = b"0" * 64
 SIGNATURE = b"QUJD" * 30
+SKIPPABLE = b"\x50\x2a\x4d\x18" + b"\x04\x00\x00\x00" + b"skip"
 FIRST, SECOND = (content for _, content in FILES)
 
 
@@ -257,9 +265,16 @@ SIGNATURES = {
     "too long": b"QUJD" * 1000,
 }
 
+
+def in_zstd(packed: bytes, *, dictionary: bool = False) -> bytes:
+    """The same content again, with a checksum at the end or with a dictionary that nobody else has."""
+    content = zstd.decompress(packed)
+    if dictionary:
+        return zstd.compress(content, zstd_dict=zstd.ZstdDict(content, is_raw=True))
+    return zstd.compress(content, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
 PACKING = {
-    "zstd header": (artifact(header_suffix=".zst"), "compression-unsupported"),
-    "zstd data": (artifact(data_suffix=".zst"), "compression-unsupported"),
     "unknown suffix": (artifact(data_suffix=".bz2"), "compression-unsupported"),
     "suffix of two": (artifact(data_suffix=".gz.gz"), "compression-unsupported"),
     "header named .gz is a plain tar": (
@@ -301,6 +316,34 @@ PACKING = {
     "second gzip member": (artifact(change_packed_data=lambda x: x + x), "compression-trailing"),
     "bytes behind a packed header": (
         artifact(change_packed_header=lambda x: x + b"x"),
+        "compression-trailing",
+    ),
+    "data named .zst is gzip": (
+        artifact(data_suffix=".zst", change_packed_data=lambda x: gzip.compress(x)),
+        "compression-broken",
+    ),
+    "data named .zst needs a dictionary": (
+        artifact(data_suffix=".zst", change_packed_data=lambda x: in_zstd(x, dictionary=True)),
+        "compression-broken",
+    ),
+    "zstd cut short": (
+        artifact(data_suffix=".zst", change_packed_data=lambda x: x[:-4]),
+        "compression-broken",
+    ),
+    "zstd with a wrong checksum": (
+        artifact(data_suffix=".zst", change_packed_data=lambda x: in_zstd(x)[:-4] + b"1234"),
+        "compression-broken",
+    ),
+    "second zstd frame": (
+        artifact(data_suffix=".zst", change_packed_data=lambda x: x + x),
+        "compression-trailing",
+    ),
+    "zstd's skippable frame": (
+        artifact(data_suffix=".zst", change_packed_data=lambda x: SKIPPABLE + x),
+        "compression-trailing",
+    ),
+    "bytes behind zstd": (
+        artifact(data_suffix=".zst", change_packed_header=lambda x: x + bytes(4)),
         "compression-trailing",
     ),
     "bytes behind xz": (

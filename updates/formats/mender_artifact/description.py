@@ -13,6 +13,20 @@ class Compression(StrEnum):
     NONE = "none"
     GZIP = "gzip"
     XZ = "xz"
+    ZSTD = "zstd"
+
+    @property
+    def suffix(self) -> str:
+        """What follows `.tar` in the name of a part that is packed like this."""
+        return _SUFFIXES[self]
+
+
+_SUFFIXES = {
+    Compression.NONE: "",
+    Compression.GZIP: ".gz",
+    Compression.XZ: ".xz",
+    Compression.ZSTD: ".zst",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class JsonObject:
             if key not in known:
                 raise ArtifactRefused(
                     "unknown-key",
-                    f"{self.where} has the key {quoted(key)}, which the format lacks.",
+                    f"The key {quoted(key)} in {self.where} is not one of the format.",
                 )
         return self
 
@@ -57,14 +57,14 @@ class JsonObject:
             if key not in known and key.casefold() in known:
                 raise ArtifactRefused(
                     "unknown-key",
-                    f"{self.where} has the key {quoted(key)}, which differs only in case from one of the format.",
+                    f"The key {quoted(key)} in {self.where} differs only in case from one of the format.",
                 )
         return self
 
     def _check_required(self, required: Iterable[str]) -> None:
         for key in required:
             if key not in self._values:
-                raise ArtifactRefused("missing-key", f"{self.where} has no {key}.")
+                raise ArtifactRefused("missing-key", f"The key {key} is missing in {self.where}.")
 
     def value(self, key: str) -> object:
         return self._values[key]
@@ -98,7 +98,8 @@ class JsonObject:
     def _refuse_type(self, key: str, expected: str) -> NoReturn:
         found = _NAMES.get(type(self._values[key]), "something else")
         raise ArtifactRefused(
-            "json-type", f"{quoted(key)} in {self.where} must be {expected}, but is {found}."
+            "json-type",
+            f"The value of {quoted(key)} in {self.where} must be {expected}, but is {found}.",
         )
 
 
@@ -108,7 +109,8 @@ def decode_json_text(content: bytes, *, where: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ArtifactRefused(
-            "json-encoding", f"{where} is not UTF-8: the byte at {error.start} is out of place."
+            "json-encoding",
+            f"The text of {where} is not UTF-8: the byte at {error.start} is out of place.",
         ) from error
 
 
@@ -122,7 +124,7 @@ def parse_json_object(text: str, *, where: str, limits: Limits) -> JsonObject:
         values = dict(pairs)
         if len(values) < len(pairs):
             raise ArtifactRefused(
-                "json-duplicate-key", f"{where} has an object with the same key twice."
+                "json-duplicate-key", f"An object in {where} has the same key twice."
             )
         return values
 
@@ -137,9 +139,11 @@ def parse_json_object(text: str, *, where: str, limits: Limits) -> JsonObject:
     except RecursionError:
         raise _too_deep(where, limits) from None
     except ValueError as error:
-        raise ArtifactRefused("json-syntax", f"{where} is not JSON: {error}.") from error
+        raise ArtifactRefused(
+            "json-syntax", f"The text of {where} is not JSON: {error}."
+        ) from error
     if not isinstance(value, dict):
-        raise ArtifactRefused("json-type", f"{where} must be a JSON object.")
+        raise ArtifactRefused("json-type", f"The text of {where} must be a JSON object.")
     _check_values(value, where=where, limits=limits)
     return JsonObject(value, where=where)
 
@@ -165,13 +169,13 @@ def _check_text(text: str, *, where: str) -> None:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ArtifactRefused(
             "json-text",
-            f"{where} has text with a NUL or half of a surrogate pair in it: {quoted(text)}.",
+            f"A text in {where} has a NUL or half of a surrogate pair in it: {quoted(text)}.",
         )
 
 
 def _too_deep(where: str, limits: Limits) -> ArtifactRefused:
     return ArtifactRefused(
-        "json-depth", f"{where} has lists or objects nested more than {limits.json_depth} deep."
+        "json-depth", f"Lists or objects in {where} are nested more than {limits.json_depth} deep."
     )
 
 

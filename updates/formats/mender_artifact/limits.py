@@ -40,3 +40,5 @@ class Limits:
     """So many unpacked bytes are let through before the ratio is judged: small files of zeros are harmless."""
     xz_memory_bytes: int = 128 * MIB
     """What one xz decoder may take; `xz -9` asks for 65 MiB, a hostile stream for up to 4 GiB."""
+    zstd_window_bytes: int = 128 * MIB
+    """A power of two: how far back a zstd stream may refer, which is what its decoder takes. The clients' own limit."""

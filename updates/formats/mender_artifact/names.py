@@ -40,7 +40,7 @@ def check_script_name(name: str) -> str:
     if not _SCRIPT_NAME.fullmatch(name):
         raise ArtifactRefused(
             "script-name",
-            f"{quoted(name)} is no state script of an artifact: expected a name like ArtifactInstall_Enter_00_text.",
+            f"The script {quoted(name)} is no state script of an artifact: expected a name like ArtifactInstall_Enter_00_text.",
         )
     return name
 

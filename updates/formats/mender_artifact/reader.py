@@ -37,7 +37,7 @@ _HEADER = "header.tar"
 _DATA = "data/0000.tar"
 _AUGMENTS = ("manifest-augment", "header-augment.")
 _ROOTFS_IMAGE = "rootfs-image"
-_SUFFIXES = {"": Compression.NONE, ".gz": Compression.GZIP, ".xz": Compression.XZ}
+_COMPRESSIONS = {compression.suffix: compression for compression in Compression}
 _DEFAULT_LIMITS = Limits()
 
 
@@ -252,13 +252,13 @@ def _expect(member: TarMember | None, name: str) -> TarMember:
 
 def _compression(member: TarMember, name: str) -> Compression:
     suffix = member.name.removeprefix(name)
-    if suffix not in _SUFFIXES:
+    if suffix not in _COMPRESSIONS:
         raise ArtifactRefused(
             "compression-unsupported",
-            f"{quoted(member.name)} is packed in a way that cannot be read: write the artifact with "
-            "gzip, lzma (xz) or no compression. Clients before 4.0 do not know zstd either.",
+            f"The member {quoted(member.name)} is packed in a way that cannot be read: write the artifact with "
+            "gzip, lzma (xz), zstd or no compression.",
         )
-    return _SUFFIXES[suffix]
+    return _COMPRESSIONS[suffix]
 
 
 def _check_sum(found: str, expected: str, *, name: str) -> None:
@@ -290,6 +290,9 @@ def _describe(
     header_compression: Compression,
     data_compression: Compression,
 ) -> ArtifactDescription:
+    warnings = header.warnings
+    if Compression.ZSTD in (header_compression, data_compression):
+        warnings += ("It is packed with zstd, which clients before 4.0 do not know.",)
     return ArtifactDescription(
         name=header.info.name,
         group=header.info.group,
@@ -309,5 +312,5 @@ def _describe(
         data_compression=data_compression,
         manifest=manifest.raw,
         signature=signature,
-        warnings=header.warnings,
+        warnings=warnings,
     )

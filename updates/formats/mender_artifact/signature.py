@@ -32,11 +32,13 @@ def decode_signature(content: bytes) -> bytes:
     try:
         signature = base64.b64decode(content, validate=True)
     except binascii.Error as error:
-        raise ArtifactRefused("signature", "manifest.sig is not base64.") from error
+        raise ArtifactRefused(
+            "signature", "The signature in manifest.sig is not base64."
+        ) from error
     if not _SMALLEST_BYTES <= len(signature) <= _LARGEST_BYTES:
         raise ArtifactRefused(
             "signature",
-            f"manifest.sig holds {len(signature)} bytes, too few or too many for an RSA or ECDSA signature.",
+            f"The signature in manifest.sig has {len(signature)} bytes, too few or too many for an RSA or ECDSA signature.",
         )
     return signature
 

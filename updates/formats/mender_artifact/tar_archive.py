@@ -45,7 +45,8 @@ class TarMember:
         if not chunk:
             raise ArtifactRefused(
                 "truncated",
-                f"{self._where} ends in the middle of {quoted(self.name)}: {missing} bytes of {self.size} are missing.",
+                f"The end of {self._where} comes in the middle of {quoted(self.name)}: "
+                f"{missing} bytes of {self.size} are missing.",
             )
         self.taken += len(chunk)
         return chunk
@@ -55,7 +56,7 @@ class TarMember:
         if self.size > limit:
             raise ArtifactRefused(
                 "member-too-large",
-                f"{quoted(self.name)} in {self._where} has {self.size} bytes, more than the {limit} that are allowed.",
+                f"The member {quoted(self.name)} of {self._where} has {self.size} bytes, more than the {limit} that are allowed.",
             )
         return take(self, self.size)
 
@@ -96,13 +97,15 @@ class TarArchive:
             extension = self._read_extension(header.size, kind=header.kind)
             block = self._take_block()
             if not block:
-                raise ArtifactRefused("truncated", f"{self._where} ends behind a header extension.")
+                raise ArtifactRefused(
+                    "truncated", f"The end of {self._where} comes behind a header extension."
+                )
             header = parse_header(block, where=self._here())
         name = self._decode(header.name if extension.name is None else extension.name)
         if header.kind != REGULAR:
             raise ArtifactRefused(
                 "tar-entry-type",
-                f"{quoted(name)} in {self._where} is {describe_kind(header.kind)}; only regular files may be there.",
+                f"The member {quoted(name)} of {self._where} is {describe_kind(header.kind)}; only regular files may be there.",
             )
         size = header.size if extension.size is None else extension.size
         return TarMember(self._source, name=name, size=size, where=self._where)
@@ -110,7 +113,9 @@ class TarArchive:
     def _read_extension(self, size: int, *, kind: bytes) -> TarExtension:
         where = self._here()
         if size > _MAX_EXTENSION_BYTES:
-            raise ArtifactRefused("tar-extension", f"{where} is an extension of {size} bytes.")
+            raise ArtifactRefused(
+                "tar-extension", f"A header extension, {where}, has {size} bytes."
+            )
         extension = TarMember(self._source, name="a header extension", size=size, where=self._where)
         content = extension.read_all(limit=_MAX_EXTENSION_BYTES)
         self._leave(extension)
@@ -122,19 +127,21 @@ class TarArchive:
         padding = take(self._source, -member.size % BLOCK_BYTES)
         if len(padding) < -member.size % BLOCK_BYTES:
             raise ArtifactRefused(
-                "truncated", f"{self._where} ends right behind {quoted(member.name)}."
+                "truncated", f"The end of {self._where} comes right behind {quoted(member.name)}."
             )
         if padding.strip(b"\0"):
             raise ArtifactRefused(
                 "tar-padding",
-                f"{self._where} has something else than zeros in the padding behind {quoted(member.name)}.",
+                f"The padding behind {quoted(member.name)} in {self._where} holds something else than zeros.",
             )
         self._offset += member.size + len(padding)
 
     def _take_block(self) -> bytes:
         block = take(self._source, BLOCK_BYTES)
         if block and len(block) < BLOCK_BYTES:
-            raise ArtifactRefused("truncated", f"{self._where} ends in the middle of a tar header.")
+            raise ArtifactRefused(
+                "truncated", f"The end of {self._where} comes in the middle of a tar header."
+            )
         self._offset += len(block)
         return block
 
@@ -143,7 +150,7 @@ class TarArchive:
             if chunk.strip(b"\0"):
                 raise ArtifactRefused(
                     "trailing-garbage",
-                    f"{self._where} goes on behind the end of its tar; no checksum would cover that.",
+                    f"Something follows the end of the tar in {self._where}; no checksum would cover that.",
                 )
 
     def _decode(self, name: bytes) -> str:
@@ -151,7 +158,7 @@ class TarArchive:
             return name.decode("utf-8")
         except UnicodeDecodeError:
             raise ArtifactRefused(
-                "tar-header", f"{self._where} has a member whose name {quoted(name)} is not UTF-8."
+                "tar-header", f"The name {quoted(name)} of a member of {self._where} is not UTF-8."
             ) from None
 
     def _here(self) -> str:

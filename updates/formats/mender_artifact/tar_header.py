@@ -83,12 +83,12 @@ def parse_header(block: bytes, *, where: str) -> TarHeader:
     numbers = {field: _number(block[part]) for field, part in _NUMBERS.items()}
     unsigned_sum = sum(block) - sum(block[_CHECKSUM]) + 8 * ord(" ")
     if numbers["checksum"] != unsigned_sum:
-        raise ArtifactRefused("tar-header", f"{where} is not a tar header: its checksum is wrong.")
+        raise ArtifactRefused("tar-header", f"No tar header is {where}: its checksum is wrong.")
     if magic not in (_USTAR, _GNU):
-        raise ArtifactRefused("tar-header", f"{where} is neither in ustar nor in GNU format.")
+        raise ArtifactRefused("tar-header", f"No ustar or GNU header is {where}.")
     size = numbers["size"]
     if size is None or None in numbers.values():
-        raise ArtifactRefused("tar-header", f"{where} has a field that should be a number.")
+        raise ArtifactRefused("tar-header", f"A field that should be a number is none in {where}.")
     name = _text(block[0:100])
     prefix = _text(block[345:500]) if magic == _USTAR else b""
     kind = REGULAR if block[156:157] == b"\0" else block[156:157]
@@ -105,12 +105,12 @@ def parse_extension(content: bytes, *, kind: bytes, where: str) -> TarExtension:
     if kind == GNU_LONG_NAME:
         name = content.removesuffix(b"\0")
         if not name or b"\0" in name:
-            raise ArtifactRefused("tar-extension", f"{where} holds no usable long name.")
+            raise ArtifactRefused("tar-extension", f"No usable long name is in {where}.")
         return TarExtension(name=name)
     records = _pax_records(content, where=where)
     size = int(records[b"size"]) if b"size" in records else None
     if size is not None and size > _MAX_SIZE:
-        raise ArtifactRefused("tar-extension", f"{where} gives an impossible size.")
+        raise ArtifactRefused("tar-extension", f"An impossible size is given in {where}.")
     return TarExtension(name=records.get(b"path"), size=size)
 
 
@@ -122,13 +122,13 @@ def _pax_records(content: bytes, *, where: str) -> dict[bytes, bytes]:
         length = int(length_text) if blank and length_text.isdigit() else 0
         record = content[at : at + length]
         if length <= len(length_text) + 2 or len(record) < length or not record.endswith(b"\n"):
-            raise ArtifactRefused("tar-extension", f"{where} holds a malformed PAX record.")
+            raise ArtifactRefused("tar-extension", f"A malformed PAX record is in {where}.")
         key, equals, value = record[len(length_text) + 1 : -1].partition(b"=")
         pattern = _PAX_VALUES.get(key)
         if not equals or pattern is None or key in records or not pattern.fullmatch(value):
             raise ArtifactRefused(
                 "tar-extension",
-                f"{where} holds the PAX record {quoted(record[:-1])}, which is not one a Mender tool writes.",
+                f"The PAX record {quoted(record[:-1])} in {where} is not one that a Mender tool writes.",
             )
         records[key] = value
         at += length

@@ -56,7 +56,7 @@ def _check_type(info: JsonObject, *, payload_type: str | None) -> tuple[str, ...
     if payload_type is not None and info.value("type") == "":
         # mender-artifact before 4.4 wrote this for every rootfs-image, and all clients look at header-info instead.
         return (
-            f"type-info leaves the payload type empty; header-info says {payload_type}. "
+            f"The artifact's type-info leaves the payload type empty; header-info says {payload_type}. "
             "mender-artifact 4.4 and later refuse to read such a file.",
         )
     if info.value("type") is not None:
@@ -64,8 +64,8 @@ def _check_type(info: JsonObject, *, payload_type: str | None) -> tuple[str, ...
     if info.value("type") != payload_type:
         raise ArtifactRefused(
             "type-info-mismatch",
-            f"type-info gives the payload type {quoted(str(info.value('type')))}, "
-            f"header-info {quoted(str(payload_type))}.",
+            f"The payload type is {quoted(str(info.value('type')))} in type-info, "
+            f"but {quoted(str(payload_type))} in header-info.",
         )
     return ()
 
@@ -75,7 +75,7 @@ def _provides(provides: JsonObject, *, limits: Limits) -> dict[str, str]:
     for key, _ in provides.items():
         what = f"A key of {provides.where}"
         check_label(key, rule="provides", what=what, limits=limits)
-        what = f"{quoted(key)} in {provides.where}"
+        what = f"The value of {quoted(key)} in {provides.where}"
         checked[key] = check_value(provides.text(key), rule="provides", what=what, limits=limits)
     return checked
 
@@ -88,9 +88,9 @@ def _depends(depends: JsonObject, *, limits: Limits) -> dict[str, list[str]]:
         texts = [value] if isinstance(value, str) else list(depends.texts(key))
         if not texts:
             raise ArtifactRefused(
-                "depends", f"{quoted(key)} in {depends.where} allows no value at all."
+                "depends", f"The key {quoted(key)} in {depends.where} allows no value at all."
             )
-        what = f"{quoted(key)} in {depends.where}"
+        what = f"The value of {quoted(key)} in {depends.where}"
         checked[key] = [
             check_value(text, rule="depends", what=what, limits=limits) for text in texts
         ]
@@ -107,7 +107,7 @@ def _check_reserved(
     for key in reserved & provides.keys():
         raise ArtifactRefused(
             "provides-reserved",
-            f"type-info provides {key}, which belongs to header-info or to the device.",
+            f"The artifact's type-info provides {key}, which belongs to header-info or to the device.",
         )
     reserved = {"device_type"}
     if header_info.depends_names:
@@ -116,5 +116,6 @@ def _check_reserved(
         reserved.add("artifact_group")
     for key in reserved & depends.keys():
         raise ArtifactRefused(
-            "depends-reserved", f"type-info depends on {key}, and header-info already says which."
+            "depends-reserved",
+            f"The artifact's type-info depends on {key}, and header-info already says which.",
         )

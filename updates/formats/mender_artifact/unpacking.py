@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import lzma
+import sys
 import zlib
 from collections.abc import Iterator
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.byte_source import CHUNK_BYTES, ByteSource
@@ -52,13 +58,13 @@ class UnpackedSource:
         if self._total > self._limit_bytes:
             raise ArtifactRefused(
                 "unpacked-too-large",
-                f"{name} unpacks to more than the {self._limit_bytes} bytes that are allowed.",
+                f"The member {name} unpacks to more than the {self._limit_bytes} bytes that are allowed.",
             )
         ratio_limit = self._packed.taken * self._limits.compression_ratio
         if self._total > max(self._limits.ratio_free_bytes, ratio_limit):
             raise ArtifactRefused(
                 "compression-ratio",
-                f"{name} unpacks to more than {self._limits.compression_ratio} times its size.",
+                f"The member {name} unpacks to more than {self._limits.compression_ratio} times its size.",
             )
 
 
@@ -70,6 +76,8 @@ def _unpack(
             return _gunzip(source, name)
         case Compression.XZ:
             return _unxz(source, name, memory_bytes=limits.xz_memory_bytes)
+        case Compression.ZSTD:
+            return _unzstd(source, name, window_bytes=limits.zstd_window_bytes)
         case Compression.NONE:
             return iter(lambda: source.read(CHUNK_BYTES), b"")
 
@@ -91,34 +99,65 @@ def _gunzip(source: ByteSource, name: str) -> Iterator[bytes]:
 
 def _unxz(source: ByteSource, name: str, *, memory_bytes: int) -> Iterator[bytes]:
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=memory_bytes)
+    try:
+        yield from _decode(source, name, decoder=decoder, compression=Compression.XZ)
+    except lzma.LZMAError as error:
+        if "memory" in str(error).lower():
+            raise _too_much_memory(name, memory_bytes) from error
+        raise _broken(name, Compression.XZ) from error
+
+
+def _unzstd(source: ByteSource, name: str, *, window_bytes: int) -> Iterator[bytes]:
+    window_log = window_bytes.bit_length() - 1
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: window_log}
+    decoder = zstd.ZstdDecompressor(options=options)
+    try:
+        yield from _decode(source, name, decoder=decoder, compression=Compression.ZSTD)
+    except zstd.ZstdError as error:
+        if "memory" in str(error).lower():
+            raise _too_much_memory(name, window_bytes) from error
+        raise _broken(name, Compression.ZSTD) from error
+
+
+def _decode(
+    source: ByteSource,
+    name: str,
+    *,
+    decoder: lzma.LZMADecompressor | zstd.ZstdDecompressor,
+    compression: Compression,
+) -> Iterator[bytes]:
     while not decoder.eof:
         packed = source.read(_INPUT_BYTES) if decoder.needs_input else b""
         if decoder.needs_input and not packed:
-            raise _cut(name, Compression.XZ)
-        try:
-            chunk = decoder.decompress(packed, CHUNK_BYTES)
-        except lzma.LZMAError as error:
-            if "memory" in str(error).lower():
-                raise ArtifactRefused(
-                    "compression-memory",
-                    f"{name} asks for more than {memory_bytes} bytes of memory to be unpacked.",
-                ) from error
-            raise _broken(name, Compression.XZ) from error
+            raise _cut(name, compression)
+        chunk = decoder.decompress(packed, CHUNK_BYTES)
         if chunk:
             yield chunk
     _check_used_up(source, name, unused=decoder.unused_data)
 
 
+def _too_much_memory(name: str, limit_bytes: int) -> ArtifactRefused:
+    return ArtifactRefused(
+        "compression-memory",
+        f"The member {name} asks for more than {limit_bytes} bytes of memory to be unpacked.",
+    )
+
+
 def _check_used_up(source: ByteSource, name: str, *, unused: bytes) -> None:
     if unused or source.read(1):
         raise ArtifactRefused(
-            "compression-trailing", f"{name} goes on behind the end of its compressed data."
+            "compression-trailing",
+            f"The member {name} goes on behind the end of its compressed data.",
         )
 
 
 def _cut(name: str, compression: Compression) -> ArtifactRefused:
-    return ArtifactRefused("compression-broken", f"{name} ends before its {compression} data does.")
+    return ArtifactRefused(
+        "compression-broken", f"The member {name} ends before its {compression} data does."
+    )
 
 
 def _broken(name: str, compression: Compression) -> ArtifactRefused:
-    return ArtifactRefused("compression-broken", f"{name} is not (or damaged) {compression} data.")
+    return ArtifactRefused(
+        "compression-broken", f"The member {name} is not {compression} data, or is damaged."
+    )
