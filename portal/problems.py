@@ -17,7 +17,13 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from devices.errors import DeviceError
-from portal.core.errors import Conflict, FleetwrightError, NotPermitted, Refused
+from portal.core.errors import (
+    Conflict,
+    FleetwrightError,
+    NotPermitted,
+    Refused,
+    StorageUnavailable,
+)
 from portal.core.idempotency import OrderUnderWay
 from portal.core.rest.parsers import TooLarge
 from portal.core.rest.problem import MEDIA_TYPE
@@ -27,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 STATUSES: Final[tuple[tuple[type[FleetwrightError], HTTPStatus], ...]] = (
     (NotPermitted, HTTPStatus.FORBIDDEN),
+    (StorageUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Conflict, HTTPStatus.CONFLICT),
     (TooLate, HTTPStatus.CONFLICT),
     (NotUndoable, HTTPStatus.CONFLICT),

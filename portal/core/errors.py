@@ -4,6 +4,7 @@
      |- Refused                         the order cannot be taken as it is; nothing was changed
      |   |- Conflict                    ... because of what is going on right now; may be asked again later
      |   |- NotPermitted                ... because of who asks
+     |   |- StorageUnavailable          ... because files cannot be put away or fetched; may be asked again later
      |- devices.errors.DeviceError      see there
      |- updates.errors.*                see there
 
@@ -39,3 +40,10 @@ class NotPermitted(Refused):
     """The actor lacks the permission that this effect asks for."""
 
     code = "FW-102"
+
+
+class StorageUnavailable(Refused):
+    """The storage of files does not take one, or does not give it."""
+
+    code = "FW-103"
+    retryable = True

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from django.conf import settings
 from django.core.files import File
@@ -19,10 +19,10 @@ from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact import ArtifactDescription, read_artifact
+from updates.formats.mender_artifact import ArtifactDescription
 from updates.models import Artifact, UpdateModule
+from updates.services.receiving import put_away, verified
 
-CHUNK: Final = 256 * 1024
 MODULE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MODULE_LIMIT_BYTES: Final = 2**20
 
@@ -38,16 +38,14 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
     """The artifact is verified and stored, and waits to be put on record by `keep_artifact` inside the block.
 
     So that what takes long is done outside the caller's transaction. Nothing is left behind if the block fails.
-    `file` is read twice, in pieces: to verify and to store.
+    `file` is read once, in pieces, to be verified and its digest taken; and to be stored, where it cannot just be moved.
     """
     actor.require("updates.upload_artifact")
     if file.size > settings.UPLOAD_LIMIT_BYTES:
         raise ArtifactRefused(
             "too-big", f"The file has {file.size} bytes; {settings.UPLOAD_LIMIT_BYTES} are allowed."
         )
-    file.seek(0)
-    description = read_artifact(cast(BinaryIO, file))
-    sha256 = _digest(file)
+    description, sha256 = verified(file)
     known = Artifact.objects.filter(sha256=sha256).first()
     if known is not None:
         raise ArtifactRefused(
@@ -60,13 +58,9 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
         uploaded_by=actor.user,
         **_fields(description),
     )
-    file.seek(0)
-    artifact.file.save(f"{uuid.uuid4()}.mender", file, save=False)
-    try:
+    name = artifact.file.field.generate_filename(artifact, f"{uuid.uuid4()}.mender")
+    with put_away(file, name=name) as artifact.file.name:
         yield artifact
-    except BaseException:
-        artifact.file.delete(save=False)
-        raise
 
 
 def keep_artifact(*, artifact: Artifact, actor: Actor) -> Artifact:
@@ -141,14 +135,6 @@ def upload_update_module(
 def newest_update_module(payload_type: str) -> UpdateModule | None:
     """The Update Module that the portal would bring for `payload_type`; None: the device's own is used."""
     return UpdateModule.objects.filter(name=payload_type).order_by("-version").first()
-
-
-def _digest(file: File[bytes]) -> str:
-    file.seek(0)
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _fields(description: ArtifactDescription) -> dict[str, object]:
