@@ -30,7 +30,7 @@ PART_BYTES: Final = 16 * 2**20
 RANGE_BYTES: Final = 4 * 2**20
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 60
-TRIES: Final = 5
+TRIES: Final = 3
 
 
 class BucketStorage(S3Storage):  # type: ignore[misc] # django-storages carries no types
@@ -144,7 +144,8 @@ def _asked() -> Iterator[None]:
         yield
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        if status == HTTPStatus.NOT_FOUND:
+        code = error.response.get("Error", {}).get("Code")
+        if status == HTTPStatus.NOT_FOUND and code != "NoSuchBucket":
             raise FileNotFoundError("The storage does not have this file.") from error
         raise StorageUnavailable(f"The storage refuses: {error}") from error
     except (BotoCoreError, Boto3Error) as error:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from portal.core.idempotency import forget_old_keys
+from portal.core.incoming import forget_old_uploads
 from portal.health import scheduler_lives
 from updates.services.recover import recover
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         if not options["every"]:
             found = recover()
             forget_old_keys()
+            forget_old_uploads()
             self.stdout.write(f"{len(found)} upgrades were put back on the queue.")
             return
         stopped = threading.Event()
@@ -46,5 +48,6 @@ class Command(BaseCommand):
         try:
             recover()
             forget_old_keys()
+            forget_old_uploads()
         except DatabaseError:
             log.warning("database does not answer; trying again later", exc_info=True)
