@@ -14,10 +14,10 @@ from updates.formats.mender_artifact.quoting import quoted
 from updates.formats.mender_artifact.tar_archive import TarArchive, TarMember
 from updates.formats.mender_artifact.type_info import TypeInfo, parse_type_info
 
-_HEADER_INFO = "header-info"
-_SCRIPTS = "scripts/"
-_TYPE_INFO = "headers/0000/type-info"
-_META_DATA = "headers/0000/meta-data"
+HEADER_INFO = "header-info"
+SCRIPTS = "scripts/"
+TYPE_INFO = "headers/0000/type-info"
+META_DATA = "headers/0000/meta-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,21 @@ class Header:
 
 def read_header(tar: TarArchive, *, limits: Limits) -> Header:
     """Read the header's tar to its end. Raises ArtifactRefused for any member too many, too few or out of order."""
-    member = _expect(tar.next_member(), _HEADER_INFO)
+    member = _expect(tar.next_member(), HEADER_INFO)
     info = parse_header_info(member.read_all(limit=limits.json_bytes), limits=limits)
     scripts: dict[str, StateScript] = {}
     following = tar.next_member()
-    while following is not None and following.name.startswith(_SCRIPTS):
+    while following is not None and following.name.startswith(SCRIPTS):
         script = _read_script(following, known=scripts, limits=limits)
         scripts[script.name] = script
         following = tar.next_member()
-    member = _expect(following, _TYPE_INFO)
+    member = _expect(following, TYPE_INFO)
     content = member.read_all(limit=limits.json_bytes)
     type_info = parse_type_info(content, header_info=info, limits=limits)
     meta_data = ""
     following = tar.next_member()
     if following is not None:
-        meta_data = _read_meta_data(_expect(following, _META_DATA), limits=limits)
+        meta_data = _read_meta_data(_expect(following, META_DATA), limits=limits)
         following = tar.next_member()
     if following is not None:
         raise ArtifactRefused(
@@ -87,7 +87,7 @@ def _expect(member: TarMember | None, name: str) -> TarMember:
 def _read_script(
     member: TarMember, *, known: dict[str, StateScript], limits: Limits
 ) -> StateScript:
-    name = check_script_name(member.name.removeprefix(_SCRIPTS))
+    name = check_script_name(member.name.removeprefix(SCRIPTS))
     if name in known:
         raise ArtifactRefused("script-twice", f"The state script {name} comes twice.")
     if len(known) >= limits.scripts:

@@ -12,6 +12,9 @@ from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.quoting import quoted
 
+ROOTFS_IMAGE = "rootfs-image"
+"""The payload type that clients knew before there were Update Modules: exactly one file, a file system."""
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9.,_-]{1,255}")
 _PAYLOAD_TYPE = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _SCRIPT_NAME = re.compile(
@@ -24,6 +27,15 @@ _STATES_WITHOUT_ERROR = {"ArtifactRollback", "ArtifactRollbackReboot", "Artifact
 def is_file_name(name: str) -> bool:
     """Whether the clients would take this as the name of a payload file: letters, digits and `. , _ -`."""
     return bool(_FILE_NAME.fullmatch(name)) and name not in (".", "..")
+
+
+def check_file_name(name: str) -> str:
+    if not is_file_name(name):
+        raise ArtifactRefused(
+            "payload-file-name",
+            f"The payload has a file {quoted(name)}: only letters, digits and . , _ - are allowed in its name.",
+        )
+    return name
 
 
 def check_payload_type(name: str) -> str:

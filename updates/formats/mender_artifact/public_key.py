@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from updates.errors import KeyRefused
 
-_LARGEST_PEM_BYTES = 16 * 1024
+LARGEST_PEM_BYTES = 16 * 1024
 RSA_BITS = range(2048, 8192 + 1)
 
 
@@ -45,7 +45,7 @@ class PublicKey:
 def read_public_key(pem: str | bytes) -> PublicKey:
     """Return the one key in `pem`. Raises KeyRefused for anything that no artifact can be verified with."""
     content = pem.encode() if isinstance(pem, str) else pem
-    if len(content) > _LARGEST_PEM_BYTES:
+    if len(content) > LARGEST_PEM_BYTES:
         raise KeyRefused("key-too-large", "The file is too large to be a key.")
     if b"PRIVATE KEY" in content:
         raise KeyRefused(

@@ -23,7 +23,8 @@ from updates.formats.mender_artifact.description import (
 from updates.formats.mender_artifact.header import Header, read_header
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.manifest import Manifest, parse_manifest
-from updates.formats.mender_artifact.names import is_file_name
+from updates.formats.mender_artifact.names import check_file_name
+from updates.formats.mender_artifact.payload_rules import check_payload
 from updates.formats.mender_artifact.quoting import quoted
 from updates.formats.mender_artifact.signature import decode_signature
 from updates.formats.mender_artifact.tar_archive import TarArchive, TarMember
@@ -36,7 +37,6 @@ _SIGNATURE = "manifest.sig"
 _HEADER = "header.tar"
 _DATA = "data/0000.tar"
 _AUGMENTS = ("manifest-augment", "header-augment.")
-_ROOTFS_IMAGE = "rootfs-image"
 _COMPRESSIONS = {compression.suffix: compression for compression in Compression}
 _DEFAULT_LIMITS = Limits()
 
@@ -70,7 +70,7 @@ def open_payload(stream: BinaryIO, *, limits: Limits = _DEFAULT_LIMITS) -> Opene
     member = _expect(member, _HEADER)
     header_compression = _compression(member, _HEADER)
     header = _read_header(member, header_compression, manifest=manifest, limits=limits)
-    _check_payload(header, manifest)
+    check_payload(header, manifest)
 
     data = _expect(archive.next_member(), _DATA)
     head = _describe(
@@ -170,12 +170,7 @@ class OpenedArtifact:
         self._is_complete = True
 
     def _expected_sum(self, member: TarMember) -> str:
-        name = member.name
-        if not is_file_name(name):
-            raise ArtifactRefused(
-                "payload-file-name",
-                f"The payload has a file {quoted(name)}: only letters, digits and . , _ - are allowed in its name.",
-            )
+        name = check_file_name(member.name)
         if name in self._done:
             raise ArtifactRefused("payload-file-twice", f"The payload has the file {name} twice.")
         if name not in self._manifest.files:
@@ -265,20 +260,6 @@ def _check_sum(found: str, expected: str, *, name: str) -> None:
     if found != expected:
         raise ArtifactRefused(
             "checksum", f"The SHA-256 of {name} is {found}, but the manifest says {expected}."
-        )
-
-
-def _check_payload(header: Header, manifest: Manifest) -> None:
-    """The number of files fits the type, as far as the format says something about that."""
-    if header.info.payload_type is None and manifest.files:
-        raise ArtifactRefused(
-            "bootstrap-with-data",
-            "A bootstrap artifact has no payload, but the manifest lists files.",
-        )
-    if header.info.payload_type == _ROOTFS_IMAGE and len(manifest.files) != 1:
-        raise ArtifactRefused(
-            "rootfs-image-files",
-            f"A rootfs-image has exactly one file, but the manifest lists {len(manifest.files)}.",
         )
 
 

@@ -22,8 +22,8 @@ from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.description import ArtifactDescription
 from updates.formats.mender_artifact.public_key import PublicKey
 
-_RAW_NUMBER_BYTES = 32
-_SMALLEST_BYTES = 2 * _RAW_NUMBER_BYTES  # ECDSA; RSA signatures are as long as their key
+RAW_NUMBER_BYTES = 32
+_SMALLEST_BYTES = 2 * RAW_NUMBER_BYTES  # ECDSA; RSA signatures are as long as their key
 _LARGEST_BYTES = 1024
 
 
@@ -41,6 +41,11 @@ def decode_signature(content: bytes) -> bytes:
             f"The signature in manifest.sig has {len(signature)} bytes, too few or too many for an RSA or ECDSA signature.",
         )
     return signature
+
+
+def encode_signature(signature: bytes) -> bytes:
+    """Return the member's content for a signature's raw bytes."""
+    return base64.b64encode(signature)
 
 
 def verify_signature(
@@ -76,10 +81,10 @@ def verify_signature(
 def _is_good(signature: bytes, manifest: bytes, key: PublicKey) -> bool:
     try:
         if isinstance(key.numbers, EllipticCurvePublicKey):
-            if len(signature) != 2 * _RAW_NUMBER_BYTES:
+            if len(signature) != 2 * RAW_NUMBER_BYTES:
                 return False
-            r = int.from_bytes(signature[:_RAW_NUMBER_BYTES])
-            s = int.from_bytes(signature[_RAW_NUMBER_BYTES:])
+            r = int.from_bytes(signature[:RAW_NUMBER_BYTES])
+            s = int.from_bytes(signature[RAW_NUMBER_BYTES:])
             key.numbers.verify(encode_dss_signature(r, s), manifest, ECDSA(SHA256()))
         else:
             key.numbers.verify(signature, manifest, PKCS1v15(), SHA256())

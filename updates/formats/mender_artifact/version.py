@@ -8,6 +8,7 @@ from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.quoting import quoted
 
 _VERSION = 3
+VERSION_CONTENT = b'{"format":"mender","version":3}'
 
 
 def check_version(content: bytes, *, limits: Limits) -> None:

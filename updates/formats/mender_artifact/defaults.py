@@ -1,0 +1,45 @@
+"""What mender-artifact adds by itself: the software's version, and which older provides a new version clears.
+
+As its version 3.9.0 does it for module-image and rootfs-image. An explicit provide is kept; globs come behind explicit ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from updates.formats.mender_artifact.names import ROOTFS_IMAGE
+from updates.formats.mender_artifact.spec import ArtifactSpec
+
+CHECKSUM_KEY = "rootfs-image.checksum"
+LEGACY_CHECKSUM_KEY = "rootfs_image_checksum"
+_ROOTFS_CLEARS = ("artifact_group", LEGACY_CHECKSUM_KEY, "rootfs-image.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """What the payload is on a device: `<filesystem>.<name>`, or with an empty name the whole file system.
+
+    mender-artifact's module-image takes the payload type for the name, its rootfs-image none. `version` "" is the artifact's.
+    """
+
+    name: str
+    filesystem: str = ROOTFS_IMAGE
+    version: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the keys of its provides begin with."""
+        return f"{self.filesystem}.{self.name}" if self.name else self.filesystem
+
+
+def with_software_version(
+    spec: ArtifactSpec, software: Software, *, clears_older: bool = True
+) -> ArtifactSpec:
+    """The spec provides its software's version; with `clears_older` it also clears what an older one had provided."""
+    version = {f"{software.key}.version": software.version or spec.name}
+    clears = spec.clears_provides
+    if clears_older:
+        globs = _ROOTFS_CLEARS if software.key == ROOTFS_IMAGE else (f"{software.key}.*",)
+        given = clears or ()
+        clears = (*given, *(glob for glob in globs if glob not in given))
+    return replace(spec, provides={**version, **spec.provides}, clears_provides=clears)
