@@ -130,10 +130,17 @@ class DeviceGroup(models.Model):
     description = models.TextField(blank=True)
     members = models.ManyToManyField(Device, blank=True, related_name="static_groups")
     filter = models.JSONField(default=dict, blank=True)
+    signed_only = models.BooleanField(
+        default=False,
+        help_text="Its devices take only artifacts that a trusted key has signed.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
+        permissions = [
+            ("guard_devicegroup", "Can change groups that take signed artifacts only"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(kind="dynamic") | Q(filter={}),

@@ -222,6 +222,20 @@ def devices_in(group: DeviceGroup) -> QuerySet[Device]:
     return devices_matching(group.filter)
 
 
+def signed_only_groups(*, devices: list[int] | None = None) -> dict[int, str]:
+    """Devices that take signed artifacts only, by id, with the name of a group for which that is so; of all, or of `devices`.
+
+    Refused while the filter of such a group makes no sense: better no order than one past it.
+    """
+    guarded: dict[int, str] = {}
+    for group in DeviceGroup.objects.filter(signed_only=True).order_by("-name"):
+        found = devices_in(group)
+        if devices is not None:
+            found = found.filter(pk__in=devices)
+        guarded.update(dict.fromkeys(found.values_list("pk", flat=True), group.name))
+    return guarded
+
+
 def groups_of(device: Device) -> list[DeviceGroup]:
     """The groups that the device is in right now, by name: in two queries, however many groups there are."""
     inside: dict[str, Exists] = {}

@@ -27,7 +27,14 @@ from portal.core.errors import (
 from portal.core.idempotency import OrderUnderWay
 from portal.core.rest.parsers import TooLarge
 from portal.core.rest.problem import MEDIA_TYPE
-from updates.errors import ArtifactRefused, NotUndoable, TargetBusy, TooLate
+from updates.errors import (
+    ArtifactRefused,
+    KeyRefused,
+    NotUndoable,
+    ReleaseOverlap,
+    TargetBusy,
+    TooLate,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +44,7 @@ STATUSES: Final[tuple[tuple[type[FleetwrightError], HTTPStatus], ...]] = (
     (Conflict, HTTPStatus.CONFLICT),
     (TooLate, HTTPStatus.CONFLICT),
     (NotUndoable, HTTPStatus.CONFLICT),
+    (ReleaseOverlap, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DeviceError, HTTPStatus.BAD_GATEWAY),
     (FleetwrightError, HTTPStatus.INTERNAL_SERVER_ERROR),
@@ -56,7 +64,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
 def _ours(error: FleetwrightError) -> Response:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     more: dict[str, object] = {}
-    if isinstance(error, ArtifactRefused):
+    if isinstance(error, ArtifactRefused | KeyRefused):
         more["rule"] = error.rule
     if isinstance(error, TargetBusy):
         more["holder"] = error.holder

@@ -27,6 +27,9 @@ updates.view_deployment              x       x         x          x
 updates.view_upgrade                 x       x         x          x
 updates.view_upgradeevent            x       x         x          x
 updates.view_check                   x       x         x          x
+updates.view_release                 x       x         x          x
+updates.view_trustedkey              x       x         x          x
+updates.view_signingkey              x       x         x          x
 devices.view_device                  x       x         x          x
 devices.view_devicegroup             x       x         x          x
 devices.view_credential              x       x         x          x
@@ -34,6 +37,9 @@ core.view_auditevent                 x       x         x          x
 
 updates.upload_artifact              -       x         -          x
 updates.upload_updatemodule          -       x         -          x
+updates.change_release               -       x         -          x
+updates.withdraw_release             -       x         x          x
+updates.use_signingkey               -       x         -          x
 updates.check_artifact               -       x         -          x
 updates.apply_artifact               -       x         -          x
 updates.deploy_artifact              -       x         -          x
@@ -55,6 +61,11 @@ updates.delete_artifact              -       -         x          x
 
 devices.delete_device                -       -         -          x
 devices.use_local_driver             -       -         -          x
+devices.guard_devicegroup            -       -         -          x
+updates.add_trustedkey               -       -         -          x
+updates.delete_trustedkey            -       -         -          x
+updates.add_signingkey               -       -         -          x
+updates.delete_signingkey            -       -         -          x
 devices.add_credential               -       -         -          x
 devices.change_credential            -       -         -          x
 devices.delete_credential            -       -         -          x

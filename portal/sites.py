@@ -14,7 +14,7 @@ from unfold.dataclasses import SearchResult
 
 from devices.models import Device
 from devices.queries import find_devices
-from updates.models import Artifact, Deployment
+from updates.models import Artifact, Deployment, Release
 from updates.queries import history
 
 GROUPS = (
@@ -22,6 +22,7 @@ GROUPS = (
         "",
         (
             ("Overview", "dashboard", "admin:index", ""),
+            ("Releases", "new_releases", "admin:updates_release_changelist", "updates.view_release"),
             ("Artifacts", "deployed_code", "admin:updates_artifact_changelist", "updates.view_artifact"),
             ("Deployments", "rocket_launch", "admin:updates_deployment_changelist", "updates.view_deployment"),
             ("History", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
@@ -116,6 +117,13 @@ def _devices(words: str) -> list[SearchResult]:
     ]
 
 
+def _releases(words: str) -> list[SearchResult]:
+    return [
+        _result(release, "Release", "new_releases")
+        for release in Release.objects.filter(name__icontains=words)[:FOUND]
+    ]
+
+
 def _artifacts(words: str) -> list[SearchResult]:
     return [
         _result(artifact, f"Artifact, {artifact.payload_type}", "deployed_code")
@@ -157,6 +165,7 @@ def _result(row: Model, says: str, icon: str) -> SearchResult:
 
 SEARCHES: Final = (
     ("devices.view_device", _devices),
+    ("updates.view_release", _releases),
     ("updates.view_artifact", _artifacts),
     ("updates.view_deployment", _deployments),
     ("updates.view_upgrade", _upgrades),

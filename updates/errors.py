@@ -3,6 +3,7 @@
 FleetwrightError
  |- Refused
  |   |- ArtifactRefused       the file is not an artifact that can be deployed; says the rule that it breaks
+ |   |   |- ReleaseOverlap    its release has an artifact for the same devices
  |   |- KeyRefused            this is no key that artifacts can be signed or verified with; says why by a rule
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
@@ -27,6 +28,15 @@ class ArtifactRefused(Refused):
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)
         self.rule = rule
+
+
+class ReleaseOverlap(ArtifactRefused):
+    """`rule` is `release-overlap`."""
+
+    code = "UPD-105"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("release-overlap", sentence)
 
 
 class KeyRefused(Refused):

@@ -26,7 +26,7 @@ from devices.queries import (
     stored_selection,
 )
 from portal.core.forms import ReasonForm
-from updates.models import Artifact, Upgrade
+from updates.models import Artifact, Deployment, Release
 
 
 class UploadForm(forms.Form):
@@ -143,22 +143,58 @@ class SelectionForm(forms.Form):
         return found.filter(pk__in=may_touch.values("pk"))
 
 
-class ArtifactForm(ReasonForm):
-    """An artifact, looked up by name, and why."""
+class EditReleaseForm(forms.Form):
+    notes = forms.CharField(
+        required=False,
+        help_text="For whoever deploys it.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
+    )
+    tags = forms.CharField(
+        required=False,
+        help_text="Words, with spaces or commas between them: stable kiosk",
+        widget=UnfoldAdminTextInputWidget(),
+    )
 
-    artifact = forms.ModelChoiceField(
-        queryset=Artifact.objects.all(),
+
+class ReleaseForm(ReasonForm):
+    """A release, looked up by name, or one artifact of it, and why."""
+
+    release = forms.ModelChoiceField(
+        queryset=Release.objects.all(),
+        required=False,
+        help_text="Each device gets that of its artifacts which fits it.",
         widget=AutocompleteSelect(
-            Upgrade._meta.get_field("artifact"), admin.site, attrs={"class": "fw-lookup"}
+            Deployment._meta.get_field("release"), admin.site, attrs={"class": "fw-lookup"}
+        ),
+    )
+    artifact = forms.ModelChoiceField(
+        label="Only this artifact of it",
+        queryset=Artifact.objects.select_related("release"),
+        required=False,
+        widget=AutocompleteSelect(
+            Deployment._meta.get_field("artifact"), admin.site, attrs={"class": "fw-lookup"}
         ),
     )
     force = forms.BooleanField(
         label="Also where it is installed already", required=False, widget=UnfoldBooleanWidget()
     )
-    field_order: tuple[str, ...] = ("artifact", "reason", "force")
+    field_order: tuple[str, ...] = ("release", "artifact", "reason", "force")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "release" in self.errors or "artifact" in self.errors:
+            return cleaned
+        if not cleaned.get("release") and not cleaned.get("artifact"):
+            self.add_error("release", "Choose a release.")
+        return cleaned
+
+    def what(self) -> Release | Artifact:
+        """What is ordered: the one artifact, where one is named."""
+        ordered: Release | Artifact = self.cleaned_data["artifact"] or self.cleaned_data["release"]
+        return ordered
 
 
-class DeployForm(SelectionForm, ArtifactForm):
+class DeployForm(SelectionForm, ReleaseForm):
     """`expected` is how many devices the preview showed, and the confirmation is for that many; `typed` is it by hand."""
 
     name = forms.CharField(

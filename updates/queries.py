@@ -11,6 +11,7 @@ from typing import Any
 import django_filters
 from django.conf import settings
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils.timesince import timesince
 
@@ -178,13 +179,20 @@ def deployments_to(group: DeviceGroup, *, limit: int = 10) -> list[Deployment]:
     """The newest deployments that were ordered for this group, with their artifacts."""
     newest = Deployment.objects.order_by("-created_at").values_list("pk", "selection__groups")
     found = [pk for pk, groups in newest[:SEARCHED_DEPLOYMENTS] if group.pk in (groups or [])]
-    deployments = Deployment.objects.select_related("artifact").defer("left_out", "selection")
+    deployments = Deployment.objects.select_related("release").defer("left_out", "selection")
     return list(deployments.filter(pk__in=found[:limit]).order_by("-created_at"))
 
 
 def upgrades_of(artifact: Artifact) -> QuerySet[Upgrade]:
     """Every upgrade that was to install `artifact`, newest first."""
     return history().filter(artifact=artifact)
+
+
+def installed_on(names: Iterable[str]) -> dict[str, int]:
+    """On how many devices each of these releases is installed; one that is on none is left out."""
+    rows = Device.objects.alias(installed=KT("provides__artifact_name"))
+    found = rows.filter(installed__in=list(names)).values_list("installed").order_by()
+    return dict(found.annotate(count=Count("pk")))
 
 
 class Standstill(StrEnum):

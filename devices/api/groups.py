@@ -33,7 +33,7 @@ class DeviceGroupSerializer(serializers.ModelSerializer[DeviceGroup]):
 
     class Meta:
         model = DeviceGroup
-        fields = ("id", "name", "kind", "description", "filter", "created_at")
+        fields = ("id", "name", "kind", "description", "filter", "signed_only", "created_at")
 
     def create(self, validated_data: dict[str, Any]) -> DeviceGroup:
         return services.save_group(

@@ -14,7 +14,8 @@ from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 
-FIELDS = ("name", "kind", "description", "filter")
+FIELDS = ("name", "kind", "description", "filter", "signed_only")
+GUARD = "devices.guard_devicegroup"
 MOST_NAMES = 20_000
 NAMED = 5
 
@@ -30,6 +31,7 @@ class Change(StrEnum):
 def save_group(*, group: DeviceGroup, actor: Actor) -> DeviceGroup:
     """The group, new or edited, is as given. Refused when its filter makes no sense; a dynamic one lists no members."""
     require_save(group, actor=actor)
+    _require_guard(group, actor=actor)
     group.full_clean()
     with transaction.atomic():
         action = "group.add" if group._state.adding else "group.change"
@@ -52,6 +54,7 @@ def change_members(
 ) -> DeviceGroup:
     """The devices of `add` are members, those of `remove` are not, by id. Refused when one of `add` does not exist."""
     actor.require("devices.change_devicegroup")
+    _require_guard(group, actor=actor)
     if group.kind != DeviceGroup.Kind.STATIC:
         raise Refused(
             "The members of a dynamic group are what its filter finds: change the filter."
@@ -109,6 +112,14 @@ def _by_name(names: set[str]) -> dict[str, Device]:
 def delete_group(*, group: DeviceGroup, actor: Actor, reason: str = "") -> None:
     """The group is gone; its devices stay."""
     actor.require("devices.delete_devicegroup")
+    _require_guard(group, actor=actor)
     with transaction.atomic():
         audit.record(actor=actor, action="group.delete", subject=group, reason=reason)
         group.delete()
+
+
+def _require_guard(group: DeviceGroup, *, actor: Actor) -> None:
+    """A group that takes signed artifacts only, or is to, is not everybody's to change: its devices would slip out."""
+    was_guarded = DeviceGroup.objects.filter(pk=group.pk, signed_only=True).exists()
+    if group.signed_only or was_guarded:
+        actor.require(GUARD)

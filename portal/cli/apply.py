@@ -10,7 +10,8 @@ from portal.cli.artifact.show import artifact_argument
 from portal.cli.reason import reason_argument
 from portal.cli.upgrade import tell_new, wait_argument
 from portal.cli.verb import Call, Verb
-from updates.services.upgrades import apply_artifact
+from updates.models import Release
+from updates.services.upgrades import apply_artifact, apply_release
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -31,13 +32,16 @@ def force_argument(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """The upgrade of the device is ordered; with --wait: over."""
-    upgrade = apply_artifact(
-        device=find.device(call.words["device"]),
-        artifact=find.artifact(call.words["artifact"]),
-        actor=call.actor,
-        reason=call.words["reason"],
-        force=call.words["force"],
-    )
+    what, device = find.orderable(call.words["artifact"]), find.device(call.words["device"])
+    why, force = call.words["reason"], call.words["force"]
+    if isinstance(what, Release):
+        upgrade = apply_release(
+            device=device, release=what, actor=call.actor, reason=why, force=force
+        )
+    else:
+        upgrade = apply_artifact(
+            device=device, artifact=what, actor=call.actor, reason=why, force=force
+        )
     tell_new(upgrade, call=call)
 
 

@@ -18,8 +18,14 @@ from portal.cli.deployment import tell, wait_for_all
 from portal.cli.upgrade import wait_argument
 from portal.cli.verb import Call, Verb
 from updates.api.deployments import preview_as_json
-from updates.models import Artifact
-from updates.services.deployments import Preview, deploy_artifact, preview_deployment
+from updates.models import Artifact, Deployment, Release
+from updates.services.deployments import (
+    Preview,
+    deploy_artifact,
+    deploy_release,
+    preview_deployment,
+    preview_release,
+)
 
 NAMED: Final = 20
 """Devices that a preview names for each of its parts."""
@@ -38,32 +44,40 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(call: Call) -> None:
     """Every chosen device that the artifact fits has an upgrade; with --wait: they are over. With --preview: nothing."""
-    artifact = find.artifact(call.words["artifact"])
+    what = find.orderable(call.words["artifact"])
     if call.words["preview"]:
-        _preview(artifact, call)
+        _preview(what, call)
         return
     if not call.words["reason"]:
         raise CommandError("Say why with --reason: it is kept in the history.")
-    deployment = deploy_artifact(
-        artifact=artifact,
-        devices=chosen(call),
-        actor=call.actor,
-        reason=call.words["reason"],
-        name=call.words["name"],
-        selection=selection(call),
-        force=call.words["force"],
-    )
+    deployment = _deploy(what, call)
     if call.words["wait"]:
         wait_for_all(deployment, out=call.out)
     else:
         tell(deployment, out=call.out)
 
 
-def _preview(artifact: Artifact, call: Call) -> None:
+def _deploy(what: Artifact | Release, call: Call) -> Deployment:
+    words, devices = call.words, chosen(call)
+    why, name, force = words["reason"], words["name"], words["force"]
+    if isinstance(what, Release):
+        return deploy_release(
+            release=what, devices=devices, actor=call.actor, reason=why, name=name,
+            selection=selection(call), force=force,
+        )  # fmt: skip
+    return deploy_artifact(
+        artifact=what, devices=devices, actor=call.actor, reason=why, name=name,
+        selection=selection(call), force=force,
+    )  # fmt: skip
+
+
+def _preview(what: Artifact | Release, call: Call) -> None:
     call.actor.require("updates.deploy_artifact")
-    preview = preview_deployment(
-        artifact=artifact, devices=chosen(call).order_by("name"), force=call.words["force"]
-    )
+    devices, force = chosen(call).order_by("name"), call.words["force"]
+    if isinstance(what, Release):
+        preview = preview_release(release=what, devices=devices, force=force)
+    else:
+        preview = preview_deployment(artifact=what, devices=devices, force=force)
     if call.out.as_json:
         call.out.document(preview_as_json(preview))
         return

@@ -31,7 +31,8 @@ def tell(deployment: Deployment, *, out: Output) -> None:
         (
             ("id", deployment.pk),
             ("name", deployment.name),
-            ("artifact", deployment.artifact),
+            ("release", deployment.release),
+            ("artifact", deployment.artifact_id),
             ("upgrades", in_words(counts(deployment))),
             (
                 "left out",
@@ -80,17 +81,17 @@ def _cancel_arguments(parser: ArgumentParser) -> None:
 
 def _list(call: Call) -> None:
     call.actor.require("updates.view_deployment")
-    rows = shown(Deployment.objects.select_related("artifact"), call)
+    rows = shown(Deployment.objects.select_related("artifact", "release"), call)
     if call.out.as_json:
         call.out.document(DeploymentSerializer(rows, many=True).data)
         return
     call.out.table(
-        ("ID", "NAME", "ARTIFACT", "UPGRADES", "ASKED", "BY"),
+        ("ID", "NAME", "RELEASE", "UPGRADES", "ASKED", "BY"),
         (
             (
                 short(row),
                 row.name,
-                row.artifact,
+                row.release,
                 in_words(counts(row)),
                 row.created_at,
                 row.requested_by_name,

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from django.db.models import Model, QuerySet
 
 from devices.models import Device, DeviceGroup
-from updates.models import Artifact, Deployment, Upgrade
+from updates.models import Artifact, Deployment, Release, Upgrade
 from updates.queries import history
 
 _Row = TypeVar("_Row", bound=Model)
@@ -35,6 +35,17 @@ def artifact(word: str) -> Artifact:
     return _only(found, word, what="artifact")
 
 
+def release(name: str) -> Release:
+    """The release of this name."""
+    return _named(Release.objects.all(), name, what="release")
+
+
+def orderable(word: str) -> Artifact | Release:
+    """What can be ordered by this word: a release by its name, or one artifact by the beginning of its id."""
+    found = Release.objects.filter(name=word).first()
+    return artifact(word) if found is None else found
+
+
 def upgrade(word: str) -> Upgrade:
     """The upgrade whose id begins like this."""
     return _only(_begins(history(), word), word, what="upgrade")
@@ -42,7 +53,7 @@ def upgrade(word: str) -> Upgrade:
 
 def deployment(word: str) -> Deployment:
     """The deployment whose id begins like this."""
-    rows = Deployment.objects.select_related("artifact")
+    rows = Deployment.objects.select_related("artifact", "release")
     return _only(_begins(rows, word), word, what="deployment")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import count
 
 from devices.models import Device
+from portal.core import clock
 from portal.core.actors import PORTAL
 from updates import lease
 from updates.journal import DatabaseJournal, open_upgrades
 from updates.machine import HAPPY_PATH, Event, Outcome, State
-from updates.models import Artifact, Upgrade, UpgradeEvent
+from updates.models import Artifact, Release, Upgrade, UpgradeEvent
 from updates.services.planning import plan_artifact
 from updates.services.upgrades import build
 
@@ -33,6 +34,7 @@ def new_artifact(name: str = "new", **fields: object) -> Artifact:
     return Artifact.objects.create(
         **{
             "name": name,
+            "release": new_release(name),
             "payload_type": "recorder",
             "device_types": ["box"],
             "header_info": "{}",
@@ -46,6 +48,11 @@ def new_artifact(name: str = "new", **fields: object) -> Artifact:
             **fields,
         }
     )
+
+
+def new_release(name: str = "new") -> Release:
+    """The release of this name, made if there was none."""
+    return Release.objects.get_or_create(name=name, defaults={"created_at": clock.now()})[0]
 
 
 def new_upgrade(device: Device | None = None, artifact: Artifact | None = None) -> Upgrade:

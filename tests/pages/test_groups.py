@@ -17,7 +17,7 @@ from devices.models import Credential, Device, DeviceGroup
 from devices.services import save_group
 from portal.core.actors import Actor
 from portal.core.models import AuditEvent
-from tests.journal.rows import new_artifact, new_device
+from tests.journal.rows import new_device, new_release
 from tests.pages.rows import rows
 from updates.models import Deployment
 from updates.queries import deployments_to
@@ -83,7 +83,7 @@ def test_deployments_to_the_group_stand_on_its_page(operator: Client, pilot: Dev
     for name, groups in (("first", [pilot.pk]), ("others", [pilot.pk + 1]), ("named", None)):
         Deployment.objects.create(
             name=name,
-            artifact=new_artifact(),
+            release=new_release(),
             selection={"groups": groups} if groups else {"everything": True},
             reason="Try it",
             requested_by_name="alice",

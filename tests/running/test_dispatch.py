@@ -12,8 +12,9 @@ from rq.job import Job
 
 from devices.models import Device
 from tests.environment.redis import RedisServer
+from tests.journal.rows import new_artifact
 from updates import dispatch
-from updates.models import Artifact, Check
+from updates.models import Check
 from updates.services.recover import recover
 
 pytestmark = [pytest.mark.e2e, pytest.mark.database(transaction=True)]
@@ -25,9 +26,7 @@ FORGOTTEN_AFTER_SECONDS = 90
 def check(redis_server: RedisServer) -> Check:
     """A check that waits for a worker, of which there is none."""
     device = Device.objects.create(name="d", device_type="t", driver=Device.Driver.LOCAL)
-    artifact = Artifact.objects.create(
-        name="a", device_types=["t"], size=1, unpacked_size=1, sha256="0" * 64, file="none"
-    )
+    artifact = new_artifact("a", device_types=["t"], payload_type="")
     return Check.objects.create(
         artifact=artifact, device=device, requested_by_name="a test", requested_at=timezone.now()
     )

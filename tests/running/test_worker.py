@@ -14,8 +14,9 @@ from devices.models import Device
 from tests.e2e.portal_process import PortalProcess
 from tests.environment.redis import RedisServer
 from tests.environment.waiting import wait_until
+from tests.journal.rows import new_artifact
 from updates import dispatch
-from updates.models import Artifact, Check
+from updates.models import Check
 
 pytestmark = pytest.mark.e2e
 
@@ -54,9 +55,7 @@ def check(transactional_db: None, tmp_path: Path) -> Check:
     device = Device.objects.create(
         name="d", device_type="here", driver=Device.Driver.LOCAL, root=str(tmp_path)
     )
-    artifact = Artifact.objects.create(
-        name="a", device_types=["elsewhere"], size=1, unpacked_size=1, sha256="0" * 64, file="none"
-    )
+    artifact = new_artifact("a", device_types=["elsewhere"], payload_type="")
     return Check.objects.create(
         artifact=artifact, device=device, requested_by_name="a test", requested_at=device.created_at
     )

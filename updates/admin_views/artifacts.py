@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -130,15 +129,6 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
             "buttons": _buttons(request, artifact, is_used=is_used),
         },
     )
-
-
-def artifact_asked_for(request: HttpRequest) -> dict[str, Any]:
-    """A form's first values: the artifact that the address asks for, if there is such a one."""
-    try:
-        wanted = UUID(request.GET.get("artifact", ""))
-    except ValueError:
-        return {}
-    return {"artifact": Artifact.objects.filter(pk=wanted).first()}
 
 
 def _needs(artifact: Artifact) -> dict[str, list[str]]:

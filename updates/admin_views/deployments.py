@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -33,18 +33,20 @@ from portal.core.pages import (
     require,
     why_not_permitted,
 )
-from updates.admin_views.artifacts import artifact_asked_for
 from updates.admin_views.panel import Panel
 from updates.admin_views.plan_preview import plan_preview
+from updates.admin_views.releases import asked_for
 from updates.forms import DeployForm
 from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
-from updates.models import Deployment, Upgrade
+from updates.models import Artifact, Deployment, Upgrade
 from updates.queries import Counts, counts
 from updates.services.deployments import (
     Preview,
     cancel_deployment,
     deploy_artifact,
+    deploy_release,
     preview_deployment,
+    preview_release,
 )
 
 PAGE = 50
@@ -86,7 +88,7 @@ class DeployArtifact(VerbPage):
         words = {f"where_{word}": asked[word] for word in DeployForm.words if word in asked}
         picked = {"selection": asked["selection"]} if "selection" in asked else {}
         groups = {"groups": asked.getlist("group")} if "group" in asked else {}
-        return artifact_asked_for(self.request) | words | picked | groups
+        return asked_for(self.request) | words | picked | groups
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         order = cast(DeployForm, form)
@@ -112,15 +114,19 @@ class DeployArtifact(VerbPage):
     def act(self, form: forms.Form) -> str:
         order = cast(DeployForm, form)
         given = order.cleaned_data
-        deployment = deploy_artifact(
-            artifact=given["artifact"],
-            devices=order.chosen(cast(User, self.request.user)),
-            actor=self.actor,
-            reason=given["reason"],
-            name=given["name"],
-            selection=order.chosen_words(),
-            force=given["force"],
-        )
+        words: dict[str, Any] = {
+            "devices": order.chosen(cast(User, self.request.user)),
+            "actor": self.actor,
+            "reason": given["reason"],
+            "name": given["name"],
+            "selection": order.chosen_words(),
+            "force": given["force"],
+        }
+        what = order.what()
+        if isinstance(what, Artifact):
+            deployment = deploy_artifact(artifact=what, **words)
+        else:
+            deployment = deploy_release(release=what, **words)
         messages.success(self.request, f"{deployment} is ordered.")
         return reverse("admin:updates_deployment_change", args=[deployment.pk])
 
@@ -145,24 +151,27 @@ class DeployArtifact(VerbPage):
             return 0
 
     def _preview(self, form: DeployForm) -> Preview:
-        return preview_deployment(
-            artifact=form.cleaned_data["artifact"],
-            devices=form.chosen(cast(User, self.request.user)).order_by("name"),
-            force=form.cleaned_data["force"],
-        )
+        devices = form.chosen(cast(User, self.request.user)).order_by("name")
+        what, force = form.what(), form.cleaned_data["force"]
+        if isinstance(what, Artifact):
+            return preview_deployment(artifact=what, devices=devices, force=force)
+        return preview_release(release=what, devices=devices, force=force)
 
     def _show(self, form: DeployForm, preview: Preview, *, why: str = "") -> HttpResponse:
         data = self.request.POST.copy()
         data["expected"] = str(len(preview.takes))
         data["typed"] = ""
-        artifact = form.cleaned_data["artifact"]
+        what, takes = form.what(), preview.takes
+        word = "artifact" if isinstance(what, Artifact) else "release"
         context = framed(self.request, title="Deploy artifact: preview", model=Deployment) | {
             "form": DeployForm(data),
-            "artifact": artifact,
+            "what": what,
+            "again": f"{word}={what.pk}",
             "reason": form.cleaned_data["reason"],
             "why": why,
-            "must_type": len(preview.takes) > TYPED_ABOVE,
-            "plan": plan_preview(artifact, preview.takes[0]) if preview.takes else [],
+            "must_type": len(takes) > TYPED_ABOVE,
+            "plan": plan_preview(preview.artifacts[takes[0].pk], takes[0]) if takes else [],
+            "artifacts": _by_artifact(preview),
             **_parts(preview),
         }
         return TemplateResponse(self.request, "updates/deploy_preview.html", context)
@@ -251,6 +260,12 @@ def _parts(preview: Preview) -> dict[str, Any]:
         "left_out": _biggest(by_reason),
         "left_out_count": len(preview.left_out),
     }
+
+
+def _by_artifact(preview: Preview) -> list[tuple[Artifact, int]]:
+    """Of a release with several artifacts: how many devices would get which."""
+    counted = Counter(preview.artifacts.values())
+    return counted.most_common() if len(counted) > 1 else []
 
 
 def _biggest(groups: dict[str, list[str]]) -> list[Part]:

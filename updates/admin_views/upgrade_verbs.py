@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -12,16 +12,18 @@ from django.urls import reverse
 
 from devices.models import Device
 from portal.core.pages import VerbPage
-from updates.admin_views.artifacts import artifact_asked_for
 from updates.admin_views.plan_preview import preview_of
-from updates.forms import ArtifactForm
+from updates.admin_views.releases import asked_for
+from updates.forms import ReleaseForm
 from updates.machine import BEFORE_ANY_CHANGE, State
-from updates.models import Artifact, Upgrade
+from updates.models import Artifact, Release, Upgrade
 from updates.queries import history
+from updates.services.choosing import artifacts_of, nearest
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
 from updates.services.upgrades import (
     apply_artifact,
+    apply_release,
     cancel_upgrade,
     retry_upgrade,
     roll_back_upgrade,
@@ -33,7 +35,7 @@ class ApplyArtifact(VerbPage):
 
     template_name = "updates/apply.html"
     model = Upgrade
-    form_class = ArtifactForm
+    form_class = ReleaseForm
     permission = "updates.apply_artifact"
     button = "Apply"
 
@@ -54,7 +56,7 @@ class ApplyArtifact(VerbPage):
         ]
 
     def get_initial(self) -> dict[str, Any]:
-        return artifact_asked_for(self.request)
+        return asked_for(self.request)
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         if "preview" in self.request.POST:
@@ -63,25 +65,30 @@ class ApplyArtifact(VerbPage):
 
     def get_context_data(self, **kwargs: object) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        artifact = self._artifact(context["form"])
+        form = context["form"]
+        given = getattr(form, "cleaned_data", {}) if form.is_bound else asked_for(self.request)
+        artifact = self._artifact(given)
         return context | ({"preview": preview_of(artifact, self.device)} if artifact else {})
 
-    def _artifact(self, form: forms.Form) -> Artifact | None:
-        if form.is_bound:
-            given: Artifact | None = getattr(form, "cleaned_data", {}).get("artifact")
-            return given
-        return artifact_asked_for(self.request).get("artifact")
+    def _artifact(self, given: dict[str, Any]) -> Artifact | None:
+        """What to preview: the one that is named, or that of the release which fits the device or comes nearest."""
+        named: Artifact | None = given.get("artifact")
+        release: Release | None = given.get("release")
+        if named is not None or release is None:
+            return named
+        return nearest(artifacts_of(release), self.device)
 
     def act(self, form: forms.Form) -> str:
-        given = form.cleaned_data
-        upgrade = apply_artifact(
-            device=self.device,
-            artifact=given["artifact"],
-            actor=self.actor,
-            reason=given["reason"],
-            force=given["force"],
-        )
-        return _page_of(upgrade)
+        given, what = form.cleaned_data, cast(ReleaseForm, form).what()
+        words: dict[str, Any] = {
+            "device": self.device,
+            "actor": self.actor,
+            "reason": given["reason"],
+            "force": given["force"],
+        }
+        if isinstance(what, Artifact):
+            return _page_of(apply_artifact(artifact=what, **words))
+        return _page_of(apply_release(release=what, **words))
 
 
 class UpgradeVerb(VerbPage):

@@ -18,14 +18,17 @@ from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in
 from portal.core.rest.paging import LONGEST_PAGE
 from portal.core.rest.permissions import actor_in
-from updates.api.names import NamedArtifact, NamedDevice
-from updates.models import Artifact, Deployment
+from updates.api.names import NamedArtifact, NamedDevice, NamedRelease
+from updates.api.what import WhatSerializer
+from updates.models import Deployment
 from updates.queries import counts
 from updates.services.deployments import (
     Preview,
     cancel_deployment,
     deploy_artifact,
+    deploy_release,
     preview_deployment,
+    preview_release,
 )
 
 
@@ -53,13 +56,17 @@ class CountsSerializer(serializers.Serializer[Any]):
 
 
 class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
-    artifact = NamedArtifact()
+    release = NamedRelease()
+    artifact = NamedArtifact(
+        allow_null=True,
+        help_text="Where only this one was ordered; null: each device gets that which fits it.",
+    )
     requested_by = serializers.CharField(source="requested_by_name")
 
     class Meta:
         model = Deployment
         fields = (
-            "id", "name", "artifact", "reason", "requested_by", "created_at", "left_out_count",
+            "id", "name", "release", "artifact", "reason", "requested_by", "created_at", "left_out_count",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -88,10 +95,7 @@ class DeploymentDetailSerializer(DeploymentSerializer):
         return dict(CountsSerializer(counts(deployment)).data)
 
 
-class DeploymentPreviewSerializer(ChoiceSerializer):
-    artifact = serializers.PrimaryKeyRelatedField(
-        queryset=Artifact.objects.all(), pk_field=serializers.UUIDField()
-    )
+class DeploymentPreviewSerializer(WhatSerializer, ChoiceSerializer):
     force = serializers.BooleanField(
         default=False, help_text="Install even where it is installed already."
     )
@@ -127,8 +131,8 @@ class CancelledSerializer(serializers.Serializer[dict[str, int]]):
 class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Deployment]):
     """Orders to many devices, newest first."""
 
-    queryset = Deployment.objects.select_related("artifact")
-    filterset_fields = ("artifact",)
+    queryset = Deployment.objects.select_related("artifact", "release")
+    filterset_fields = ("release", "artifact")
     ordering = ("-created_at", "-id")
     lookup_value_converter = "uuid"
 
@@ -138,17 +142,20 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     @extend_schema(request=DeploymentOrderSerializer, responses={201: DeploymentDetailSerializer})
     @once
     def create(self, request: Request) -> Response:
-        """Deploy an artifact: every chosen device that it fits gets an upgrade of its own."""
+        """Deploy a release or an artifact: every chosen device that it fits gets an upgrade of its own."""
         order = order_in(request, DeploymentOrderSerializer)
-        deployment = deploy_artifact(
-            artifact=order["artifact"],
-            devices=devices_of(order),
-            actor=actor_in(request),
-            reason=order["reason"],
-            name=order["name"],
-            selection=selection_of(order),
-            force=order["force"],
-        )
+        words: dict[str, Any] = {
+            "devices": devices_of(order),
+            "actor": actor_in(request),
+            "reason": order["reason"],
+            "name": order["name"],
+            "selection": selection_of(order),
+            "force": order["force"],
+        }
+        if "release" in order:
+            deployment = deploy_release(release=order["release"], **words)
+        else:
+            deployment = deploy_artifact(artifact=order["artifact"], **words)
         return created(self.get_serializer(deployment).data, route="deployments", request=request)
 
     @extend_schema(request=DeploymentPreviewSerializer, responses=PreviewSerializer)
@@ -157,11 +164,11 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         """What a deployment would do, without doing it."""
         actor_in(request).require("updates.deploy_artifact")
         order = order_in(request, DeploymentPreviewSerializer)
-        preview = preview_deployment(
-            artifact=order["artifact"],
-            devices=devices_of(order).order_by("name"),
-            force=order["force"],
-        )
+        devices, force = devices_of(order).order_by("name"), order["force"]
+        if "release" in order:
+            preview = preview_release(release=order["release"], devices=devices, force=force)
+        else:
+            preview = preview_deployment(artifact=order["artifact"], devices=devices, force=force)
         return Response(preview_as_json(preview))
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)

@@ -20,6 +20,11 @@ class NamedArtifact(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class NamedRelease(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
 def upgrade_kinds() -> list[tuple[str, str]]:
     """The kinds of upgrades, as the API's description names them (settings: ENUM_NAME_OVERRIDES)."""
     return choices(Kind)

@@ -22,14 +22,16 @@ from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
 from updates.api.names import NamedArtifact, NamedDevice
+from updates.api.what import WhatSerializer
 from updates.machine import SENTENCES, Outcome, State
-from updates.models import Artifact, Upgrade, UpgradeEvent
+from updates.models import Upgrade, UpgradeEvent
 from updates.queries import PAGE, UpgradeFilter, events_after, history
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
 from updates.services.reports import history_csv, history_json_lines
 from updates.services.upgrades import (
     apply_artifact,
+    apply_release,
     cancel_upgrade,
     retry_upgrade,
     roll_back_upgrade,
@@ -78,11 +80,8 @@ class UpgradeDetailSerializer(UpgradeSerializer):
         return ahead.pk if ahead else None
 
 
-class UpgradeOrderSerializer(serializers.Serializer[dict[str, Any]]):
+class UpgradeOrderSerializer(WhatSerializer):
     device = serializers.PrimaryKeyRelatedField(queryset=Device.objects.all())
-    artifact = serializers.PrimaryKeyRelatedField(
-        queryset=Artifact.objects.all(), pk_field=serializers.UUIDField()
-    )
     reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
     force = serializers.BooleanField(
         default=False, help_text="Install even if it is installed already."
@@ -136,9 +135,10 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
     @extend_schema(request=UpgradeOrderSerializer, responses={201: UpgradeDetailSerializer})
     @once
     def create(self, request: Request) -> Response:
-        """Apply an artifact to one device, now. 409 names the `holder` when the device is busy."""
+        """Apply a release or an artifact to one device, now. 409 names the `holder` when the device is busy."""
         order = order_in(request, UpgradeOrderSerializer)
-        return self._created(apply_artifact(actor=actor_in(request), **order))
+        apply = apply_release if "release" in order else apply_artifact
+        return self._created(apply(actor=actor_in(request), **order))
 
     @extend_schema(request=ReasonSerializer, responses=UpgradeDetailSerializer)
     @action(detail=True, methods=["post"])

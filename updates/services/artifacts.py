@@ -22,6 +22,7 @@ from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact import ArtifactDescription
 from updates.models import Artifact, UpdateModule
 from updates.services.receiving import put_away, verified
+from updates.services.releases import drop_artifact, refuse_overlap, release_for
 
 MODULE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MODULE_LIMIT_BYTES: Final = 2**20
@@ -58,15 +59,21 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
         uploaded_by=actor.user,
         **_fields(description),
     )
+    refuse_overlap(artifact)
     name = artifact.file.field.generate_filename(artifact, f"{uuid.uuid4()}.mender")
     with put_away(file, name=name) as artifact.file.name:
         yield artifact
 
 
 def keep_artifact(*, artifact: Artifact, actor: Actor) -> Artifact:
-    """The received artifact is on record. ArtifactRefused if another upload of the same file was faster."""
+    """The received artifact is on record, in the release of its name.
+
+    ArtifactRefused if another upload of the same file, or for the same devices, was faster.
+    """
     try:
         with transaction.atomic():
+            artifact.release = release_for(artifact, actor=actor)
+            refuse_overlap(artifact)
             artifact.save(force_insert=True)
             audit.record(
                 actor=actor,
@@ -82,15 +89,16 @@ def keep_artifact(*, artifact: Artifact, actor: Actor) -> Artifact:
 
 
 def delete_artifact(*, artifact: Artifact, actor: Actor, reason: str) -> None:
-    """The artifact and its file are gone. Refused while the history needs it."""
+    """The artifact and its file are gone, and with the last one its release. Refused while the history needs it."""
     actor.require("updates.delete_artifact")
     if artifact.upgrades.exists() or artifact.deployments.exists():
         raise Refused(f"{artifact.name} is part of the history of devices, so it stays.")
-    stored, storage = str(artifact.file.name), artifact.file.storage
+    release = artifact.release
     with transaction.atomic():
         audit.record(actor=actor, action="artifact.delete", subject=artifact, reason=reason)
-        artifact.delete()
-        transaction.on_commit(lambda: storage.delete(stored))
+        drop_artifact(artifact)
+        if not release.artifacts.exists() and not release.deployments.exists():
+            release.delete()
 
 
 def upload_update_module(

@@ -17,11 +17,12 @@ from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch
-from updates.models import Artifact, Check
+from updates.models import Artifact, Check, Release
 from updates.plan import ArtifactPlan
 from updates.recipes.artifact_fit import changes, is_installed
 from updates.recipes.finding import Finding
 from updates.services.artifacts import newest_update_module
+from updates.services.choosing import artifacts_of, nearest
 from updates.services.planning import plan_artifact
 from updates.services.recipes import artifact_recipe
 
@@ -66,6 +67,25 @@ def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Acto
         )
         dispatch.start_checks(checks)
     return checks
+
+
+def request_release_checks(
+    *, release: Release, devices: Iterable[Device], actor: Actor
+) -> list[Check]:
+    """The same for a release: each device is checked against that of its artifacts which fits it, or comes nearest."""
+    actor.require("updates.check_artifact")
+    artifacts = artifacts_of(release)
+    wanted: dict[Artifact, list[Device]] = {}
+    for device in devices:
+        wanted.setdefault(nearest(artifacts, device), []).append(device)
+    if not wanted:
+        raise Refused("No device is chosen.")
+    with transaction.atomic():
+        return [
+            check
+            for artifact, some in wanted.items()
+            for check in request_checks(artifact=artifact, devices=some, actor=actor)
+        ]
 
 
 def carry_out_check(check: Check) -> Check:

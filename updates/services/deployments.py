@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,15 +10,16 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from devices.models import Device
+from devices.queries import signed_only_groups
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
 from updates.errors import TooLate
 from updates.machine import CANCELLABLE
-from updates.models import Artifact, Deployment, Upgrade
-from updates.recipes.artifact_fit import fit, is_installed
+from updates.models import Artifact, Deployment, Release, UpdateModule, Upgrade
 from updates.services.artifacts import newest_update_module
+from updates.services.choosing import Choice, artifacts_of, choose, refuse_withdrawn
 from updates.services.planning import plan_artifact
 from updates.services.upgrades import build
 
@@ -30,42 +32,51 @@ TOLD_APART = ("name", "device_type", "provides", "root")
 
 @dataclass(slots=True)
 class Preview:
-    """Who would get the artifact and who would not: `left_out` is (device, reason), `unchanged` already has it.
+    """Who would get an artifact and who would not: `left_out` is (device, reason), `unchanged` already has it.
 
-    Of the devices only what tells them apart is loaded.
+    `artifacts` says which one each of `takes` would get, by the device's id. Of the devices only what tells them apart is
+    loaded.
     """
 
     takes: list[Device] = field(default_factory=list)
     unchanged: list[Device] = field(default_factory=list)
     left_out: list[tuple[Device, str]] = field(default_factory=list)
+    artifacts: dict[int, Artifact] = field(default_factory=dict)
 
 
 def preview_deployment(
     *, artifact: Artifact, devices: QuerySet[Device], force: bool = False
 ) -> Preview:
-    """What a deployment of `artifact` to `devices` would do. No effect."""
-    preview = Preview()
-    answers: dict[tuple[str, str], tuple[str, bool]] = {}
+    """What a deployment of `artifact` to `devices` would do. No effect. Refused for what was withdrawn."""
+    return _preview(artifact.release, [artifact], devices, force=force)
+
+
+def preview_release(*, release: Release, devices: QuerySet[Device], force: bool = False) -> Preview:
+    """The same for a release: each device would get that of its artifacts which fits it."""
+    return _preview(release, artifacts_of(release), devices, force=force)
+
+
+def _preview(
+    release: Release, artifacts: Sequence[Artifact], devices: QuerySet[Device], *, force: bool
+) -> Preview:
+    refuse_withdrawn(release)
+    preview, guarded = Preview(), signed_only_groups()
+    choices: dict[tuple[str, str, str], Choice] = {}
     for device in devices.only(*TOLD_APART).iterator(AT_ONCE):
         # In a fleet thousands are alike, and alike devices get the same answer.
-        alike = (device.device_type, repr(sorted(device.provides.items())))
-        if alike not in answers:
-            answers[alike] = _answer(artifact, device)
-        misfit, has_it = answers[alike]
-        if misfit:
-            preview.left_out.append((device, misfit))
-        elif has_it and not force:
+        signed_only = guarded.get(device.pk, "")
+        alike = (device.device_type, signed_only, repr(sorted(device.provides.items())))
+        if alike not in choices:
+            choices[alike] = choose(artifacts, device, signed_only=signed_only)
+        choice = choices[alike]
+        if choice.artifact is None:
+            preview.left_out.append((device, choice.why_not))
+        elif choice.is_there and not force:
             preview.unchanged.append(device)
         else:
             preview.takes.append(device)
+            preview.artifacts[device.pk] = choice.artifact
     return preview
-
-
-def _answer(artifact: Artifact, device: Device) -> tuple[str, bool]:
-    """Why the artifact does not fit the device (empty: it does), and whether the device has it already."""
-    plan = plan_artifact(artifact=artifact, device=device, update_module=None)
-    misfit = next((finding.says for finding in fit(plan) if not finding.ok), "")
-    return misfit, is_installed(plan)
 
 
 def deploy_artifact(
@@ -82,30 +93,64 @@ def deploy_artifact(
 
     Upgrades of busy devices wait for their turn. Refused when nobody is left.
     """
+    deployment = Deployment(
+        name=name.strip() or artifact.name,
+        artifact=artifact,
+        release=artifact.release,
+        selection=selection or {},
+        reason=reason.strip(),
+    )
+    return _deploy(deployment, [artifact], devices, actor=actor, force=force)
+
+
+def deploy_release(
+    *,
+    release: Release,
+    devices: QuerySet[Device],
+    actor: Actor,
+    reason: str,
+    name: str = "",
+    selection: dict[str, Any] | None = None,
+    force: bool = False,
+) -> Deployment:
+    """The same for a release: each device gets that of its artifacts which fits it."""
+    deployment = Deployment(
+        name=name.strip() or release.name,
+        release=release,
+        selection=selection or {},
+        reason=reason.strip(),
+    )
+    return _deploy(deployment, artifacts_of(release), devices, actor=actor, force=force)
+
+
+def _deploy(
+    deployment: Deployment,
+    artifacts: Sequence[Artifact],
+    devices: QuerySet[Device],
+    *,
+    actor: Actor,
+    force: bool,
+) -> Deployment:
     actor.require("updates.deploy_artifact")
     with transaction.atomic():
-        preview = preview_deployment(
-            artifact=artifact, devices=devices.order_by("name"), force=force
-        )
+        # Locked, so that a withdrawal is before all of it or after all of it.
+        release = Release.objects.select_for_update().get(pk=deployment.release_id)
+        preview = _preview(release, artifacts, devices.order_by("name"), force=force)
         if not preview.takes:
             raise Refused(_why_nobody(preview))
         left_out = [
             *([device.name, reason] for device, reason in preview.left_out),
             *([device.name, "It already has it."] for device in preview.unchanged),
         ]
-        deployment = Deployment.objects.create(
-            name=name.strip() or artifact.name,
-            artifact=artifact,
-            selection=selection or {},
-            left_out=left_out,
-            left_out_count=len(left_out),
-            reason=reason.strip(),
-            requested_by=actor.user,
-            requested_by_name=actor.name,
-            created_at=clock.now(),
-        )
+        deployment.left_out, deployment.left_out_count = left_out, len(left_out)
+        deployment.requested_by, deployment.requested_by_name = actor.user, actor.name
+        deployment.created_at = clock.now()
+        deployment.save(force_insert=True)
         for start in range(0, len(preview.takes), AT_ONCE):
-            some = [device.pk for device in preview.takes[start : start + AT_ONCE]]
+            some = {
+                device.pk: preview.artifacts[device.pk]
+                for device in preview.takes[start : start + AT_ONCE]
+            }
             _order(deployment, some, actor=actor, force=force)
         audit.record(
             actor=actor,
@@ -117,20 +162,29 @@ def deploy_artifact(
     return deployment
 
 
-def _order(deployment: Deployment, devices: list[int], *, actor: Actor, force: bool) -> None:
-    """Each of these devices has an upgrade of the deployment, and a worker will hear of it."""
-    artifact = deployment.artifact
-    module = newest_update_module(artifact.payload_type)
+def _order(
+    deployment: Deployment, artifacts: dict[int, Artifact], *, actor: Actor, force: bool
+) -> None:
+    """Each of these devices has an upgrade of the deployment to its artifact, and a worker will hear of it."""
+    modules: dict[str, UpdateModule | None] = {
+        payload_type: newest_update_module(payload_type)
+        for payload_type in {artifact.payload_type for artifact in artifacts.values()}
+    }
     upgrades = [
         build(
-            plan_artifact(artifact=artifact, device=device, update_module=module, force=force),
+            plan_artifact(
+                artifact=(artifact := artifacts[device.pk]),
+                device=device,
+                update_module=modules[artifact.payload_type],
+                force=force,
+            ),
             artifact=artifact,
             device=device,
             actor=actor,
             reason=deployment.reason,
             deployment=deployment,
         )
-        for device in Device.objects.filter(pk__in=devices).order_by("name")
+        for device in Device.objects.filter(pk__in=list(artifacts)).order_by("name")
     ]
     journal.open_upgrades(upgrades)
     dispatch.start_upgrades(upgrades)

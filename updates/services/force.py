@@ -8,7 +8,7 @@ from portal.core import audit
 from portal.core.actors import Actor
 from updates import journal
 from updates.models import Upgrade
-from updates.services.upgrades import given_reason
+from updates.services.reasons import given_reason
 
 
 def force_cancel_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:

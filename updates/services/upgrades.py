@@ -7,17 +7,19 @@ import uuid
 from django.db import transaction
 
 from devices.models import Device
+from devices.queries import signed_only_groups
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
-from updates.errors import NotCompatible, NotUndoable, TargetBusy, TooLate
+from updates.errors import NotUndoable, TargetBusy, TooLate
 from updates.machine import ACTIVE, Outcome, State
-from updates.models import Artifact, Deployment, Upgrade
+from updates.models import Artifact, Deployment, Release, Upgrade
 from updates.plan import ArtifactPlan, Kind, Mode
-from updates.recipes.artifact_fit import fit
 from updates.services.artifacts import newest_update_module
+from updates.services.choosing import artifacts_of, choose, refuse_withdrawn
 from updates.services.planning import plan_artifact
+from updates.services.reasons import given_reason
 
 
 def apply_artifact(
@@ -27,11 +29,27 @@ def apply_artifact(
 
     NotCompatible when the artifact cannot fit it, TargetBusy when another upgrade is active or waiting there.
     """
+    return _apply([artifact], device, actor=actor, reason=reason, force=force)
+
+
+def apply_release(
+    *, device: Device, release: Release, actor: Actor, reason: str, force: bool = False
+) -> Upgrade:
+    """The same, with that artifact of the release that fits the device."""
+    return _apply(artifacts_of(release), device, actor=actor, reason=reason, force=force)
+
+
+def _apply(
+    artifacts: list[Artifact], device: Device, *, actor: Actor, reason: str, force: bool
+) -> Upgrade:
     actor.require("updates.apply_artifact")
     with transaction.atomic():
         device = locked_idle(device)
-        plan = _plan_install(artifact, device, force=force)
-        upgrade = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
+        artifact = _chosen(artifacts, device)
+        upgrade = build(
+            _plan_install(artifact, device, force=force),
+            artifact=artifact, device=device, actor=actor, reason=reason,
+        )  # fmt: skip
         return _order(upgrade, actor=actor, action="upgrade.apply")
 
 
@@ -66,9 +84,9 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
         raise Refused("It succeeded, so there is nothing to retry.")
     if upgrade.undoes is not None:
         return _order_rollback(upgrade.undoes, actor=actor, reason=reason, retries=upgrade)
-    artifact = _artifact_of(upgrade)
     with transaction.atomic():
         device = locked_idle(upgrade.device)
+        artifact = _chosen([_artifact_of(upgrade)], device)
         plan = _plan_install(artifact, device, force=bool(upgrade.plan.get("force")))
         again = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
         again.retries = upgrade
@@ -139,13 +157,6 @@ def newer_on_top(upgrade: Upgrade) -> Upgrade | None:
     ) or (upgrade.undone_by.filter(outcome=Outcome.SUCCEEDED).select_related("device").first())
 
 
-def refuse_misfit(plan: ArtifactPlan) -> None:
-    """Nothing, or NotCompatible with the first thing that does not fit."""
-    for finding in fit(plan):
-        if not finding.ok:
-            raise NotCompatible(finding.says)
-
-
 def locked_idle(device: Device) -> Device:
     """The device as it is now, locked until the commit. TargetBusy, naming it, when an upgrade is active or waits there."""
     device = Device.objects.select_for_update().get(pk=device.pk)
@@ -164,14 +175,20 @@ def locked_idle(device: Device) -> Device:
 
 
 def _plan_install(artifact: Artifact, device: Device, *, force: bool) -> ArtifactPlan:
-    plan = plan_artifact(
+    return plan_artifact(
         artifact=artifact,
         device=device,
         update_module=newest_update_module(artifact.payload_type),
         force=force,
     )
-    refuse_misfit(plan)
-    return plan
+
+
+def _chosen(artifacts: list[Artifact], device: Device) -> Artifact:
+    """The one that fits the device, of a release that is not withdrawn."""
+    if artifacts:
+        refuse_withdrawn(artifacts[0].release)
+    signed_only = signed_only_groups(devices=[device.pk]).get(device.pk, "")
+    return choose(artifacts, device, signed_only=signed_only).required()
 
 
 def build(
@@ -213,10 +230,3 @@ def _artifact_of(upgrade: Upgrade) -> Artifact:
     if upgrade.artifact is None:
         raise Refused("This upgrade is not of an artifact.")
     return upgrade.artifact
-
-
-def given_reason(reason: str) -> str:
-    """The reason, trimmed. Refused when there is none."""
-    if not reason.strip():
-        raise Refused("Say why: the reason is kept in the history.")
-    return reason.strip()

@@ -19,7 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def artifact_argument(parser: ArgumentParser) -> None:
     """ARTIFACT: by name or id."""
-    parser.add_argument("artifact", help="its name, or the beginning of its id")
+    parser.add_argument("artifact", help="the release's name, or the beginning of an artifact's id")
 
 
 def run(call: Call) -> None:

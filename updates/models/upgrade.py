@@ -1,4 +1,4 @@
-"""What can be installed, who ordered it for whom, and what happened. `Upgrade.state` is written by `updates.journal` alone."""
+"""What happened, happens or is to happen to one device. `Upgrade.state` is written by `updates.journal` alone."""
 
 from __future__ import annotations
 
@@ -10,124 +10,14 @@ from django.db.models import Q
 
 from devices.models import Device
 from updates.machine import ACTIVE, Outcome, State
+from updates.models.artifact import Artifact
+from updates.models.deployment import Deployment
 from updates.plan import Kind
 
 
 def choices(words: type[State] | type[Outcome] | type[Kind]) -> list[tuple[str, str]]:
     """An enumeration of the pure core as a field's choices."""
     return [(word.value, word.value.replace("_", " ").capitalize()) for word in words]
-
-
-class Artifact(models.Model):
-    """An uploaded, immutable Mender Artifact: verified when it came in, described so that nobody has to open it again."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=256, db_index=True)
-    group = models.CharField(max_length=256, blank=True)
-    payload_type = models.CharField(max_length=100, db_index=True)
-    device_types = models.JSONField()
-    depends_names = models.JSONField(default=list)
-    depends_groups = models.JSONField(default=list)
-    depends = models.JSONField(default=dict)
-    provides = models.JSONField(default=dict)
-    clears_provides = models.JSONField(null=True)
-    header_info = models.TextField()
-    type_info = models.TextField()
-    meta_data = models.TextField(blank=True)
-    scripts = models.JSONField(default=list)
-    files = models.JSONField(
-        default=list, help_text="Name, size in bytes and SHA-256 of each payload file."
-    )
-    warnings = models.JSONField(default=list)
-    is_signed = models.BooleanField(default=False)
-    size = models.PositiveBigIntegerField(help_text="Bytes of the stored file.")
-    unpacked_size = models.PositiveBigIntegerField(help_text="Bytes of all payload files.")
-    sha256 = models.CharField(max_length=64, unique=True)
-    file = models.FileField(upload_to="artifacts", max_length=255)
-    notes = models.TextField(blank=True)
-    uploaded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    uploaded_at = models.DateTimeField(auto_now_add=True, db_index=True)
-
-    class Meta:
-        ordering = ["-uploaded_at"]
-        default_permissions = ("view", "delete")
-        permissions = [
-            ("upload_artifact", "Can upload artifacts"),
-            ("check_artifact", "Can check an artifact against devices"),
-            ("deploy_artifact", "Can deploy an artifact to many devices"),
-            ("apply_artifact", "Can apply an artifact to one device"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class UpdateModule(models.Model):
-    """A handler script for one payload type (Mender's term), kept here and brought to devices that need it.
-
-    A change is a new version; the newest is used. Versions count from 1 for each name.
-    """
-
-    name = models.CharField(max_length=100)
-    version = models.PositiveIntegerField()
-    sha256 = models.CharField(max_length=64)
-    size = models.PositiveIntegerField()
-    file = models.FileField(upload_to="update-modules", max_length=255)
-    notes = models.TextField(blank=True)
-    uploaded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    uploaded_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["name", "-version"]
-        default_permissions = ("view",)
-        permissions = [("upload_updatemodule", "Can upload Update Modules")]
-        verbose_name = "Update Module"
-        constraints = [
-            models.UniqueConstraint(fields=["name", "version"], name="update_module_version"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}"
-
-
-class WithoutLeftOut(models.Manager["Deployment"]):
-    """Loads who was left out only when asked: of an order to a fleet that are tens of thousands of names."""
-
-    def get_queryset(self) -> models.QuerySet[Deployment]:
-        return super().get_queryset().defer("left_out")
-
-
-class Deployment(models.Model):
-    """An order to many devices. `selection` says how they were chosen; its upgrades say which they were."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200)
-    artifact = models.ForeignKey(Artifact, on_delete=models.PROTECT, related_name="deployments")
-    selection = models.JSONField(default=dict)
-    left_out = models.JSONField(
-        default=list, help_text="Device name and reason, for each one left out."
-    )
-    left_out_count = models.PositiveIntegerField(
-        default=0, help_text="How many those are: the list may be long, and lists do not load it."
-    )
-    reason = models.TextField()
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    requested_by_name = models.CharField(max_length=150)
-    created_at = models.DateTimeField(db_index=True)
-    objects = WithoutLeftOut()
-
-    class Meta:
-        ordering = ["-created_at"]
-        default_permissions = ("view",)
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class Upgrade(models.Model):
@@ -281,38 +171,3 @@ class UpgradeEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq}: {self.to_state or self.call or self.text}"
-
-
-class Check(models.Model):
-    """What a recipe's check found for one artifact on one device: kept with its age, replaced by the next one.
-
-    `findings` are rows of {"what", "ok", "says"}; `changes` the provides that would change, {"key": [before, after]}.
-    """
-
-    class Verdict(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        COMPATIBLE = "compatible", "Compatible"
-        UNCHANGED = "unchanged", "Already installed"
-        REFUSED = "refused", "Not compatible"
-        UNREACHABLE = "unreachable", "Unreachable"
-
-    artifact = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="checks")
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="checks")
-    verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.WAITING)
-    findings = models.JSONField(default=list)
-    changes = models.JSONField(default=dict)
-    installed = models.CharField(max_length=256, blank=True)
-    requested_by_name = models.CharField(max_length=150)
-    requested_at = models.DateTimeField()
-    checked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["device__name"]
-        default_permissions = ("view",)
-        constraints = [
-            models.UniqueConstraint(fields=["artifact", "device"], name="one_check_per_pair"),
-        ]
-        indexes = [models.Index(fields=["artifact", "verdict"], name="check_by_verdict")]
-
-    def __str__(self) -> str:
-        return f"{self.artifact} on {self.device}: {self.verdict}"

@@ -1,0 +1,24 @@
+"""What can be installed, who ordered it for whom, and what happened. `Upgrade.state` is written by `updates.journal` alone."""
+
+from updates.models.artifact import Artifact
+from updates.models.check import Check
+from updates.models.deployment import Deployment
+from updates.models.release import Release, ReleaseTag
+from updates.models.signing_key import SigningKey
+from updates.models.trusted_key import TrustedKey
+from updates.models.update_module import UpdateModule
+from updates.models.upgrade import Upgrade, UpgradeEvent, choices
+
+__all__ = [
+    "Artifact",
+    "Check",
+    "Deployment",
+    "Release",
+    "ReleaseTag",
+    "SigningKey",
+    "TrustedKey",
+    "UpdateModule",
+    "Upgrade",
+    "UpgradeEvent",
+    "choices",
+]
