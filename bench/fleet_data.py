@@ -44,23 +44,7 @@ INSERT INTO bench_type VALUES
 """Of a hundred devices: which are of which type."""
 
 ARTIFACTS: Final = """
-INSERT INTO updates_artifact (
-  id, name, "group", payload_type, device_types, depends_names, depends_groups, depends, provides, clears_provides,
-  header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
-  uploaded_by_id, uploaded_at)
-SELECT
-  gen_random_uuid(), name, '', 'rootfs-image', types, '[]', '[]',
-  CASE WHEN mod(n, 5) = 0 THEN jsonb_build_object('bootloader.version', '["1", "2", "3"]'::jsonb) ELSE '{}' END,
-  jsonb_build_object('rootfs-image.version', name, 'rootfs-image.checksum', digest), '["rootfs-image.*"]',
-  jsonb_build_object('payloads', '[{"type": "rootfs-image"}]'::jsonb, 'artifact_provides',
-    jsonb_build_object('artifact_name', name), 'artifact_depends', jsonb_build_object('device_type', types))::text,
-  jsonb_build_object('type', 'rootfs-image', 'clears_artifact_provides', '["rootfs-image.*"]'::jsonb, 'artifact_provides',
-    jsonb_build_object('rootfs-image.version', name, 'rootfs-image.checksum', digest))::text,
-  '', '[]', jsonb_build_array(jsonb_build_object('name', 'rootfs.ext4', 'size', 4096, 'sha256', digest)),
-  '[]', mod(n, 3) = 0, 20480 + n, 4096, lpad(to_hex(n), 64, '0'), 'artifacts/' || name || '.mender',
-  'Release ' || n, (SELECT min(id) + mod(n, %(people)s) FROM auth_user),
-  now() - interval '1 year' * (%(artifacts)s - n) / %(artifacts)s - interval '1 hour'
-FROM (
+WITH one AS (
   SELECT n, md5(n::text) || md5((n * 7)::text) AS digest,
     CASE WHEN mod(n, 50) = 0 THEN 'certificates-' || n
          ELSE device_type || '-' || (1 + n / 70) || '.' || mod(n, 70) END AS name,
@@ -68,7 +52,28 @@ FROM (
          ELSE jsonb_build_array(device_type) END AS types
   FROM generate_series(1, %(artifacts)s) n
   JOIN bench_type ON mod(n * 37, 100) BETWEEN first AND last
-) one;
+), release AS (
+  INSERT INTO updates_release (name, notes, withdrawn_by, withdrawn_reason, created_at)
+  SELECT name, '', '', '', now() - interval '1 year' * (%(artifacts)s - n) / %(artifacts)s - interval '1 hour' FROM one
+  RETURNING id, name
+)
+INSERT INTO updates_artifact (
+  release_id, manifest, signature, id, name, "group", payload_type, device_types, depends_names, depends_groups, depends, provides, clears_provides,
+  header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
+  uploaded_by_id, uploaded_at)
+SELECT
+  release.id, '', '', gen_random_uuid(), one.name, '', 'rootfs-image', types, '[]', '[]',
+  CASE WHEN mod(n, 5) = 0 THEN jsonb_build_object('bootloader.version', '["1", "2", "3"]'::jsonb) ELSE '{}' END,
+  jsonb_build_object('rootfs-image.version', one.name, 'rootfs-image.checksum', digest), '["rootfs-image.*"]',
+  jsonb_build_object('payloads', '[{"type": "rootfs-image"}]'::jsonb, 'artifact_provides',
+    jsonb_build_object('artifact_name', one.name), 'artifact_depends', jsonb_build_object('device_type', types))::text,
+  jsonb_build_object('type', 'rootfs-image', 'clears_artifact_provides', '["rootfs-image.*"]'::jsonb, 'artifact_provides',
+    jsonb_build_object('rootfs-image.version', one.name, 'rootfs-image.checksum', digest))::text,
+  '', '[]', jsonb_build_array(jsonb_build_object('name', 'rootfs.ext4', 'size', 4096, 'sha256', digest)),
+  '[]', mod(n, 3) = 0, 20480 + n, 4096, lpad(to_hex(n), 64, '0'), 'artifacts/' || one.name || '.mender',
+  'Release ' || n, (SELECT min(id) + mod(n, %(people)s) FROM auth_user),
+  now() - interval '1 year' * (%(artifacts)s - n) / %(artifacts)s - interval '1 hour'
+FROM one JOIN release ON release.name = one.name;
 CREATE TEMP TABLE bench_newest AS
 SELECT device_types ->> 0 AS of_type, least(7, count(*))::int AS size, array_agg(id ORDER BY uploaded_at DESC) AS ids,
   array_agg(name ORDER BY uploaded_at DESC) AS names
@@ -134,8 +139,9 @@ JOIN LATERAL (
   ORDER BY md5(n || a.name) LIMIT 1
 ) a ON true;
 INSERT INTO updates_deployment (
-  id, name, artifact_id, selection, left_out, left_out_count, reason, requested_by_id, requested_by_name, created_at)
-SELECT d.id, artifact_name || ' for ' || of_type, artifact_id, '{"everything": true}',
+  id, name, artifact_id, release_id, selection, left_out, left_out_count, reason, requested_by_id, requested_by_name, created_at)
+SELECT d.id, artifact_name || ' for ' || of_type, artifact_id,
+  (SELECT release_id FROM updates_artifact WHERE id = artifact_id), '{"everything": true}',
   CASE WHEN n = %(deployments)s THEN (
     SELECT jsonb_agg(jsonb_build_array(name, 'It needs device type gateway; the device has ' || device_type || '.'))
     FROM devices_device WHERE device_type <> 'gateway')

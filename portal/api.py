@@ -18,6 +18,7 @@ from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
 from updates.api.checks import ArtifactChecks
 from updates.api.deployments import Deployments
+from updates.api.releases import Releases
 from updates.api.stuck import StuckUpgrades
 from updates.api.update_modules import UpdateModules
 from updates.api.upgrades import Upgrades
@@ -35,6 +36,7 @@ class Nowhere(APIView):
 
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("releases", Releases, basename="releases")
 router.register("artifacts", Artifacts, basename="artifacts")
 router.register("artifacts/<uuid:artifact>/checks", ArtifactChecks, basename="artifact-checks")
 router.register("update-modules", UpdateModules, basename="update-modules")

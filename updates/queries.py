@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import django_filters
@@ -13,6 +15,7 @@ from django.conf import settings
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 from django.utils.timesince import timesince
 
 from devices.models import Device, DeviceGroup
@@ -190,9 +193,10 @@ def upgrades_of(artifact: Artifact) -> QuerySet[Upgrade]:
 
 def installed_on(names: Iterable[str]) -> dict[str, int]:
     """On how many devices each of these releases is installed; one that is on none is left out."""
-    rows = Device.objects.alias(installed=KT("provides__artifact_name"))
-    found = rows.filter(installed__in=list(names)).values_list("installed").order_by()
-    return dict(found.annotate(count=Count("pk")))
+    installed = KT("provides__artifact_name")
+    wanted = reduce(or_, (Q(Exact(installed, name)) for name in names), Q(pk=None))
+    found = Device.objects.filter(wanted).annotate(installed=installed).order_by()
+    return dict(found.values_list("installed").annotate(count=Count("pk")))
 
 
 class Standstill(StrEnum):

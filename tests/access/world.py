@@ -89,6 +89,8 @@ class World:
             ("devices/device/import/", StoredImport.objects.get(owner=by).pk),
             ("devices/device/bulk/", BulkOrder.objects.values_list("pk", flat=True)[0]),
             ("devices/device/filters/", SavedFilter.objects.get(owner=by).pk),
+            ("api/v1/releases", self.artifact.release_id),
+            ("updates/release/", self.artifact.release_id),
             ("api/v1/artifacts", self.artifact.pk),
             ("updates/artifact/", self.artifact.pk),
             ("api/v1/update-modules", self.module.pk),
@@ -123,6 +125,8 @@ class World:
         secret = {"name": "new", "kind": "password", "username": "root", "secret": "open"}
         bodies: dict[str, dict[str, object]] = {
             "artifacts/<uuid:artifact>/checks": everybody,
+            "releases/<int:pk>": {"notes": "New", "tags": ["stable"]},
+            "releases/<int:pk>/check": everybody,
             "devices": {**device, "credential": self.credential.pk},
             "devices/<int:pk>": {**device, "credential": self.credential.pk},
             "devices/<int:pk>/confirm-host-key": {"key": OFFERED},

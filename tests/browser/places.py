@@ -11,6 +11,7 @@ from updates.models import Deployment, UpdateModule, UpgradeEvent
 
 LISTS = (
     "index",
+    "updates_release_changelist",
     "updates_artifact_changelist",
     "updates_updatemodule_changelist",
     "updates_deployment_changelist",
@@ -57,6 +58,10 @@ def everywhere(fleet: Fleet) -> dict[str, str]:
     )
     kiosk = fleet.device("kiosk-01")
     of_one = {
+        "updates_release_change": fleet.artifact().release,
+        "updates_release_edit": fleet.artifact().release,
+        "updates_release_withdraw": fleet.artifact().release,
+        "updates_release_delete_page": fleet.artifact().release,
         "updates_artifact_change": fleet.artifact(),
         "updates_artifact_delete_page": fleet.artifact(OLD),
         "updates_updatemodule_change": UpdateModule.objects.all()[0],

@@ -10,13 +10,14 @@ from django.urls import reverse
 from devices.models import Credential, Device, DeviceGroup
 from portal.core.actors import Actor
 from tests.pages.rows import rows
-from updates.models import Artifact, Deployment, UpdateModule, Upgrade
+from updates.models import Artifact, Deployment, Release, UpdateModule, Upgrade
 from updates.services.deployments import deploy_artifact
 
 pytestmark = pytest.mark.database
 
 FREE = [
     "index",
+    "updates_release_changelist",
     "updates_artifact_changelist",
     "updates_updatemodule_changelist",
     "updates_deployment_changelist",
@@ -41,6 +42,7 @@ OF_A_VERB = [
     "devices_credential_add",
 ]
 OF_ONE = {
+    "updates_release_change": Release,
     "updates_artifact_change": Artifact,
     "updates_updatemodule_change": UpdateModule,
     "updates_deployment_change": Deployment,
@@ -50,6 +52,10 @@ OF_ONE = {
     "devices_credential_change": Credential,
 }
 OF_ONES_VERB = {
+    "updates_release_edit": Release,
+    "updates_release_withdraw": Release,
+    "updates_release_restore": Release,
+    "updates_release_delete_page": Release,
     "updates_artifact_delete_page": Artifact,
     "updates_deployment_cancel": Deployment,
     "updates_upgrade_cancel": Upgrade,
@@ -71,7 +77,11 @@ FRAGMENTS = {
     "updates_upgrade_live": Upgrade,
     "updates_upgrade_of_device": Device,
 }
-ONLY_POST = {"updates_artifact_check": Artifact, "devices_device_refresh": Device}
+ONLY_POST = {
+    "updates_artifact_check": Artifact,
+    "updates_release_check": Release,
+    "devices_device_refresh": Device,
+}
 
 PAGES = [*FREE, *OF_A_VERB, *OF_ONE, *OF_ONES_VERB]
 MODELS = OF_ONE | OF_ONES_VERB | FRAGMENTS | ONLY_POST

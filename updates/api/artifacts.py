@@ -44,6 +44,13 @@ class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
     scripts = serializers.ListField(child=serializers.CharField())
     files = PayloadFileSerializer(many=True)
     warnings = serializers.ListField(child=serializers.CharField())
+    release = serializers.IntegerField(source="release_id", help_text="The id of its release.")
+    signed_by = serializers.CharField(
+        source="signed_by.name",
+        allow_null=True,
+        default=None,
+        help_text="The name of the trusted key that signed it; null: none of them did.",
+    )
     uploaded_by = serializers.CharField(
         source="uploaded_by.username", allow_null=True, default=None
     )
@@ -51,9 +58,9 @@ class ArtifactSerializer(serializers.ModelSerializer[Artifact]):
     class Meta:
         model = Artifact
         fields = (
-            "id", "name", "group", "payload_type", "device_types", "depends_names",
+            "id", "name", "release", "group", "payload_type", "device_types", "depends_names",
             "depends_groups", "depends", "provides", "clears_provides", "meta_data", "scripts",
-            "files", "warnings", "is_signed", "size", "unpacked_size", "sha256", "notes",
+            "files", "warnings", "is_signed", "signed_by", "size", "unpacked_size", "sha256", "notes",
             "uploaded_by", "uploaded_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -67,9 +74,9 @@ class ArtifactUploadSerializer(serializers.Serializer[dict[str, Any]]):
 class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Artifact]):
     """What can be deployed."""
 
-    queryset = Artifact.objects.select_related("uploaded_by")
+    queryset = Artifact.objects.select_related("uploaded_by", "signed_by")
     serializer_class = ArtifactSerializer
-    filterset_fields = ("name", "payload_type", "sha256")
+    filterset_fields = ("name", "release", "payload_type", "sha256")
     ordering = ("-uploaded_at", "-id")
     lookup_value_converter = "uuid"
     parser_classes = (UploadParser,)
