@@ -22,6 +22,7 @@ from updates.admin_views import (
     artifacts,
     checks,
     deployments,
+    downloads,
     life,
     releases,
     stuck,
@@ -185,6 +186,11 @@ class ArtifactAdmin(ReadOnlyAdmin):
                 name="updates_artifact_upload",
             ),
             path("<uuid:pk>/checks/", checks.checks_fragment, name="updates_artifact_checks"),
+            path(
+                "<uuid:pk>/download/",
+                own(downloads.download_artifact),
+                name="updates_artifact_download",
+            ),
             path("<uuid:pk>/check/", own(checks.order_checks), name="updates_artifact_check"),
             path(
                 "<uuid:pk>/delete-page/",

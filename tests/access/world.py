@@ -10,6 +10,7 @@ from axes.models import AccessAttempt
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django_rq import get_connection
 from rq import Queue
 
@@ -174,7 +175,8 @@ def make_world(folder: Path) -> World:
         offered_host_key=OFFERED,
         root=str(folder),
     )
-    artifact = new_artifact("release-1")
+    stored = default_storage.save("artifacts/release-1.mender", ContentFile(b"1"))
+    artifact = new_artifact("release-1", file=stored)
     upgrade = new_upgrade(device, artifact)
     spare = new_device("spare")
     deployment = deploy_artifact(

@@ -150,6 +150,7 @@ def _buttons(request: HttpRequest, artifact: Artifact, *, is_used: bool) -> list
             why_not=why_not_permitted(request, "updates.deploy_artifact"),
             is_main=True,
         ),
+        Button("Download", reverse("admin:updates_artifact_download", args=[artifact.pk])),
         Button(
             "Delete",
             reverse("admin:updates_artifact_delete_page", args=[artifact.pk]),

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from drf_spectacular.utils import extend_schema
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from portal.core.downloads import MEDIA_TYPE, download
 from portal.core.rest.created import created
+from portal.core.rest.files import AnyAccept
 from portal.core.rest.once import order_of, takes_key
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.parsers import UploadParser
 from portal.core.rest.permissions import actor_in
 from updates.models import Artifact
 from updates.services.artifacts import delete_artifact, keep_artifact, received_artifact
+from updates.services.fetching import file_of
+
+FILE_HEADERS: Final = [
+    OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="`bytes=1000-`"),
+    OpenApiParameter(
+        "If-Range",
+        str,
+        OpenApiParameter.HEADER,
+        description="The ETag that the first part came with: another file comes whole.",
+    ),
+]
+FILE_ANSWERS: Final = {
+    (200, MEDIA_TYPE): OpenApiTypes.BINARY,
+    (206, MEDIA_TYPE): OpenApiTypes.BINARY,
+    304: OpenApiResponse(description="It is the one that If-None-Match names."),
+}
 
 
 class PayloadFileSerializer(serializers.Serializer[dict[str, Any]]):
@@ -91,6 +112,12 @@ class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet
                 return order.answer
             with received_artifact(actor=actor, **upload) as artifact:
                 return order.carry_out(lambda: self._kept(artifact))
+
+    @extend_schema(parameters=FILE_HEADERS, responses=FILE_ANSWERS)
+    @action(detail=True, content_negotiation_class=AnyAccept)
+    def file(self, request: Request, **_path: object) -> HttpResponseBase:
+        """The artifact as it was uploaded, byte for byte. A download that broke off goes on with `Range`."""
+        return download(request._request, file_of(self.get_object()))
 
     @extend_schema(parameters=[ReasonSerializer])
     def destroy(self, request: Request, **_path: object) -> Response:
