@@ -65,7 +65,9 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def page(portal: str, chromium: Browser, complaints: list[str]) -> Iterator[Page]:
+def page(
+    portal: str, chromium: Browser, complaints: list[str], _web_server: WebServer
+) -> Iterator[Page]:
     """A fresh visitor's page. The test fails if a script fails, something is refused, or the server does."""
 
     def hear(message: ConsoleMessage) -> None:
@@ -84,7 +86,7 @@ def page(portal: str, chromium: Browser, complaints: list[str]) -> Iterator[Page
         opened.on("console", hear)
         opened.on("response", look)
         yield opened
-    assert not complaints, "\n".join(complaints)
+    assert not complaints, "\n".join([*complaints, _web_server.tail()])
 
 
 @pytest.fixture
@@ -135,8 +137,15 @@ def fleet(portal: str, tmp_path: Path) -> Fleet:
 
 
 @pytest.fixture
-def worker(portal: str) -> Iterator[None]:
+def start_worker(portal: str) -> Iterator[Callable[[], None]]:
+    """From the call on a worker carries out what is ordered."""
+    workers: list[Worker] = []
+    yield lambda: workers.append(Worker())
+    for worker in workers:
+        worker.stop()
+
+
+@pytest.fixture
+def worker(start_worker: Callable[[], None]) -> None:
     """A worker carries out what is ordered."""
-    worker = Worker()
-    yield
-    worker.stop()
+    start_worker()

@@ -31,6 +31,10 @@ class WebServer:
         )
         assert self._child.running, self._child.tail()
 
+    def tail(self) -> str:
+        """The last that it wrote to its log."""
+        return self._child.tail()
+
     def stop(self) -> None:
         self._child.stop()
 

@@ -84,9 +84,9 @@ def test_an_operator_checks_the_whole_fleet_and_one_device_again(
     page.goto(portal + reverse("admin:updates_artifact_change", args=[artifact.pk]))
     page.locator("[name=everything]").check()
     page.get_by_role("button", name="Check", exact=True).click()
-    verdicts = page.locator("tr[data-verdict=compatible]")
+    verdicts = page.locator("li[data-verdict=compatible]")
     expect(verdicts).to_have_count(2, timeout=CHECKED_MILLISECONDS)
-    page.locator("tr[data-device=kiosk-02]").get_by_role("button", name="Check again").click()
+    page.locator("li[data-device=kiosk-02]").get_by_role("button", name="Check again").click()
     expect(verdicts).to_have_count(2, timeout=CHECKED_MILLISECONDS)
 
 

@@ -27,7 +27,7 @@ def test_an_operator_deploys_after_a_preview_and_cancels(
     expect(page.locator("body")).to_contain_text("Has it already (1)")
     assert not Deployment.objects.exists()
     page.get_by_role("button", name="Confirm deployment").click()
-    expect(page.locator("[data-count=pending]")).to_contain_text("2")
+    expect(page.locator("[data-count=waiting]")).to_contain_text("2")
 
     page.get_by_role("link", name="Cancel all", exact=True).click()
     say_why(page, "Not on a Friday", button="Cancel all")

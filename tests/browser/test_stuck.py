@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -18,13 +20,16 @@ def left(fleet: Fleet) -> Upgrade:
     return fleet.left_by_its_worker(fleet.device())
 
 
-@pytest.mark.usefixtures("worker")
-def test_an_approver_puts_it_back_to_work(as_approver: Page, portal: str, left: Upgrade) -> None:
+def test_an_approver_puts_it_back_to_work(
+    as_approver: Page, portal: str, left: Upgrade, start_worker: Callable[[], None]
+) -> None:
     page = as_approver
     page.goto(portal + STUCK)
     expect(page.locator("body")).to_contain_text("worker-that-died")
     page.get_by_role("link", name="Recover", exact=True).click()
     page.get_by_role("button", name="Recover", exact=True).click()
+    expect(page).to_have_url(portal + of(left))
+    start_worker()  # not before: a worker that starts recovers by itself
     assert watched(page) == "succeeded"
 
 
@@ -33,7 +38,7 @@ def test_an_approver_ends_it_by_force(as_approver: Page, portal: str, left: Upgr
     page.goto(portal + STUCK)
     page.get_by_role("link", name="Force cancel", exact=True).click()
     say_why(page, "The device was scrapped", button="Force cancel")
-    assert watched(page) == "broken"
+    assert watched(page) == "cancelled"  # nothing had been changed yet
     page.goto(portal + STUCK)
     expect(page.locator("body")).not_to_contain_text("worker-that-died")
 
