@@ -15,6 +15,6 @@
     }
   }
 
-  window.addEventListener("load", name);
+  window.addEventListener("load", () => window.django?.jQuery?.(name)); /* behind the handlers that make the widgets */
   document.addEventListener("focusin", name); /* a list that opens is made then */
 })();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Page
@@ -10,6 +11,8 @@ from tests.environment.npm import installed
 
 IMPACTS = ("serious", "critical")
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules that another theme can break."""
 SHOWN_NODES = 3
 
 
@@ -18,11 +21,11 @@ def bring(page: Page) -> None:
     page.add_init_script(path=installed("axe-core/axe.min.js"))
 
 
-def serious_faults(page: Page) -> list[str]:
+def serious_faults(page: Page, rules: Sequence[str] = RULES) -> list[str]:
     """One line for each rule that the page breaks seriously: rule, what it means, the first elements."""
     found: list[dict[str, Any]] = page.evaluate(
-        "tags => axe.run({runOnly: tags, resultTypes: ['violations']}).then(r => r.violations)",
-        list(RULES),
+        "rules => axe.run({runOnly: rules, resultTypes: ['violations']}).then(r => r.violations)",
+        list(rules),
     )
     return [_line(fault) for fault in found if fault["impact"] in IMPACTS]
 

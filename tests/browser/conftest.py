@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, Permission, User
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
 from portal.roles import ROLES
+from tests.browser import axe
 from tests.browser.fleet import Fleet
 from tests.browser.processes import WebServer, Worker
 from tests.environment.chromium import open_page
@@ -85,6 +86,7 @@ def page(
         opened.set_default_timeout(WAIT_MILLISECONDS)
         opened.on("console", hear)
         opened.on("response", look)
+        axe.bring(opened)
         yield opened
     assert not complaints, "\n".join([*complaints, _web_server.tail()])
 

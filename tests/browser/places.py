@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
 from django.urls import reverse
 
 from devices.models import Credential, Device, DeviceGroup
+from devices.services.imports import store_import
+from devices.services.selections import store_selection
+from portal.core.actors import actor_of
 from portal.core.models import AuditEvent
 from tests.browser.fleet import OLD, Fleet
 from updates.models import Deployment, UpdateModule, UpgradeEvent
@@ -39,12 +43,16 @@ FORMS = (
     "password_change",
 )
 
+CSV_FILE = b"name,device_type\nkiosk-01,showcase\nkiosk-99,kiosk\n\"\",kiosk\n"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0o1Jk3m3k8nS0cP3oZ5qJm0n8Wq1hJvJc1o5n0k1aB"
 
 
-def everywhere(fleet: Fleet) -> dict[str, str]:
-    """The address of each page, by a name to tell it by; the fleet has everything afterwards."""
+def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
+    """The address of each page that this person may see, by a name to tell it by; the fleet has everything afterwards."""
     upgrades = fleet.with_everything()
+    actor = actor_of(visitor)
+    picked = store_selection(ids=Device.objects.values_list("pk", flat=True), words={}, actor=actor)
+    brought = store_import(name="fleet.csv", content=CSV_FILE, actor=actor)
     credential = Credential.objects.create(
         name="key", kind=Credential.Kind.PASSWORD, username="root", secret="s3cret"
     )
@@ -83,6 +91,10 @@ def everywhere(fleet: Fleet) -> dict[str, str]:
     }
     return {
         "second factor": reverse("second_factor:home"),
+        "the queue": "/queue/",
+        "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
+        + f"?selection={picked.pk}",
+        "an import": reverse("admin:devices_device_import_preview", args=[brought.pk]),
         **{name: reverse(f"admin:{name}") for name in (*LISTS, *FORMS)},
         **{name: reverse(f"admin:{name}", args=[row.pk]) for name, row in of_one.items()},
         **{

@@ -8,6 +8,7 @@ from django_otp.oath import TOTP
 from playwright.sync_api import Page, expect
 
 from portal.second_factor.models import STEP_SECONDS, Authenticator
+from tests.browser import axe
 from tests.browser.conftest import PASSWORD
 
 
@@ -17,6 +18,7 @@ def test_a_wrong_password_lets_nobody_in(page: Page, portal: str) -> None:
     page.locator("[name=password]").fill("a guess")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Please enter the correct username and password")).to_be_visible()
+    assert not axe.serious_faults(page)
 
 
 def test_the_sidebar_leads_a_viewer_to_what_she_may_see(as_viewer: Page, portal: str) -> None:
@@ -32,9 +34,11 @@ def test_a_second_factor_is_set_up_and_asked_for_at_the_next_login(
     page = as_operator
     page.goto(f"{portal}/second-factor/")
     page.get_by_role("button", name="Set it up").click()
+    assert not axe.serious_faults(page)
     page.locator("[name=code]").fill(code())
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_text("Recovery codes", exact=False).first).to_be_visible()
+    assert not axe.serious_faults(page)
 
     page.context.clear_cookies()
     page.goto(f"{portal}/updates/upgrade/")
@@ -44,6 +48,7 @@ def test_a_second_factor_is_set_up_and_asked_for_at_the_next_login(
     page.locator("[name=code]").fill("000000")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_text("This code is not right")).to_be_visible()
+    assert not axe.serious_faults(page)
     forget_the_wrong_code()
     page.locator("[name=code]").fill(code(steps=1))
     page.get_by_role("button", name="Log in").click()
