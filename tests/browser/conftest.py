@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 
 from portal.roles import ROLES
@@ -19,6 +21,8 @@ from tests.environment.redis import RedisServer
 
 PASSWORD = "a password of these tests"
 WAIT_MILLISECONDS = 15_000
+ITERATIONS = 1000
+"""A hash as the portal's own processes want it, but a quick one."""
 PEOPLE = {"viewer": "Viktor", "operator": "Olga", "approver": "Anna", "administrator": "Adam"}
 PARTS = {"script", "stylesheet", "image", "font"}
 """What a page is put together from. Pages and scripts' questions may be refused; none of these may be missing."""
@@ -31,12 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-
-
-@pytest.fixture(scope="session")
-def _hashed_password() -> str:
-    """As the portal's own processes want it; tests hash otherwise."""
-    return PBKDF2PasswordHasher().encode(PASSWORD, "salt-of-these-tests")
 
 
 @pytest.fixture(scope="session")
@@ -92,24 +90,32 @@ def page(
 
 
 @pytest.fixture
-def sign_in(page: Page, portal: str, _hashed_password: str) -> SignIn:
-    """Somebody with this role has come in through the login page: `sign_in("operator")`."""
+def sign_in(page: Page, portal: str) -> SignIn:
+    """Somebody with this role has logged in: `sign_in("operator")`. The login page has tests of its own."""
 
     def come_in(role: str) -> Page:
-        name = PEOPLE[role].lower()
-        user = User.objects.create(
-            username=name, first_name=PEOPLE[role], password=_hashed_password, is_staff=True
-        )
-        user.groups.add(Group.objects.get(name=role))
-        page.context.clear_cookies()
-        page.goto(f"{portal}/login/")
-        page.locator("[name=username]").fill(name)
-        page.locator("[name=password]").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(f"{portal}/**")
+        user = person(role)
+        client = Client()
+        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[-1])
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": portal}])
+        page.goto(portal)
         return page
 
     return come_in
+
+
+def person(role: str) -> User:
+    """Somebody who is on record with this role and `PASSWORD`."""
+    name = PEOPLE[role]
+    user = User.objects.create(
+        username=name.lower(),
+        first_name=name,
+        password=PBKDF2PasswordHasher().encode(PASSWORD, "salt-of-these-tests", ITERATIONS),
+        is_staff=True,
+    )
+    user.groups.add(Group.objects.get(name=role))
+    return user
 
 
 @pytest.fixture
