@@ -43,7 +43,7 @@ FORMS = (
     "password_change",
 )
 
-CSV_FILE = b"name,device_type\nkiosk-01,showcase\nkiosk-99,kiosk\n\"\",kiosk\n"
+CSV_FILE = b'name,device_type\nkiosk-01,showcase\nkiosk-99,kiosk\n"",kiosk\n'
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0o1Jk3m3k8nS0cP3oZ5qJm0n8Wq1hJvJc1o5n0k1aB"
 
 
