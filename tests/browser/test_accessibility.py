@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page
 

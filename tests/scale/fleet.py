@@ -7,14 +7,13 @@ from itertools import count
 from django.contrib.auth.models import User
 
 from devices.models import Credential, Device, DeviceGroup
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
 from tests.journal.rows import brought_to, finished, held, new_artifact, new_device, new_upgrade
 from updates.machine import State
 from updates.models import Check, UpdateModule
 from updates.services.deployments import deploy_artifact
-from portal.core import clock
 
 _numbers = count(1)
 

@@ -18,7 +18,6 @@ FEW = 10
 MANY = 60
 
 
-
 def queries() -> dict[str, int]:
     """How many statements each page takes once it is known who asks, with nothing in the portal's cache."""
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
