@@ -21,6 +21,7 @@ from devices.admin_views.links import device_url, why_not_local
 from devices.forms import CredentialForm, DeviceGroupForm
 from devices.models import Credential, Device, DeviceGroup
 from devices.services import (
+    GUARD,
     USE_LOCAL_DRIVER,
     change_members,
     save_credential,
@@ -162,15 +163,21 @@ class DeviceGroupAdmin(ServedAdmin):
         return groups.annotate(members_count=Count("members"))
 
     def get_fieldsets(
-        self, _request: HttpRequest, obj: DeviceGroup | None = None
+        self, request: HttpRequest, obj: DeviceGroup | None = None
     ) -> list[tuple[str | None, dict[str, Any]]]:
         """A new group's members are picked here; those of one that is there have a page, however many they are."""
         static = ("Static: its members", {"fields": ("members",)})
+        guard = ("signed_only",) if request.user.has_perm(GUARD) else ()
         return [
-            (None, {"fields": ("name", "kind", "description")}),
+            (None, {"fields": ("name", "kind", "description", *guard)}),
             *([] if obj else [static]),
             ("Dynamic: all devices that this finds", {"fields": DeviceGroupForm.words}),
         ]
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return super().has_change_permission(request, obj) and not (
+            isinstance(obj, DeviceGroup) and group_pages.why_guarded(request, obj)
+        )
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         if not (object_id.isascii() and object_id.isdigit()):

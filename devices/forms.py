@@ -148,7 +148,7 @@ class DeviceGroupForm(GroupModelForm):
 
     class Meta:
         model = DeviceGroup
-        fields = ("name", "kind", "description", "members")
+        fields = ("name", "kind", "description", "signed_only", "members")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Django has it
         super().__init__(*args, **kwargs)

@@ -18,6 +18,7 @@ from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
 from updates.api.checks import ArtifactChecks
 from updates.api.deployments import Deployments
+from updates.api.keys import SigningKeys, TrustedKeys
 from updates.api.releases import Releases
 from updates.api.stuck import StuckUpgrades
 from updates.api.update_modules import UpdateModules
@@ -39,6 +40,8 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("releases", Releases, basename="releases")
 router.register("artifacts", Artifacts, basename="artifacts")
 router.register("artifacts/<uuid:artifact>/checks", ArtifactChecks, basename="artifact-checks")
+router.register("trusted-keys", TrustedKeys, basename="trusted-keys")
+router.register("signing-keys", SigningKeys, basename="signing-keys")
 router.register("update-modules", UpdateModules, basename="update-modules")
 router.register("devices", Devices, basename="devices")
 router.register("device-groups", DeviceGroups, basename="device-groups")

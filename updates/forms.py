@@ -10,7 +10,9 @@ from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectM
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from unfold.widgets import (
+    TEXTAREA_CLASSES,
     UnfoldAdminFileFieldWidget,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -27,6 +29,7 @@ from devices.queries import (
 )
 from portal.core.forms import ReasonForm
 from updates.models import Artifact, Deployment, Release
+from updates.services.keys import Generated
 
 
 class UploadForm(forms.Form):
@@ -141,6 +144,70 @@ class SelectionForm(forms.Form):
             return stored_selection(words["selection"], user)
         found = devices_matching(words["filter"]) if "filter" in words else select_devices(**words)
         return found.filter(pk__in=may_touch.values("pk"))
+
+
+class TrustedKeyForm(forms.Form):
+    name = forms.CharField(
+        max_length=100, help_text="Whose it is.", widget=UnfoldAdminTextInputWidget()
+    )
+    pem = forms.CharField(
+        label="Public key",
+        max_length=16 * 1024,
+        help_text="In PEM form: RSA of 2048 bits or more, or ECDSA P-256.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 8, "spellcheck": "false"}),
+    )
+
+
+class SecretArea(forms.Textarea):
+    """Takes a secret of many lines in, and never shows it again: not even when the form comes back with an error."""
+
+    def format_value(self, _value: object) -> None:
+        return None
+
+
+class SigningKeyForm(forms.Form):
+    PASTED = "pasted"
+
+    name = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
+    how = forms.ChoiceField(
+        label="Where it comes from",
+        choices=[
+            (Generated.ECDSA.value, "The portal makes one: ECDSA P-256"),
+            (Generated.RSA.value, "The portal makes one: RSA, 3072 bits"),
+            (PASTED, "It is the one below"),
+        ],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    pem = forms.CharField(
+        label="Private key",
+        required=False,
+        max_length=16 * 1024,
+        help_text="In PEM form. It is encrypted, and never shown again.",
+        widget=SecretArea(
+            attrs={
+                "rows": 8,
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "class": " ".join(TEXTAREA_CLASSES),
+            }
+        ),
+    )
+    password = forms.CharField(
+        label="Its password",
+        required=False,
+        strip=False,
+        help_text="If it has one.",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        is_pasted = cleaned.get("how") == self.PASTED
+        if is_pasted and not cleaned.get("pem"):
+            self.add_error("pem", "Paste the private key.")
+        if not is_pasted and cleaned.get("pem"):
+            self.add_error("how", "There is a key below: choose that one, or leave it out.")
+        return cleaned
 
 
 class EditReleaseForm(forms.Form):

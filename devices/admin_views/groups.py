@@ -20,7 +20,7 @@ from devices.forms import MembersForm
 from devices.models import Device, DeviceGroup
 from devices.queries import GROUP_WORDS, devices_in, devices_matching, devices_open_to
 from devices.services.device_files import MOST_BYTES, read_devices
-from devices.services.groups import Change, delete_group, name_members
+from devices.services.groups import GUARD, Change, delete_group, name_members
 from portal.core.errors import Refused
 from portal.core.keyset import counted, slice_by_name
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
@@ -185,8 +185,14 @@ def _query(group: DeviceGroup) -> str:
     return query.urlencode()
 
 
+def why_guarded(request: HttpRequest, group: DeviceGroup) -> str:
+    """Why the user may not change a group that takes signed artifacts only; empty when they may, or when it takes all."""
+    return why_not_permitted(request, GUARD) if group.signed_only else ""
+
+
 def _buttons(request: HttpRequest, group: DeviceGroup) -> list[Button]:
-    may_change = why_not_permitted(request, "devices.change_devicegroup")
+    guarded = why_guarded(request, group)
+    may_change = why_not_permitted(request, "devices.change_devicegroup") or guarded
     is_dynamic = group.kind == DeviceGroup.Kind.DYNAMIC
     return [
         Button(
@@ -208,7 +214,7 @@ def _buttons(request: HttpRequest, group: DeviceGroup) -> list[Button]:
         Button(
             "Delete",
             reverse("admin:devices_devicegroup_delete", args=[group.pk]),
-            why_not=why_not_permitted(request, "devices.delete_devicegroup"),
+            why_not=why_not_permitted(request, "devices.delete_devicegroup") or guarded,
             is_danger=True,
         ),
     ]

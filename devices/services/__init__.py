@@ -9,7 +9,7 @@ from devices.services.devices import (
     register_localhost,
     save_device,
 )
-from devices.services.groups import change_members, delete_group, save_group
+from devices.services.groups import GUARD, change_members, delete_group, save_group
 from devices.services.reach import (
     note_seen,
     note_unreachable,
@@ -20,6 +20,7 @@ from devices.services.reach import (
 
 __all__ = [
     "EDITABLE",
+    "GUARD",
     "USE_LOCAL_DRIVER",
     "change_members",
     "confirm_host_key",

@@ -29,12 +29,19 @@ from portal.core.models import ApiToken, AuditEvent, SavedFilter
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import new_artifact, new_device, new_upgrade
-from updates.models import Artifact, Deployment, UpdateModule, Upgrade
+from updates.models import Artifact, Deployment, SigningKey, TrustedKey, UpdateModule, Upgrade
 from updates.services.artifacts import upload_update_module
 from updates.services.checks import request_checks
 from updates.services.deployments import deploy_artifact
+from updates.services.keys import Generated, generate_signing_key
 
 OFFERED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+PUBLIC_KEY = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBjxumfZE0RJ72PiEDsjLzs0IT4ZR\n"
+    "mMRPu0jMW+AHK/e2c0UroxjGbHTlwitwAxhPagRmM262GqoPinljScKeXA==\n"
+    "-----END PUBLIC KEY-----\n"
+)
 CLOSED_PORT = 1
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
@@ -92,6 +99,10 @@ class World:
             ("devices/device/filters/", SavedFilter.objects.get(owner=by).pk),
             ("api/v1/releases", self.artifact.release_id),
             ("updates/release/", self.artifact.release_id),
+            ("api/v1/trusted-keys", TrustedKey.objects.values_list("pk", flat=True)[0]),
+            ("updates/trustedkey/", TrustedKey.objects.values_list("pk", flat=True)[0]),
+            ("api/v1/signing-keys", SigningKey.objects.values_list("pk", flat=True)[0]),
+            ("updates/signingkey/", SigningKey.objects.values_list("pk", flat=True)[0]),
             ("api/v1/artifacts", self.artifact.pk),
             ("updates/artifact/", self.artifact.pk),
             ("api/v1/update-modules", self.module.pk),
@@ -128,6 +139,8 @@ class World:
             "artifacts/<uuid:artifact>/checks": everybody,
             "releases/<int:pk>": {"notes": "New", "tags": ["stable"]},
             "releases/<int:pk>/check": everybody,
+            "trusted-keys": {"name": "new", "pem": PUBLIC_KEY},
+            "signing-keys": {"name": "new", "generate": "ecdsa-p256"},
             "devices": {**device, "credential": self.credential.pk},
             "devices/<int:pk>": {**device, "credential": self.credential.pk},
             "devices/<int:pk>/confirm-host-key": {"key": OFFERED},
@@ -189,6 +202,7 @@ def make_world(folder: Path) -> World:
         actor=actor_of(User.objects.create_superuser("root")),
         reason="Ask it",
     )
+    generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     group = DeviceGroup.objects.create(name="Boxes")
     group.members.add(device)
     return World(

@@ -8,16 +8,19 @@ from django.urls import reverse
 from devices.models import Credential, Device, DeviceGroup
 from devices.services.imports import store_import
 from devices.services.selections import store_selection
-from portal.core.actors import actor_of
+from portal.core.actors import PORTAL, actor_of
 from portal.core.models import AuditEvent
 from tests.browser.fleet import OLD, Fleet
-from updates.models import Deployment, UpdateModule, UpgradeEvent
+from updates.models import Deployment, SigningKey, TrustedKey, UpdateModule, UpgradeEvent
+from updates.services.keys import Generated, generate_signing_key
 
 LISTS = (
     "index",
     "updates_release_changelist",
     "updates_artifact_changelist",
     "updates_updatemodule_changelist",
+    "updates_trustedkey_changelist",
+    "updates_signingkey_changelist",
     "updates_deployment_changelist",
     "updates_upgrade_changelist",
     "updates_upgrade_stuck",
@@ -34,6 +37,8 @@ LISTS = (
 FORMS = (
     "updates_artifact_upload",
     "updates_updatemodule_upload",
+    "updates_trustedkey_new",
+    "updates_signingkey_new",
     "updates_deployment_deploy",
     "devices_device_add",
     "devices_device_import",
@@ -64,8 +69,12 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         credential=credential,
         offered_host_key=HOST_KEY,
     )
+    generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     kiosk = fleet.device("kiosk-01")
     of_one = {
+        "updates_trustedkey_change": TrustedKey.objects.all()[0],
+        "updates_signingkey_change": SigningKey.objects.all()[0],
+        "updates_signingkey_delete_page": SigningKey.objects.all()[0],
         "updates_release_change": fleet.artifact().release,
         "updates_release_edit": fleet.artifact().release,
         "updates_release_withdraw": fleet.artifact().release,

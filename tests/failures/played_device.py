@@ -25,7 +25,7 @@ from portal.core.actors import PORTAL
 from tests.environment.programs import program
 from tests.environment.waiting import wait_until
 from updates.models import Artifact, Upgrade
-from updates.recipes.artifact import ArtifactRecipe
+from updates.runner import Recipe
 from updates.services.artifacts import upload_artifact, upload_update_module
 from updates.services.carry_out import Ending, carry_out
 from updates.services.planning import plan_now
@@ -172,7 +172,7 @@ class Worker:
         wait_until(got_it, seconds=PATIENCE_SECONDS, what="a lapsed lease")
         return ending
 
-    def _recipe(self, upgrade: Upgrade, _shell: Shell) -> ArtifactRecipe:
+    def _recipe(self, upgrade: Upgrade, _shell: Shell) -> Recipe:
         return artifact_recipe(plan_now(upgrade), self._device.shell())
 
 

@@ -10,8 +10,17 @@ from django.urls import reverse
 from devices.models import Credential, Device, DeviceGroup
 from portal.core.actors import Actor
 from tests.pages.rows import rows
-from updates.models import Artifact, Deployment, Release, UpdateModule, Upgrade
+from updates.models import (
+    Artifact,
+    Deployment,
+    Release,
+    SigningKey,
+    TrustedKey,
+    UpdateModule,
+    Upgrade,
+)
 from updates.services.deployments import deploy_artifact
+from updates.services.keys import Generated, generate_signing_key
 
 pytestmark = pytest.mark.database
 
@@ -20,6 +29,8 @@ FREE = [
     "updates_release_changelist",
     "updates_artifact_changelist",
     "updates_updatemodule_changelist",
+    "updates_trustedkey_changelist",
+    "updates_signingkey_changelist",
     "updates_deployment_changelist",
     "updates_upgrade_changelist",
     "updates_upgrade_stuck",
@@ -35,6 +46,8 @@ FREE = [
 OF_A_VERB = [
     "updates_artifact_upload",
     "updates_updatemodule_upload",
+    "updates_trustedkey_new",
+    "updates_signingkey_new",
     "updates_deployment_deploy",
     "devices_device_add",
     "devices_device_import",
@@ -45,6 +58,8 @@ OF_ONE = {
     "updates_release_change": Release,
     "updates_artifact_change": Artifact,
     "updates_updatemodule_change": UpdateModule,
+    "updates_trustedkey_change": TrustedKey,
+    "updates_signingkey_change": SigningKey,
     "updates_deployment_change": Deployment,
     "updates_upgrade_change": Upgrade,
     "devices_device_change": Device,
@@ -57,6 +72,8 @@ OF_ONES_VERB = {
     "updates_release_restore": Release,
     "updates_release_delete_page": Release,
     "updates_artifact_delete_page": Artifact,
+    "updates_trustedkey_delete_page": TrustedKey,
+    "updates_signingkey_delete_page": SigningKey,
     "updates_deployment_cancel": Deployment,
     "updates_upgrade_cancel": Upgrade,
     "updates_upgrade_retry": Upgrade,
@@ -93,6 +110,7 @@ def fleet(
 ) -> Deployment:
     """One of everything that has a page."""
     DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"device_type": "box"})
+    generate_signing_key(name="house", kind=Generated.ECDSA, actor=actor)
     Credential.objects.create(name="key", kind="password", username="root", secret="s3cret-word")
     return deploy_artifact(
         artifact=artifact, devices=Device.objects.all(), actor=actor, reason="All of them"

@@ -19,11 +19,11 @@ PERMISSIONS = (
 )
 
 
-def somebody(name: str, *permissions: str) -> Actor:
-    """A logged-in person with these permissions of `updates`, and no others."""
+def somebody(name: str, *permissions: str, app: str = "updates") -> Actor:
+    """A logged-in person with these permissions of `app`, and no others."""
     user = User.objects.create_user(name)
     user.user_permissions.set(
-        Permission.objects.filter(content_type__app_label="updates", codename__in=permissions)
+        Permission.objects.filter(content_type__app_label=app, codename__in=permissions)
     )
     return actor_of(User.objects.get(pk=user.pk))
 

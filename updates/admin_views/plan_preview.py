@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from devices.models import Device
+from devices.queries import signed_only_groups
 from updates.admin_views.state_map import label_of
 from updates.machine import Outcome
 from updates.models import Artifact, Upgrade
@@ -17,6 +18,7 @@ from updates.recipes.artifact_fit import changes, fit, is_installed
 from updates.recipes.artifact_story import Known, story
 from updates.recipes.finding import Finding
 from updates.services.artifacts import newest_update_module
+from updates.services.choosing import signature_finding
 from updates.services.planning import plan_artifact
 
 LOOKED_AT = 20
@@ -47,7 +49,16 @@ def preview_of(artifact: Artifact, device: Device) -> ApplyPreview:
     """As the portal knows the device now; a check asks the device itself."""
     plan = plan_artifact(artifact=artifact, device=device, update_module=None)
     return ApplyPreview(
-        artifact, fit(plan), changes(plan), is_installed(plan), plan_preview(artifact, device)
+        artifact,
+        [
+            *fit(plan),
+            *signature_finding(
+                artifact, signed_only_groups(devices=[device.pk]).get(device.pk, "")
+            ),
+        ],
+        changes(plan),
+        is_installed(plan),
+        plan_preview(artifact, device),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import uuid
@@ -21,6 +22,7 @@ from portal.core.errors import Refused
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact import ArtifactDescription
 from updates.models import Artifact, UpdateModule
+from updates.services.keys import signer_of
 from updates.services.receiving import put_away, verified
 from updates.services.releases import drop_artifact, refuse_overlap, release_for
 
@@ -57,6 +59,7 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
         size=file.size,
         notes=notes,
         uploaded_by=actor.user,
+        signed_by=signer_of(description),
         **_fields(description),
     )
     refuse_overlap(artifact)
@@ -168,5 +171,7 @@ def _fields(description: ArtifactDescription) -> dict[str, object]:
         ],
         "warnings": list(description.warnings),
         "is_signed": description.signature is not None,
+        "manifest": description.manifest.decode("ascii") if description.signature else "",
+        "signature": base64.b64encode(description.signature or b"").decode(),
         "unpacked_size": sum(file.size for file in description.files),
     }

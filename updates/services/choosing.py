@@ -10,6 +10,7 @@ from portal.core.errors import Refused
 from updates.errors import NotCompatible
 from updates.models import Artifact, Release
 from updates.recipes.artifact_fit import fit, is_installed
+from updates.recipes.finding import Finding
 from updates.services.planning import plan_artifact
 
 
@@ -41,9 +42,8 @@ def choose(artifacts: Sequence[Artifact], device: Device, *, signed_only: str = 
     misfits: list[tuple[bool, str]] = []
     for artifact in artifacts:
         plan = plan_artifact(artifact=artifact, device=device, update_module=None)
-        misfit = next((finding.says for finding in fit(plan) if not finding.ok), "")
-        if not misfit and signed_only and (unsigned := why_unsigned(artifact)):
-            misfit = f"It is in the group {signed_only}, which takes signed artifacts only, and this one {unsigned}."
+        findings = [*fit(plan), *signature_finding(artifact, signed_only)]
+        misfit = next((finding.says for finding in findings if not finding.ok), "")
         if not misfit:
             return Choice(artifact, is_there=is_installed(plan))
         misfits.append((device.device_type in artifact.device_types, misfit))
@@ -58,11 +58,16 @@ def nearest(artifacts: Sequence[Artifact], device: Device) -> Artifact:
     return choose(artifacts, device).artifact or (of_its_type or artifacts)[0]
 
 
-def why_unsigned(artifact: Artifact) -> str:
-    """Empty for an artifact that a trusted key signed; else what is wrong, to follow on its name."""
+def signature_finding(artifact: Artifact, signed_only: str) -> list[Finding]:
+    """Whether a trusted key signed it, for a device of the group `signed_only`; nothing where there is no such group."""
+    if not signed_only:
+        return []
     if artifact.signed_by_id is not None:
-        return ""
-    return "is signed by a key that nobody here trusts" if artifact.is_signed else "is not signed"
+        says = f"A trusted key signed it, as the group {signed_only} asks."
+        return [Finding("signature", ok=True, says=says)]
+    how = "is signed by a key that nobody here trusts" if artifact.is_signed else "is not signed"
+    says = f"The group {signed_only} takes signed artifacts only, and this one {how}."
+    return [Finding("signature", ok=False, says=says)]
 
 
 def refuse_withdrawn(release: Release) -> None:

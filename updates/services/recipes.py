@@ -10,14 +10,17 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from devices.drivers.shell import Shell
-from updates.plan import ArtifactPlan
+from devices.queries import signed_only_groups
+from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact import ArtifactRecipe
+from updates.recipes.signature_check import SignedOnlyRecipe
+from updates.services.keys import trusted_now
 
 CHUNK = 256 * 1024
 
 
-def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe:
-    """The recipe that carries out `plan` over `shell`, from the files in the storage."""
+def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe | SignedOnlyRecipe:
+    """The recipe that carries out `plan` over `shell`, from the files in the storage; with the rules that hold now."""
 
     def open_artifact() -> AbstractContextManager[BinaryIO]:
         return cast(AbstractContextManager[BinaryIO], default_storage.open(plan.file, "rb"))
@@ -28,10 +31,14 @@ def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe:
         with default_storage.open(plan.update_module.file, "rb") as file:
             yield from file.chunks(CHUNK)
 
-    return ArtifactRecipe(
+    recipe = ArtifactRecipe(
         plan,
         shell,
         open_artifact=open_artifact,
         read_module=read_module,
         kept_trees=settings.KEPT_TREES,
     )
+    group = signed_only_groups(devices=[plan.device.id]).get(plan.device.id)
+    if group is None or plan.mode is not Mode.INSTALL:
+        return recipe
+    return SignedOnlyRecipe(recipe, group=group, trusted=trusted_now(), open_artifact=open_artifact)

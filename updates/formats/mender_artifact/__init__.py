@@ -31,7 +31,7 @@ from updates.formats.mender_artifact.reader import (
     open_scripts,
     read_artifact,
 )
-from updates.formats.mender_artifact.signature import verify_signature
+from updates.formats.mender_artifact.signature import made_by, verify_signature
 from updates.formats.mender_artifact.signing import sign_artifact
 from updates.formats.mender_artifact.signing_key import SigningKey, read_signing_key
 from updates.formats.mender_artifact.spec import ArtifactSpec, PayloadSource, file_at, file_from
@@ -56,6 +56,7 @@ __all__ = [
     "StateScript",
     "file_at",
     "file_from",
+    "made_by",
     "open_payload",
     "open_scripts",
     "read_artifact",

@@ -65,7 +65,7 @@ def verify_signature(
         raise ArtifactRefused("unsigned", f"The artifact {description.name} is not signed.")
     keys = tuple(public_keys)
     for key in keys:
-        if _is_good(signature, description.manifest, key):
+        if made_by(signature, description.manifest, key):
             return key
     if any(_is_by(signature, key) for key in keys):
         raise ArtifactRefused(
@@ -78,7 +78,8 @@ def verify_signature(
     )
 
 
-def _is_good(signature: bytes, manifest: bytes, key: PublicKey) -> bool:
+def made_by(signature: bytes, manifest: bytes, key: PublicKey) -> bool:
+    """Whether `key` made this signature over this manifest."""
     try:
         if isinstance(key.numbers, EllipticCurvePublicKey):
             if len(signature) != 2 * RAW_NUMBER_BYTES:
