@@ -41,6 +41,13 @@ STATE_LIMIT_SECONDS = {
 } | {state: int(seconds) for state, seconds in env.dict("STATE_LIMIT_SECONDS", default={}).items()}
 """How long a step may take in each state; 4 hours is what Mender's client allows an Update Module."""
 
+STATE_SCRIPT_LIMIT_SECONDS = env.int("STATE_SCRIPT_LIMIT_SECONDS", default=3600)
+"""How long one run of a state script may take."""
+STATE_SCRIPT_RETRY_SECONDS = env.int("STATE_SCRIPT_RETRY_SECONDS", default=60)
+"""How long a state script that ended with status 21 is left alone before it is asked again."""
+STATE_SCRIPT_RETRY_LIMIT_SECONDS = env.int("STATE_SCRIPT_RETRY_LIMIT_SECONDS", default=1800)
+"""For how long a state script may go on asking for another try: a maintenance window lies within this time."""
+
 CHECK_STALE_SECONDS = env.int("CHECK_STALE_SECONDS", default=24 * 3600)
 OUTPUT_CHUNK_BYTES = 4096
 OUTPUT_CHUNK_SECONDS = 1.0

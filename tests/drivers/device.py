@@ -58,9 +58,7 @@ def busybox_only(folder: Path) -> str:
     busybox = shutil.which("busybox")
     if busybox is None:
         raise FileNotFoundError("busybox is not installed")
-    tools = (
-        "sh cat mv mkdir rm tar stat df setsid kill sync sleep tail head wc chmod env true false"
-    )
+    tools = "sh cat mv mkdir mkfifo rm tar stat df setsid kill sync sleep tail head wc chmod env true false"
     folder.mkdir()
     for tool in tools.split():
         (folder / tool).symlink_to(busybox)

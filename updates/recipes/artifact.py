@@ -3,8 +3,8 @@
 Which call belongs to which state is Mender's Update Modules v3 protocol, as its client 5.1 does it. A RESTORE takes an earlier
 upgrade back: its INSTALLING is that upgrade's ArtifactRollback, on the file tree that its commit left on the device.
 
-On the device, below the work root: `<upgrade>/tree` is the module's file tree, `modules/` holds the Update Modules that we
-brought. Commit removes nothing: the newest trees stay, for a rollback by hand.
+On the device, below the work root: `<upgrade>/tree` is the module's file tree (what lies beside it, says file_tree), `modules/`
+holds the Update Modules that we brought. Commit removes nothing: the newest trees stay, for a rollback by hand.
 """
 
 from __future__ import annotations
@@ -14,38 +14,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Final, cast
 
-from devices.drivers.shell import Shell
+from devices.drivers.shell import Shell, TreeFile
 from devices.errors import CommandTimedOut, DeviceUnreachable
 from updates.errors import NotCompatible, StepFailed
 from updates.formats.mender_artifact import open_payload
 from updates.machine import Event, State
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact_fit import fit, is_installed
+from updates.recipes.device_fit import look_at
 from updates.recipes.digest_reader import DigestReader
-from updates.recipes.file_tree import lay_out
+from updates.recipes.download_script import DOWNLOAD
+from updates.recipes.file_tree import entries
 from updates.recipes.finding import Finding
+from updates.recipes.state_scripts import ScriptTimes, StateScripts
 from updates.recipes.update_module import UpdateModuleCalls
 from updates.runner import Context, Step
 
-SPARE_BYTES: Final = 16 * 2**20
-NEEDED_COMMANDS: Final = (
-    "cat",
-    "find",
-    "flock",
-    "head",
-    "kill",
-    "ls",
-    "mkdir",
-    "mv",
-    "rm",
-    "setsid",
-    "stat",
-    "tail",
-    "tar",
-)
 UPGRADE_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 SHORT_SECONDS: Final = 30.0
 FENCE_DAYS: Final = 30
+STAGE_DAYS: Final = 2
 
 OpenArtifact = Callable[[], AbstractContextManager[BinaryIO]]
 ReadModule = Callable[[], Iterable[bytes]]
@@ -65,6 +53,7 @@ class ArtifactRecipe:
         open_artifact: OpenArtifact,
         read_module: ReadModule,
         kept_trees: int,
+        script_times: ScriptTimes,
     ) -> None:
         self._plan = plan
         self._shell = shell
@@ -72,13 +61,21 @@ class ArtifactRecipe:
         self._read_module = read_module
         self._kept_trees = kept_trees
         self._home = f"{plan.device.work_root}/{plan.upgrade}"
-        self._tree = f"{plan.device.work_root}/{plan.tree_of or plan.upgrade}/tree"
+        home_of_tree = f"{plan.device.work_root}/{plan.tree_of or plan.upgrade}"
+        self._tree = f"{home_of_tree}/tree"
         self._module = UpdateModuleCalls(
             shell,
             path=self._module_path(),
             tree=self._tree,
             root=plan.device.root,
             work_root=plan.device.work_root,
+        )
+        self._scripts = StateScripts(
+            plan,
+            shell,
+            calls=self._module,
+            folder=f"{home_of_tree}/scripts",
+            times=script_times,
         )
 
     def step(self, state: State) -> Step | None:
@@ -104,14 +101,9 @@ class ArtifactRecipe:
         """What a check finds, without any effect on the device: first what the plan alone tells, then the device itself."""
         if self._plan.mode is Mode.INSTALL:
             yield from fit(self._plan)
-        missing = self._missing_commands()
-        yield Finding(
-            "commands",
-            ok=not missing,
-            says=f"The device lacks {', '.join(missing)}." if missing else "It has what we need.",
+        yield from look_at(
+            self._shell, self._plan, module_path=self._module_path(), tree=self._tree
         )
-        yield self._module_finding()
-        yield self._space_finding()
 
     def _check(self, context: Context) -> Event:
         if self._plan.mode is Mode.INSTALL and not self._plan.force and is_installed(self._plan):
@@ -123,106 +115,161 @@ class ArtifactRecipe:
         return Event.DONE
 
     def _download(self, context: Context) -> Event:
+        journal = context.journal
         if self._plan.mode is Mode.RESTORE:
             self._bring_module()
-            context.journal.remember("tree", self._tree)
+            journal.remember("tree", self._tree)
             return Event.NOTHING_TO_DO
-        if context.journal.recall("tree_at") != context.journal.state_seq:
-            # once for this visit: a worker that takes over must not pull the tree from under a running call
-            self._clear_tree(context)
-            lay_out(self._shell, self._tree, self._plan)
-            self._bring_module()
-            context.journal.remember("tree_at", context.journal.state_seq)
-        context.journal.remember("tree", self._tree)
-        self._module.call(context, "Download")
-        with self._open_artifact() as stored:
-            stream = DigestReader(stored)
-            sent = 0
-            for file in open_payload(cast(BinaryIO, stream)).files():
-                self._shell.put_file(
-                    f"{self._tree}/files/{file.name}", self._counted(context, file.chunks(), sent)
-                )
-                sent += file.size
-            stream.require(self._plan.sha256)
+        if journal.recall("device_scripts") is None:
+            self._scripts.find_on_device(context)
+        with self._scripts.guarding(context, "Download"):
+            self._scripts.run(context, "Download", "Enter")
+            if journal.recall("tree") is None:
+                # once: a worker that takes over must not put a tree under a running call
+                self._bring(context)
+                self._bring_module()
+                journal.remember("tree", self._tree)
+            wants_sizes = self._wants_sizes(context)
+            self._module.call(
+                context,
+                "DownloadWithFileSizes" if wants_sizes == "Yes" else "Download",
+                through=["sh", "-c", DOWNLOAD, "sh", self._home, wants_sizes],
+            )
+            self._scripts.run(context, "Download", "Leave")
         return Event.DONE
 
-    def _clear_tree(self, context: Context) -> None:
-        """As a step, which the device refuses to a worker that was taken over: another's tree is never pulled away."""
-        status, said = self._module.run(
-            context,
-            "clear",
-            command=["rm", "-rf", "--", self._tree],
-            cwd=self._plan.device.work_root,
-        )
-        if status != 0:
-            raise StepFailed("The device cannot clear its work folder.", call="clear", output=said)
+    def _bring(self, context: Context) -> None:
+        """All of the artifact lies on the device, and is the one that was uploaded; or nothing of it does."""
+        sent = 0
 
-    def _counted(self, context: Context, chunks: Iterable[bytes], sent: int) -> Iterator[bytes]:
-        total = max(1, self._plan.unpacked_size)
-        for chunk in chunks:
+        def count(size: int) -> None:
+            nonlocal sent
             context.tick()
-            sent += len(chunk)
-            context.journal.progress(sent / total)
-            yield chunk
+            sent += size
+            context.journal.progress(sent / max(1, self._plan.unpacked_size))
+
+        def whole() -> Iterator[TreeFile]:
+            with self._open_artifact() as stored:
+                stream = DigestReader(stored)
+                opened = open_payload(cast(BinaryIO, stream))
+                yield from entries(self._plan, opened, on_chunk=count)
+                stream.require(self._plan.sha256)
+
+        context.tick()
+        self._shell.put_tree(self._home, whole())
 
     def _install(self, context: Context) -> Event:
         if self._plan.mode is Mode.RESTORE:
-            self._module.call(context, "ArtifactRollback")
+            self._take_back(context)
         else:
-            self._module.call(context, "ArtifactInstall")
-        self._needs_reboot(context)
+            with self._scripts.guarding(context, "ArtifactInstall"):
+                self._scripts.run(context, "ArtifactInstall", "Enter")
+                self._module.call(context, "ArtifactInstall")
+                self._scripts.run(context, "ArtifactInstall", "Leave")
+            self._ask_reboot(context)
         return Event.DONE
 
-    def _restart(self, context: Context) -> Event:
-        rollback = self._plan.mode is Mode.RESTORE
-        return self._reboot(context, "ArtifactRollbackReboot" if rollback else "ArtifactReboot")
+    def _take_back(self, context: Context) -> None:
+        """ArtifactRollback is done, and it is known what reboot that asks for. Its Leave scripts run even if it failed."""
+        self._scripts.run(context, "ArtifactRollback", "Enter")
+        try:
+            self._module.call(context, "ArtifactRollback")
+        except StepFailed:
+            self._scripts.run(context, "ArtifactRollback", "Leave")
+            raise
+        self._scripts.run(context, "ArtifactRollback", "Leave")
+        self._ask_reboot(context)
 
-    def _verify(self, context: Context) -> Event:
+    def _restart(self, context: Context) -> Event:
+        if self._plan.mode is Mode.RESTORE:
+            return self._restart_rolled_back(context)
         if self._needs_reboot(context) == "No":
             return Event.NOTHING_TO_DO
-        rollback = self._plan.mode is Mode.RESTORE
-        self._module.call(
-            context, "ArtifactVerifyRollbackReboot" if rollback else "ArtifactVerifyReboot"
-        )
+        with self._scripts.guarding(context, "ArtifactReboot"):
+            self._scripts.run(context, "ArtifactReboot", "Enter")
+            self._reboot(context, "ArtifactReboot")
+        return Event.DONE
+
+    def _verify(self, context: Context) -> Event:
+        if self._plan.mode is Mode.RESTORE:
+            return self._verify_rolled_back(context)
+        if self._needs_reboot(context) == "No":
+            return Event.NOTHING_TO_DO
+        with self._scripts.guarding(context, "ArtifactReboot"):
+            self._module.call(context, "ArtifactVerifyReboot")
+            self._scripts.run(context, "ArtifactReboot", "Leave")
         return Event.DONE
 
     def _commit(self, context: Context) -> Event:
         if self._plan.mode is Mode.RESTORE:
             return Event.NOTHING_TO_DO
-        self._module.call(context, "ArtifactCommit")
+        with self._scripts.guarding(context, "ArtifactCommit"):
+            self._scripts.run(context, "ArtifactCommit", "Enter")
+            self._module.call(context, "ArtifactCommit")
         return Event.DONE
 
     def _committed(self, context: Context) -> Event:
         """Asked now, while the module is at hand: whether a person can take this back later. The change itself is made."""
-        if self._plan.mode is Mode.INSTALL:
-            try:
-                self._supports_rollback(context)
-            except (StepFailed, CommandTimedOut, DeviceUnreachable) as error:
-                context.journal.note(f"Whether it can be rolled back later is not known. {error}")
+        if self._plan.mode is Mode.RESTORE:
+            return Event.DONE
+        if self._scripts.has(context, "ArtifactCommit", "Leave"):
+            context.journal.remember("is_committed", "yes")
+            with self._scripts.guarding(context, "ArtifactCommit"):
+                self._scripts.run(context, "ArtifactCommit", "Leave")
+        try:
+            self._supports_rollback(context)
+        except (StepFailed, CommandTimedOut, DeviceUnreachable) as error:
+            context.journal.note(f"Whether it can be rolled back later is not known. {error}")
         return Event.DONE
 
     def _roll_back(self, context: Context) -> Event:
+        self._scripts.run_due(context)
         if self._plan.mode is Mode.RESTORE or not self._supports_rollback(context):
             return Event.NOTHING_TO_DO
-        self._module.call(context, "ArtifactRollback")
+        self._take_back(context)
         return Event.DONE
 
     def _restart_rolled_back(self, context: Context) -> Event:
-        return self._reboot(context, "ArtifactRollbackReboot")
+        if self._needs_reboot(context) == "No":
+            return Event.NOTHING_TO_DO
+        journal = context.journal
+        if journal.recall("reboots_back") in (None, journal.state_seq):
+            # not again when the reboot has to be done over
+            if self._scripts.has(context, "ArtifactRollbackReboot", "Enter"):
+                journal.remember("reboots_back", journal.state_seq)
+            self._scripts.run(context, "ArtifactRollbackReboot", "Enter")
+        self._reboot(context, "ArtifactRollbackReboot")
+        return Event.DONE
 
     def _verify_rolled_back(self, context: Context) -> Event:
         if self._needs_reboot(context) == "No":
             return Event.NOTHING_TO_DO
         self._module.call(context, "ArtifactVerifyRollbackReboot")
+        self._scripts.run(context, "ArtifactRollbackReboot", "Leave")
         return Event.DONE
 
     def _fail(self, context: Context) -> Event:
-        self._module.call(context, "ArtifactFailure")
+        self._scripts.run_due(context)
+        if context.journal.recall("is_committed"):
+            return Event.NOTHING_TO_DO  # the module has done its work; it was a script that failed
+        self._scripts.run(context, "ArtifactFailure", "Enter")
+        try:
+            self._module.call(context, "ArtifactFailure")
+        except StepFailed:
+            self._scripts.run(context, "ArtifactFailure", "Leave")
+            raise
+        self._scripts.run(context, "ArtifactFailure", "Leave")
+        if said := context.journal.recall("way_back_failed"):
+            raise StepFailed(f"It went back, but not all went well on the way. {said}")
         return Event.DONE
 
     def _clean(self, context: Context) -> Event:
+        self._scripts.run_due(context)
         if context.journal.recall("tree") is None:
-            return Event.NOTHING_TO_DO  # nothing was begun on the device
+            # the module was not called; at most the device's own scripts were
+            if context.journal.recall("device_scripts"):
+                self._shell.remove_tree(self._home)
+            return Event.NOTHING_TO_DO
         journal = context.journal
         if not journal.recall("cleaned"):
             try:
@@ -243,12 +290,13 @@ class ArtifactRecipe:
         work_root = self._plan.device.work_root
         for old in self._kept()[self._kept_trees :]:
             self._shell.remove_tree(f"{work_root}/{old}")
-        # by then no holder of theirs can be asleep any more
-        old_fences = ["-maxdepth", "1", "-name", "fence-*", "-mtime", f"+{FENCE_DAYS}"]
-        self._shell.run(
-            ["find", work_root, *old_fences, "-exec", "rm", "-f", "{}", ";"],
-            limit_seconds=SHORT_SECONDS,
-        )
+        # by then no holder of theirs can be asleep any more, and no transfer of theirs can go on
+        for pattern, days in (("fence-*", FENCE_DAYS), (".fleetwright-*.part", STAGE_DAYS)):
+            old_ones = ["-maxdepth", "1", "-name", pattern, "-mtime", f"+{days}"]
+            self._shell.run(
+                ["find", work_root, *old_ones, "-exec", "rm", "-rf", "{}", ";"],
+                limit_seconds=SHORT_SECONDS,
+            )
 
     def _kept(self) -> list[str]:
         """Upgrades that still have a tree on the device, newest first."""
@@ -268,38 +316,39 @@ class ArtifactRecipe:
             context.journal.remember("supports_rollback", known)
         return bool(known)
 
-    def _needs_reboot(self, context: Context) -> str:
-        known = context.journal.recall("needs_reboot")
+    def _wants_sizes(self, context: Context) -> str:
+        known = context.journal.recall("wants_sizes")
         if known is None:
-            known = self._module.ask(
-                context,
-                "NeedsArtifactReboot",
-                answers=("Yes", "No", "Automatic"),
-                default="No",
-            )
-            context.journal.remember("needs_reboot", known)
+            word = "ProvidePayloadFileSizes"
+            known = self._module.ask(context, word, answers=("Yes", "No"), default="No")
+            context.journal.remember("wants_sizes", known)
         return str(known)
 
-    def _reboot(self, context: Context, word: str) -> Event:
+    def _needs_reboot(self, context: Context) -> str:
+        return str(context.journal.recall("needs_reboot") or self._ask_reboot(context))
+
+    def _ask_reboot(self, context: Context) -> str:
+        """Asked again on the way back: what was put back may need another kind of reboot than what had been put in place."""
+        answers = ("Yes", "No", "Automatic")
+        known = self._module.ask(context, "NeedsArtifactReboot", answers=answers, default="No")
+        context.journal.remember("needs_reboot", known)
+        return known
+
+    def _reboot(self, context: Context, word: str) -> None:
         """`Yes`: the module reboots, or does what takes its place. `Automatic`: we reboot the device, once for this visit."""
         journal = context.journal
-        needed = self._needs_reboot(context)
-        if needed == "No":
-            return Event.NOTHING_TO_DO
-        if needed == "Yes":
+        if self._needs_reboot(context) == "Yes":
             self._module.call(context, word)
-            return Event.DONE
+            return
         fact = f"boot_before_{journal.state_seq}"
         before = journal.recall(fact)
         if before is None:
             before = self._shell.boot_id()
             journal.remember(fact, before)
         if before == self._shell.boot_id():
-            journal.note(
-                "Now the device is rebooted."
-            )  # LeaseLost, for a holder that slept until here
+            # LeaseLost, for a holder that slept until here
+            journal.note("Now the device is rebooted.")
             self._shell.reboot(limit_seconds=journal.seconds_left(), on_tick=context.tick)
-        return Event.DONE
 
     def _bring_module(self) -> None:
         if self._plan.update_module is not None:
@@ -310,41 +359,3 @@ class ArtifactRecipe:
         if module is None:
             return f"{device.modules_dir}/{self._plan.payload_type}"
         return f"{device.work_root}/modules/{module.sha256[:16]}/{self._plan.payload_type}"
-
-    def _missing_commands(self) -> list[str]:
-        script = 'for word; do command -v "$word" >/dev/null || echo "$word"; done'
-        command = ["sh", "-c", script, "sh", *NEEDED_COMMANDS]
-        result = self._shell.run(command, limit_seconds=SHORT_SECONDS)
-        return result.output.decode(errors="replace").split()
-
-    def _module_finding(self) -> Finding:
-        what, name = "Update Module", self._plan.payload_type
-        if not name:
-            return Finding(what, ok=True, says="It has no payload, so no Update Module is needed.")
-        if self._plan.update_module is not None:
-            version = self._plan.update_module.version
-            return Finding(what, ok=True, says=f"The portal brings {name} v{version} along.")
-        path = self._module_path()
-        found = self._shell.run(["test", "-x", path], limit_seconds=SHORT_SECONDS).status == 0
-        if found:
-            return Finding(what, ok=True, says=f"The device has {name}.")
-        return Finding(
-            what,
-            ok=False,
-            says=f"Neither the portal nor the device ({path}) has an Update Module for {name}.",
-        )
-
-    def _space_finding(self) -> Finding:
-        if self._plan.mode is Mode.RESTORE:
-            kept = self._shell.run(["test", "-d", self._tree], limit_seconds=SHORT_SECONDS)
-            says = "What the upgrade kept is {} on the device."
-            if kept.status == 0:
-                return Finding("kept files", ok=True, says=says.format("still"))
-            return Finding("kept files", ok=False, says=says.format("no longer"))
-        free = self._shell.free_bytes(self._plan.device.work_root)
-        needed = self._plan.unpacked_size + SPARE_BYTES
-        return Finding(
-            "space",
-            ok=free >= needed,
-            says=f"It needs {needed // 2**20} MiB; the device has {free // 2**20} MiB free.",
-        )

@@ -24,9 +24,6 @@ def fit(plan: ArtifactPlan) -> list[Finding]:
     for key, accepted in sorted(plan.depends.items()):
         provides = {**device.provides, "device_type": device.device_type}
         findings.append(_provided(provides, key, accepted))
-    if plan.scripts:
-        says = "It carries state scripts, which this version of the portal does not run."
-        findings.append(Finding("state scripts", ok=False, says=says))
     return findings
 
 

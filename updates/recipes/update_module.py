@@ -6,18 +6,33 @@ asked on the line; they change nothing.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from devices.drivers.shell import Result, Shell
 from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
-from devices.errors import DeviceError, DeviceUnreachable, StaleHolder
+from devices.errors import DeviceCut, DeviceError, DeviceUnreachable, StaleHolder
 from updates.errors import LeaseLost, StepFailed
 from updates.runner import Context, HandOver
 
-TAIL_BYTES = 2048
-QUERY_LIMIT_SECONDS = 60.0
-RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+TAIL_BYTES: Final = 2048
+ANSWER_BYTES: Final = 65536
+QUERY_LIMIT_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+# What it says on standard error comes behind the answer, after a line that no module can know. $1 is that line, $2 a file
+# beside the tree (the tree is the protocol's).
+_ASK: Final = r"""
+mark=$1 errors=$2
+shift 2
+"$@" 2>"$errors"
+status=$?
+printf '%s\n' "$mark"
+cat "$errors"
+exit "$status"
+"""
 
 
 class UpdateModuleCalls:
@@ -31,13 +46,15 @@ class UpdateModuleCalls:
         self._work_root = work_root
         self._name = path.rsplit("/", 1)[-1]
 
-    def call(self, context: Context, word: str) -> None:
-        """The module has done `word` ("ArtifactInstall"), once in this visit of the state. StepFailed if it said no."""
+    def call(self, context: Context, word: str, *, through: Sequence[str] = ()) -> None:
+        """The module has done `word` ("ArtifactInstall"), once in this visit of the state. StepFailed if it said no.
+
+        `through` is a command that takes the module's call as its last words, and passes its status on.
+        """
         journal = context.journal
         began = time.monotonic()
-        status, said = self.run(
-            context, word, command=[self._path, word, self._tree], cwd=self._tree
-        )
+        command = [*through, self._path, word, self._tree]
+        status, said = self.run(context, word, command=command, cwd=self._tree)
         seconds = time.monotonic() - began
         journal.note(
             f"{word} ended with status {status} after {seconds:.1f} s.",
@@ -52,10 +69,17 @@ class UpdateModuleCalls:
             )
 
     def run(
-        self, context: Context, word: str, *, command: Sequence[str], cwd: str
+        self,
+        context: Context,
+        word: str,
+        *,
+        command: Sequence[str],
+        cwd: str,
+        limit_seconds: float | None = None,
     ) -> tuple[int, str]:
         """`command` has run detached, once in this visit of the state: its status and the last of its output.
 
+        It is killed with its process group at the state's limit, or at its own if that is sooner (CommandTimedOut).
         The device refuses it (StaleHolder) when another worker has taken the upgrade over.
         """
         journal = context.journal
@@ -68,12 +92,13 @@ class UpdateModuleCalls:
             del tail[:-TAIL_BYTES]
             journal.output(spec.key, data)
 
+        left = journal.seconds_left()
         try:
             end = run_step(
                 self._shell,
                 spec,
                 holder=holder,
-                limit_seconds=journal.seconds_left(),
+                limit_seconds=left if limit_seconds is None else min(left, limit_seconds),
                 on_output=heard,
                 on_tick=context.tick,
                 output_from=journal.output_stored(spec.key),
@@ -88,19 +113,22 @@ class UpdateModuleCalls:
         return end.status, tail.decode(errors="replace")
 
     def ask(self, context: Context, word: str, *, answers: Iterable[str], default: str) -> str:
-        """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing."""
+        """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing.
+
+        StepFailed for any other answer, and DeviceCut when the device was rebooted while it was asked.
+        """
         context.tick()
-        errors = f"{self._tree}.query-stderr"  # beside the tree: the tree is the protocol's
-        result = self._patiently(
-            context,
-            ["sh", "-c", 'exec 2>"$0"; exec "$@"', errors, self._path, word, self._tree],
-        )
-        said = result.output.decode(errors="replace")
-        if result.status != 0:
+        boot_id = self._shell.boot_id()
+        status, said, errors = self._answer(context, word, boot_id=boot_id)
+        if errors:
+            context.journal.output(context.key(word), errors)
+        if status != 0:
+            if self._shell.boot_id() != boot_id:
+                raise DeviceCut(f"The device was rebooted while {word} was asked.")
             raise StepFailed(
-                f"The Update Module {self._name} failed in {word}: it ended with status {result.status}.",
+                f"The Update Module {self._name} failed in {word}: it ended with status {status}.",
                 call=word,
-                output=said,
+                output=(said + errors.decode(errors="replace"))[-TAIL_BYTES:],
             )
         answer = said.removesuffix("\n") or default
         if answer not in answers:
@@ -108,30 +136,43 @@ class UpdateModuleCalls:
                 f"The Update Module {self._name} answered {word} with something that is not "
                 f"{' or '.join(answers)}.",
                 call=word,
-                output=said,
+                output=said[-TAIL_BYTES:],
             )
         return answer
 
-    def _patiently(self, context: Context, command: Sequence[str]) -> Result:
+    def _answer(self, context: Context, word: str, *, boot_id: str) -> tuple[int, str, bytes]:
+        """How a query ended: its status, what it said, and what it said on standard error."""
+        mark = secrets.token_hex(16)
+        errors = f"{self._tree}.query-stderr"
+        command = ["sh", "-c", _ASK, "sh", mark, errors, self._path, word, self._tree]
+        result = self._patiently(context, command, boot_id=boot_id)
+        said, _, complaints = result.output.partition(f"{mark}\n".encode())
+        return result.status, said.decode(errors="replace"), complaints
+
+    def _patiently(self, context: Context, command: Sequence[str], *, boot_id: str) -> Result:
         """How `command`, which changes nothing, ended. Asked again as long as the state's limit allows if the device is away."""
         pauses = iter(RETRY_SECONDS)
         pause = 0.0
+        was_away = False
         while True:
             left = context.journal.seconds_left()
             try:
+                if was_away and self._shell.boot_id() != boot_id:
+                    raise DeviceCut("The device was rebooted while its Update Module was asked.")
                 return self._shell.run(
                     command,
                     limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, left)),
                     env=self._env(),
                     cwd=self._tree,
                     on_tick=context.tick,
-                    keep_bytes=TAIL_BYTES,
+                    keep_bytes=ANSWER_BYTES,
                 )
             except DeviceUnreachable as error:
                 pause = next(pauses, pause)
                 if not error.retryable or left < pause:
                     raise
                 self._shell.close()
+                was_away = True
             _pause(context, pause)
 
     def _env(self) -> dict[str, str]:

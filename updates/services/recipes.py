@@ -13,6 +13,7 @@ from devices.drivers.shell import Shell
 from devices.queries import signed_only_groups
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact import ArtifactRecipe
+from updates.recipes.state_scripts import ScriptTimes
 from updates.recipes.signature_check import SignedOnlyRecipe
 from updates.services.keys import trusted_now
 
@@ -37,6 +38,11 @@ def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe | Signed
         open_artifact=open_artifact,
         read_module=read_module,
         kept_trees=settings.KEPT_TREES,
+        script_times=ScriptTimes(
+            run_seconds=settings.STATE_SCRIPT_LIMIT_SECONDS,
+            retry_seconds=settings.STATE_SCRIPT_RETRY_SECONDS,
+            retry_limit_seconds=settings.STATE_SCRIPT_RETRY_LIMIT_SECONDS,
+        ),
     )
     group = signed_only_groups(devices=[plan.device.id]).get(plan.device.id)
     if group is None or plan.mode is not Mode.INSTALL:
