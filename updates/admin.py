@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import (
 from portal.core.admin import DaysFilter, ReadOnlyAdmin, data_of
 from updates.admin_views import (
     artifacts,
+    build,
     checks,
     deployments,
     downloads,
@@ -79,6 +80,16 @@ class ArtifactAdmin(ReadOnlyAdmin):
                 name="updates_artifact_upload",
             ),
             path("<uuid:pk>/checks/", checks.checks_fragment, name="updates_artifact_checks"),
+            path(
+                "build/<slug:kind>/",
+                own(build.BuildArtifact.as_view()),
+                name="updates_artifact_build",
+            ),
+            path(
+                "build/<slug:kind>/preview/",
+                own(build.build_preview),
+                name="updates_artifact_build_preview",
+            ),
             path(
                 "<uuid:pk>/download/",
                 own(downloads.download_artifact),

@@ -85,6 +85,7 @@ class World:
             "content_type_id": str(ContentType.objects.get_for_model(Device).pk),
             "device": str(self.device.pk),
             "verb": "refresh",
+            "kind": "any",
         }
         if place in fixed:
             return fixed[place]

@@ -100,6 +100,8 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
     }
     return {
         "second factor": reverse("second_factor:home"),
+        "build a file": reverse("admin:updates_artifact_build", args=["single-file"]),
+        "build any": reverse("admin:updates_artifact_build", args=["any"]),
         "the queue": "/queue/",
         "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
         + f"?selection={picked.pk}",
