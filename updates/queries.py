@@ -24,6 +24,7 @@ from portal.core import clock
 from portal.core.search import containing, words_of
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
+from updates.recipes.state_scripts import RESUME_AT
 
 PAGE = 200
 SEARCHED_DEPLOYMENTS = 1000
@@ -291,7 +292,12 @@ def _waiting(now: datetime) -> Q:
 
 def _unheld(now: datetime) -> Q:
     nobody = Q(lease_until=None) | Q(lease_until__lt=now)
-    return Q(state__in=ACTIVE, executor=Upgrade.Executor.WORKER) & nobody
+    return Q(state__in=ACTIVE, executor=Upgrade.Executor.WORKER) & nobody & ~rests(now)
+
+
+def rests(now: datetime) -> Q:
+    """It waits until a state script is to be tried again, and needs no worker for that."""
+    return Q(**{f"facts__{RESUME_AT}__gt": now.timestamp()})
 
 
 def _overdue(now: datetime) -> Q:

@@ -95,15 +95,6 @@ class PlayedDevice:
             what=f"holder {fence} at the device",
         )
 
-    def cut(self, word: str) -> None:
-        """The power goes while `word` runs, and comes back: nothing of it is left, and the boot is another one."""
-        self.await_start(word)
-        self.boot()
-        steps = sorted(Path(self.row.work_root).glob(f"*/steps/*-{word}/pid"))
-        for pid in (steps[-1].read_text().split()[0],):
-            os.killpg(int(pid), signal.SIGKILL)
-        self.go()
-
     def calls(self) -> list[Call]:
         """What the Update Module wrote down, in the order of the calls' starts. Queries are calls too."""
         log = self.root / "log"
@@ -114,7 +105,7 @@ class PlayedDevice:
 
     def words(self) -> list[str]:
         """The working calls, without the queries."""
-        queries = ("SupportsRollback", "NeedsArtifactReboot")
+        queries = ("ProvidePayloadFileSizes", "SupportsRollback", "NeedsArtifactReboot")
         return [call.word for call in self.calls() if call.word not in queries]
 
     def has_overlapped(self) -> bool:

@@ -1,7 +1,6 @@
 #!/bin/sh
 # An Update Module that writes down every call, and does what the artifact's meta-data says:
-#   fail, hang, wait: words of calls that end with status 3, never end, wait for the file `go`
-#   fail_once, hang_once: only the first time; rollback, reboot: the answers to the two queries
+#   fail, wait: words of calls that end with status 3, wait for the file `go`; rollback, reboot: the answers to the two queries
 word=$1 tree=$2 root=$FLEETWRIGHT_ROOT
 
 listed() {
@@ -9,8 +8,6 @@ listed() {
   return 1
 }
 value() { sed -n 's/.*"'"$1"'": *"\([^"]*\)".*/\1/p' "$tree/header/meta-data"; }
-first_time() { mkdir "$root/was-$word" 2>/dev/null; }
-hang() { exec sleep 600; }
 
 # A process that was killed and not waited for has an empty command line.
 if [ -e "$root/running" ] && grep -q . "/proc/$(cat "$root/running")/cmdline" 2>/dev/null; then
@@ -21,8 +18,7 @@ printf 'start %s %s\n' "$word" "$$" >>"$root/log"
 if listed wait; then
   while [ ! -e "$root/go" ]; do sleep 0.02; done
 fi
-if listed hang || { listed hang_once && first_time; }; then hang; fi
-if listed fail || { listed fail_once && first_time; }; then
+if listed fail; then
   echo "$word says no"
   printf 'end %s %s\n' "$word" "$$" >>"$root/log"
   exit 3

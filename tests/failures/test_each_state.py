@@ -1,4 +1,7 @@
-"""Each state of the machine, and each way in which it can go wrong there: the path that is taken, and how it ends."""
+"""Each state of the machine, and what happens there to workers and by people: the path that is taken, and how it ends.
+
+What goes wrong on the device itself is the table of tests/transitions.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pytest_django import Settings
 
 from tests.failures.played_device import Meanwhile, PlayedDevice, Worker, WorkerProcess, order
 from tests.journal.rows import states
@@ -37,7 +39,6 @@ FORWARD = [
 ]  # fmt: skip
 BACK = ["rolling_back", "rollback_restarting", "rollback_verifying", "failing"]
 END = ["cleaning", "finished"]
-LIMIT_SECONDS = 0.7
 ENDED_MEANWHILE = (
     "downloading",
     "restarting",
@@ -55,24 +56,16 @@ def up_to(state: str) -> list[str]:
 
 GOOD = [*FORWARD, *END]
 UNDONE = [*up_to("installing"), *BACK, *END]
-BROKEN = [*up_to("installing"), "rolling_back", "failing", *END]
-
-
-def again(path: list[str], *visits: str) -> list[str]:
-    """The path with these visits made twice in a row."""
-    last = path.index(visits[-1])
-    return [*path[: last + 1], *visits, *path[last + 1 :]]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """In `state`, something goes wrong (`how`): the `path` of states and the `outcome`. `calls`: see recorder.sh."""
+    """In `state`, something goes wrong (`how`): the `path` of states and the `outcome`."""
 
     state: str
     how: str
     path: list[str]
     outcome: str
-    calls: tuple[tuple[str, str], ...] = ()
 
     @property
     def word(self) -> str:
@@ -80,58 +73,11 @@ class Row:
 
     @property
     def behaviour(self) -> dict[str, str]:
-        does = {
-            "fails": "fail",
-            "hangs": "hang",
-            "fails once": "fail_once",
-            "hangs once": "hang_once",
-        }
-        before = (
-            "ArtifactInstall" if self.path[:6] == UNDONE[:6] and self.state != "installing" else ""
-        )
-        said = {"fail": before, does.get(self.how, "wait"): self.word}
-        if before and self.how == "fails":
-            said["fail"] = f"{before} {self.word}"
-        return said
+        goes_back = self.path[:6] == UNDONE[:6] and self.state != "installing"
+        return {"fail": "ArtifactInstall" if goes_back else "", "wait": self.word}
 
     def __str__(self) -> str:
         return f"{self.state} {self.how}, ends {self.outcome}"
-
-
-def rows_that_fail() -> Iterator[Row]:
-    """A step that says no, and one that says nothing until its time is over, are alike."""
-    for how in ("fails", "hangs"):
-        yield Row("downloading", how, [*up_to("downloading"), *END], "failed")
-        yield Row("installing", how, UNDONE, "rolled_back")
-        yield Row("restarting", how, [*up_to("restarting"), *BACK, *END], "rolled_back")
-        yield Row("verifying", how, [*up_to("verifying"), *BACK, *END], "rolled_back")
-        yield Row("committing", how, [*up_to("committing"), *BACK, *END], "rolled_back")
-        yield Row("committed", how, GOOD, "succeeded")
-        yield Row("rolling_back", how, BROKEN, "broken")
-        yield Row("rollback_restarting", how, UNDONE, "rolled_back")
-        yield Row(
-            "rollback_verifying",
-            f"{how} once",
-            again(UNDONE, "rollback_restarting", "rollback_verifying"),
-            "rolled_back",
-        )
-        yield Row("failing", how, UNDONE, "broken")
-        yield Row("cleaning", how, GOOD, "succeeded")
-        yield Row("cleaning", how, UNDONE, "rolled_back")
-
-
-def rows_that_are_cut() -> Iterator[Row]:
-    yield Row("downloading", "cut", [*up_to("downloading"), *END], "failed")
-    yield Row("installing", "cut", UNDONE, "rolled_back")
-    yield Row("restarting", "cut", GOOD, "succeeded")
-    yield Row("verifying", "cut", [*up_to("verifying"), *BACK, *END], "rolled_back")
-    yield Row("committing", "cut", [*up_to("committing"), *BACK, *END], "rolled_back")
-    yield Row("rolling_back", "cut", again(UNDONE, "rolling_back"), "rolled_back")
-    yield Row("rollback_restarting", "cut", UNDONE, "rolled_back")
-    yield Row("rollback_verifying", "cut", again(UNDONE, "rollback_verifying"), "rolled_back")
-    yield Row("failing", "cut", again(UNDONE, "failing"), "rolled_back")
-    yield Row("cleaning", "cut", again(GOOD, "cleaning"), "succeeded")
-    yield Row("cleaning", "cut", again(UNDONE, "cleaning"), "rolled_back")
 
 
 def undisturbed(how: str) -> Iterator[Row]:
@@ -171,35 +117,6 @@ def demand(row: Row, upgrade: Upgrade, device: PlayedDevice) -> None:
     assert (states(upgrade), upgrade.outcome) == (row.path, row.outcome)
     assert not device.has_overlapped()
     assert (device.root / "installed").exists() == (row.outcome == "succeeded")
-
-
-@parametrized(rows_that_fail())
-def test_a_step_that_fails(
-    row: Row, device: PlayedDevice, tmp_path: Path, settings: Settings
-) -> None:
-    if row.how.startswith("hangs"):
-        settings.STATE_LIMIT_SECONDS = {**settings.STATE_LIMIT_SECONDS, row.state: LIMIT_SECONDS}
-    upgrade = order(device, tmp_path, **row.behaviour)
-
-    assert Worker(device).once(upgrade) is Ending.FINISHED
-
-    if row.state in ("rolling_back", "failing") and row.outcome == "broken":
-        upgrade.refresh_from_db()
-        assert upgrade.error_state == "installing"
-    elif row.state == "cleaning":
-        upgrade.refresh_from_db()
-        assert upgrade.warning
-    demand(row, upgrade, device)
-
-
-@parametrized(rows_that_are_cut())
-def test_a_device_that_is_cut(row: Row, device: PlayedDevice, tmp_path: Path) -> None:
-    upgrade = order(device, tmp_path, **row.behaviour)
-
-    with Meanwhile(lambda: device.cut(row.word)):
-        assert Worker(device).once(upgrade) is Ending.FINISHED
-
-    demand(row, upgrade, device)
 
 
 @parametrized(undisturbed("worker killed"))

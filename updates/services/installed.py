@@ -33,7 +33,8 @@ def record_outcome(finished: Upgrade) -> None:
         device.provides = finished.undoes.facts[PROVIDES_BEFORE]
     elif finished.outcome == Outcome.BROKEN:
         name = plan.artifact_name.removesuffix(INCONSISTENT)
-        device.provides = {**device.provides, "artifact_name": f"{name}{INCONSISTENT}"}
+        group = {"artifact_group": plan.artifact_group} if plan.artifact_group else {}
+        device.provides = {**device.provides, **group, "artifact_name": f"{name}{INCONSISTENT}"}
     else:
         return
     device.save(update_fields=["provides"])

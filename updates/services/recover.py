@@ -14,6 +14,7 @@ from updates.errors import TargetBusy
 from updates.lease import claimable
 from updates.machine import ACTIVE, State
 from updates.models import Check, Upgrade
+from updates.queries import rests
 from updates.services.waiting import ready
 
 log = structlog.get_logger(__name__)
@@ -24,10 +25,13 @@ AT_ONCE = 1000
 def recover() -> list[Upgrade]:
     """Every upgrade that nobody holds and whose turn it is has a job on the queue: those that had none before.
 
+    One that rests because a state script asked for another try later has its turn when that time has come.
+
     Safe at any time and from any number of places: a job too many finds the upgrade held and goes.
     """
     now = clock.now()
-    dropped = claimable(now).filter(state__in=ACTIVE).order_by("created_at")[:AT_ONCE]
+    dropped = claimable(now).filter(state__in=ACTIVE).exclude(rests(now))
+    dropped = dropped.order_by("created_at")[:AT_ONCE]
     due = ready().filter(pk__in=claimable(now)).order_by("created_at")[:AT_ONCE]
     known = dispatch.queued()
     missing = [row for row in (*dropped, *due) if dispatch.job_id(row) not in known]
