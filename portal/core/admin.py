@@ -135,9 +135,14 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class PortalUserAdmin(UserAdminBase, ModelAdmin):
+    """Nobody is deleted: the history says who asked for what. Whoever leaves is made inactive, and cannot log in."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(Group)

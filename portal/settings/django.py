@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 from portal.settings.environment import BASE_DIR, VAR_DIR, env
-from portal.settings.own_redis import own_socket
+from portal.settings.own_redis import impatient, own_socket
 from portal.settings.own_secrets import own_secret
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -20,6 +20,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 HTTPS = env.bool("HTTPS", default=False)
 """True behind a proxy that speaks TLS: cookies and redirects insist on it."""
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+"""Asked from within, past the proxy, by whatever watches the portal."""
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
@@ -126,7 +128,7 @@ WHITENOISE_USE_FINDERS = True
 OWN_REDIS_SOCKET = None if env("REDIS_URL", default="") else own_socket(VAR_DIR)
 """Where `manage.py up` has a Redis of its own listen; None when REDIS_URL names another one."""
 REDIS_URL = env("REDIS_URL", default="") or f"unix://{quote(str(OWN_REDIS_SOCKET))}"
-RQ_QUEUES = {"updates": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1}}
+RQ_QUEUES = {"updates": {"URL": impatient(REDIS_URL), "DEFAULT_TIMEOUT": -1}}
 RQ_SHOW_ADMIN_LINK = False
 """Its own way into the admin asks for no permission, and any user of it could delete jobs; portal.queue_pages asks for one."""
 RQ = {"WORKER_CLASS": "portal.worker.FleetWorker"}

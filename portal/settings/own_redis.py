@@ -10,6 +10,17 @@ LONGEST_SOCKET_PATH_BYTES = 107
 """What the kernel takes as the path of a Unix socket (sockaddr_un has 108 bytes, one of them for the end)."""
 
 
+PATIENCE = "socket_connect_timeout=2&socket_timeout=3"
+"""Seconds after which a Redis that hangs counts as one that is away. Workers wait longer by themselves."""
+
+
+def impatient(url: str) -> str:
+    """The same Redis, not waited for without end; what the URL says about that itself holds."""
+    if "socket_timeout=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{PATIENCE}"
+
+
 def own_socket(var: Path) -> Path:
     """The socket in `var`; where that path would be too long, one below /tmp, the same each time."""
     path = var / "redis" / "redis.sock"

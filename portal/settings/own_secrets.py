@@ -20,7 +20,9 @@ def own_fernet_key(path: Path) -> str:
 
 
 def _kept(path: Path, fresh: str) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(
+        mode=0o700, parents=True, exist_ok=True
+    )  # what is kept there is the portal's alone
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -46,6 +46,9 @@ class Child:
         """The end of what the server wrote, to be shown when it did not start."""
         return self._log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
 
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """The server has ended: asked first, killed if it did not listen."""
         self._process.send_signal(self._stop_signal)

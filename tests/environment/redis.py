@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 from redis import Redis
@@ -45,6 +46,15 @@ class RedisServer:
         if self._child is not None:
             self._child.stop()
             self._child = None
+
+    def hang(self) -> None:
+        """The server takes connections and answers nothing, until it is told to `go_on`."""
+        if self._child is not None:
+            self._child.signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        if self._child is not None:
+            self._child.signal(signal.SIGCONT)
 
     def empty(self) -> None:
         """Nothing is in any of its databases, whether the server ran or not before."""

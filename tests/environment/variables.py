@@ -22,7 +22,15 @@ def set_variables() -> None:
     os.environ["FLEETWRIGHT_VAR"] = str(folder)
     os.environ["REDIS_URL"] = f"unix://{folder / 'redis' / 'redis.sock'}"
     os.environ["DATABASE_URL"] = _database_url()
-    for name in ("SECRET_KEY", "FIELD_KEYS", "ALLOWED_HOSTS", "HTTPS", "DEBUG", "LOG_JSON", "STORAGE_URL"):
+    for name in (
+        "SECRET_KEY",
+        "FIELD_KEYS",
+        "ALLOWED_HOSTS",
+        "HTTPS",
+        "DEBUG",
+        "LOG_JSON",
+        "STORAGE_URL",
+    ):
         os.environ.pop(name, None)
 
 

@@ -57,6 +57,17 @@ def test_a_job_whose_worker_was_killed_is_put_back_once_its_signs_of_life_are_ol
     assert _waiting() == [dispatch.check_job_id(check)]
 
 
+def test_an_order_is_taken_while_redis_hangs(
+    check: Check, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis_server.hang()
+    try:
+        dispatch.start_checks([check])
+    finally:
+        redis_server.go_on()
+    assert "recover will start this work" in caplog.text
+
+
 def _waiting() -> list[str]:
     return list(django_rq.get_queue(dispatch.QUEUE).get_job_ids())
 

@@ -82,6 +82,17 @@ def test_what_does_not_fit_is_refused_with_every_reason(device: Device) -> None:
     assert refusals(check) == ["device type", "app", "Update Module"]
 
 
+def test_a_check_that_the_portal_itself_fails_in_is_over_and_says_so(device: Device) -> None:
+    artifact = new_artifact()
+    [check] = request_checks(artifact=artifact, devices=[device], actor=operator())
+    check.artifact.provides = 5  # as if a bug had put it there
+    with pytest.raises(TypeError):
+        carry_out_check(check)
+    check.refresh_from_db()
+    assert check.verdict == Check.Verdict.REFUSED
+    assert refusals(check) == ["check"]
+
+
 def test_what_is_there_already_is_unchanged(device: Device) -> None:
     assert checked(device, new_artifact("old")).verdict == Check.Verdict.UNCHANGED
 

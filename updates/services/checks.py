@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -37,6 +37,9 @@ ASKED_ANEW: Final = (
     "checked_at",
 )
 """What a check that is asked for again begins with anew."""
+BUG: Final = Finding(
+    "check", ok=False, says="The portal failed while it looked: the log of its workers says where."
+)
 
 
 def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Actor) -> list[Check]:
@@ -90,6 +93,16 @@ def request_release_checks(
 
 def carry_out_check(check: Check) -> Check:
     """The check's verdict is in, with a finding for each thing looked at."""
+    try:
+        verdict, findings, would_change = _look(check)
+    except Exception:
+        # A bug of ours. The check is over all the same, or it would be taken up again for ever.
+        _keep(check, Check.Verdict.REFUSED, [BUG], {})
+        raise
+    return _keep(check, verdict, findings, would_change)
+
+
+def _look(check: Check) -> tuple[Check.Verdict, list[Finding], dict[str, Any]]:
     plan = plan_artifact(
         artifact=check.artifact,
         device=check.device,
@@ -108,9 +121,18 @@ def carry_out_check(check: Check) -> Check:
     except DeviceError as error:
         findings.append(Finding("device", ok=False, says=str(error)))
         verdict = Check.Verdict.REFUSED
+    return verdict, findings, changes(plan)
+
+
+def _keep(
+    check: Check,
+    verdict: Check.Verdict,
+    findings: Iterable[Finding],
+    would_change: dict[str, Any],
+) -> Check:
     check.verdict = verdict
     check.findings = [finding.as_json() for finding in findings]
-    check.changes = changes(plan)
+    check.changes = would_change
     check.checked_at = clock.now()
     check.save()
     return check
