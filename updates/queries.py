@@ -292,12 +292,14 @@ def _waiting(now: datetime) -> Q:
 
 def _unheld(now: datetime) -> Q:
     nobody = Q(lease_until=None) | Q(lease_until__lt=now)
-    return Q(state__in=ACTIVE, executor=Upgrade.Executor.WORKER) & nobody & ~rests(now)
+    return Q(state__in=ACTIVE, executor=Upgrade.Executor.WORKER) & nobody & does_not_rest(now)
 
 
-def rests(now: datetime) -> Q:
-    """It waits until a state script is to be tried again, and needs no worker for that."""
-    return Q(**{f"facts__{RESUME_AT}__gt": now.timestamp()})
+def does_not_rest(now: datetime) -> Q:
+    """It does not wait until a state script is to be tried again: that would need no worker."""
+    return Q(**{f"facts__{RESUME_AT}__isnull": True}) | Q(
+        **{f"facts__{RESUME_AT}__lte": now.timestamp()}
+    )
 
 
 def _overdue(now: datetime) -> Q:

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -29,6 +30,12 @@ BEFORE = {"artifact_name": "old", "app.version": "1", "other": "kept"}
 AFTER = {"artifact_name": "new", "app.version": "2", "other": "kept"}
 BROKEN = {**BEFORE, "artifact_name": "new_INCONSISTENT"}
 REBOOT = 'echo reboot >>"$1/log"; cat /proc/sys/kernel/random/uuid >"$1/boot_id"'
+
+
+class Ordered(Protocol):
+    """A device as far as an order has to know it."""
+
+    row: Device
 
 
 class FolderDevice:
@@ -66,7 +73,7 @@ class FolderDevice:
 
 
 def order(
-    device: FolderDevice,
+    device: Ordered,
     behaviour: Mapping[str, str],
     *,
     scripts: Sequence[tuple[str, bytes]] = (),

@@ -20,8 +20,12 @@ echo "$word" >>"$root/log"
 nth=0
 while read -r line; do [ "$line" != "$word" ] || nth=$((nth + 1)); done <"$root/log"
 if listed cut; then
-  cat /proc/sys/kernel/random/uuid >"$root/boot_id"
-  kill -s KILL 0
+  if [ -e "$root/boot_id" ]; then
+    cat /proc/sys/kernel/random/uuid >"$root/boot_id"
+    kill -s KILL 0
+  fi
+  touch "$root/cut-now" # this device has real power, and somebody at its plug
+  exec sleep 600
 fi
 if listed hang; then exec sleep 600; fi
 if listed fail; then echo "$word says no" >&2; exit 3; fi

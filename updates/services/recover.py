@@ -14,7 +14,7 @@ from updates.errors import TargetBusy
 from updates.lease import claimable
 from updates.machine import ACTIVE, State
 from updates.models import Check, Upgrade
-from updates.queries import rests
+from updates.queries import does_not_rest
 from updates.services.waiting import ready
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ def recover() -> list[Upgrade]:
     Safe at any time and from any number of places: a job too many finds the upgrade held and goes.
     """
     now = clock.now()
-    dropped = claimable(now).filter(state__in=ACTIVE).exclude(rests(now))
+    dropped = claimable(now).filter(state__in=ACTIVE).filter(does_not_rest(now))
     dropped = dropped.order_by("created_at")[:AT_ONCE]
     due = ready().filter(pk__in=claimable(now)).order_by("created_at")[:AT_ONCE]
     known = dispatch.queued()
