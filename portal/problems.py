@@ -21,6 +21,7 @@ from portal.core.errors import (
     Conflict,
     FleetwrightError,
     NotPermitted,
+    PortalBusy,
     Refused,
     StorageUnavailable,
 )
@@ -41,6 +42,7 @@ log = structlog.get_logger(__name__)
 STATUSES: Final[tuple[tuple[type[FleetwrightError], HTTPStatus], ...]] = (
     (NotPermitted, HTTPStatus.FORBIDDEN),
     (StorageUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (PortalBusy, HTTPStatus.SERVICE_UNAVAILABLE),
     (Conflict, HTTPStatus.CONFLICT),
     (TooLate, HTTPStatus.CONFLICT),
     (NotUndoable, HTTPStatus.CONFLICT),

@@ -20,6 +20,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
 from portal.core.errors import StorageUnavailable
+from portal.core.transfers import Transfer, transfers
 
 PIECE_BYTES: Final = 256 * 1024
 MEDIA_TYPE: Final = "application/octet-stream"
@@ -40,7 +41,7 @@ class StoredFile:
 def download(request: HttpRequest, file: StoredFile) -> HttpResponseBase:
     """The file, or the part of it that `Range` asks for: 200, 206, 304, 412 or 416, to GET and HEAD alike.
 
-    Its ETag is its digest. StorageUnavailable when the storage does not have it, or is away.
+    Its ETag is its digest. StorageUnavailable when the storage does not have it, or is away; PortalBusy.
     """
     etag = f'"{file.sha256}"'
     early = get_conditional_response(request, etag=etag)
@@ -61,7 +62,7 @@ def _answer(
     if request.method == "HEAD":
         answer: HttpResponseBase = HttpResponse(content_type=MEDIA_TYPE)
     else:
-        answer = StreamingHttpResponse(_Part(_opened(file.name), part), content_type=MEDIA_TYPE)
+        answer = StreamingHttpResponse(_begun(file.name, part), content_type=MEDIA_TYPE)
     answer["Content-Length"] = str(len(part))
     disposition = content_disposition_header(as_attachment=True, filename=file.called)
     answer["Content-Disposition"] = disposition or "attachment"
@@ -100,6 +101,15 @@ def _part(asked: tuple[str, str], *, size: int) -> range | None:
     return part if len(part) else None
 
 
+def _begun(name: str, part: range) -> _Part:
+    transfer = transfers.begin()
+    try:
+        return _Part(_opened(name), part, transfer)
+    except BaseException:
+        transfer.end()
+        raise
+
+
 def _opened(name: str) -> File[bytes]:
     try:
         return default_storage.open(name)
@@ -110,8 +120,9 @@ def _opened(name: str) -> File[bytes]:
 class _Part:
     """The bytes `part` of `file`, in pieces. Django closes it with the answer, read to its end or not."""
 
-    def __init__(self, file: File[bytes], part: range) -> None:
+    def __init__(self, file: File[bytes], part: range, transfer: Transfer) -> None:
         self._file = file
+        self._transfer = transfer
         self._left = len(part)
         file.seek(part.start, io.SEEK_SET)
 
@@ -121,9 +132,11 @@ class _Part:
     def __next__(self) -> bytes:
         piece: bytes = self._file.read(min(PIECE_BYTES, self._left))
         if not piece:
+            self.close()
             raise StopIteration
         self._left -= len(piece)
         return piece
 
     def close(self) -> None:
+        self._transfer.end()
         self._file.close()

@@ -4,6 +4,7 @@
      |- Refused                         the order cannot be taken as it is; nothing was changed
      |   |- Conflict                    ... because of what is going on right now; may be asked again later
      |   |- NotPermitted                ... because of who asks
+     |   |- PortalBusy                  ... because of how much the portal does already; may be asked again later
      |   |- StorageUnavailable          ... because files cannot be put away or fetched; may be asked again later
      |- devices.errors.DeviceError      see there
      |- updates.errors.*                see there
@@ -46,4 +47,11 @@ class StorageUnavailable(Refused):
     """The storage of files does not take one, or does not give it."""
 
     code = "FW-103"
+    retryable = True
+
+
+class PortalBusy(Refused):
+    """The portal does as much of this already as it can."""
+
+    code = "FW-104"
     retryable = True

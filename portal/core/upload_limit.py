@@ -1,27 +1,33 @@
-"""Requests that are too big are refused by what they announce, before a byte of them is read or stored."""
+"""Uploads that are refused by what they announce, before a byte of them is read or stored."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 
+from portal.core.errors import NotPermitted, PortalBusy
+from portal.core.rest.problem import MEDIA_TYPE
+from portal.core.transfers import RETRY_SECONDS, transfers
+
 MARGIN_BYTES: Final = 2**20
-"""What a form may have besides its file."""
+"""What a form may have besides its file. What has no more is no upload."""
 
 API: Final = "/api/"
 CODE: Final = "too-big"
-STATUS: Final = 413
 
 
 class UploadLimitMiddleware:
-    """413 with a sentence for a form over the limit. It has to stand before whatever reads forms: the CSRF check does.
+    """Answers with a sentence to a form that is over the limit (413), comes from nobody (403) or is one too many (503).
 
-    The API is left alone: it has parsers with limits of their own.
+    It has to stand before whatever reads forms: the CSRF check does, whoever asks. The API has parsers with limits of their own,
+    and reads nothing of whom it does not know; it only has to wait for its turn.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -29,19 +35,49 @@ class UploadLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         announced = request.META.get("CONTENT_LENGTH") or ""
-        limit = settings.UPLOAD_LIMIT_BYTES + MARGIN_BYTES
-        is_form = (
-            request.content_type == "multipart/form-data" and not request.path_info.startswith(API)
-        )
-        if is_form and announced.isdecimal() and int(announced) > limit:
-            return _refusal(request)
-        return self._get_response(request)
+        size = int(announced[:19]) if announced.isdecimal() else 0
+        if request.content_type != "multipart/form-data" or size <= MARGIN_BYTES:
+            return self._get_response(request)
+        if not request.path_info.startswith(API):
+            if SESSION_KEY not in request.session:
+                return _refusal(request, HTTPStatus.FORBIDDEN, "Log in first.", NotPermitted.code)
+            if size > settings.UPLOAD_LIMIT_BYTES + MARGIN_BYTES:
+                allowed = filesizeformat(settings.UPLOAD_LIMIT_BYTES)
+                sentence = f"This file is too big: {allowed} are allowed. Nothing of it was stored."
+                return _refusal(
+                    request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence, CODE, title="Too big"
+                )
+        try:
+            transfer = transfers.begin()
+        except PortalBusy as error:
+            busy = HTTPStatus.SERVICE_UNAVAILABLE
+            answer = _refusal(request, busy, str(error), error.code)
+            answer["Retry-After"] = str(RETRY_SECONDS)
+            return answer
+        try:
+            return self._get_response(request)
+        finally:
+            transfer.end()
 
 
-def _refusal(request: HttpRequest) -> HttpResponse:
-    allowed = filesizeformat(settings.UPLOAD_LIMIT_BYTES)
-    sentence = f"This file is too big: {allowed} are allowed. Nothing of it was stored."
+def _refusal(
+    request: HttpRequest, status: HTTPStatus, sentence: str, code: str, *, title: str = ""
+) -> HttpResponse:
+    if request.path_info.startswith(API):
+        return _problem(status, sentence, code)
     if request.accepts("text/html"):
-        page = render_to_string("413.html", {"sentence": sentence, "code": CODE})
-        return HttpResponse(page, status=STATUS)
-    return JsonResponse({"sentence": sentence, "code": CODE}, status=STATUS)
+        context = {"sentence": sentence, "code": code, "title": title or "Not now"}
+        return HttpResponse(render_to_string("413.html", context), status=status)
+    return JsonResponse({"sentence": sentence, "code": code}, status=status)
+
+
+def _problem(status: HTTPStatus, sentence: str, code: str) -> HttpResponse:
+    problem = {
+        "type": f"urn:fleetwright:problem:{code.lower()}",
+        "title": "Portal busy",
+        "status": status.value,
+        "detail": sentence,
+        "code": code,
+        "retryable": True,
+    }
+    return JsonResponse(problem, status=status, content_type=MEDIA_TYPE)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Final
 
+from django.conf import settings
+
 from portal.supervisor import ports
 from portal.supervisor.program import Program
 
-WEB_THREADS: Final = min(8, 2 * (os.cpu_count() or 1) + 1)
 WEB_GRACE_SECONDS: Final = 15.0
 HAND_OVER_SECONDS: Final = 30.0
 """How long a worker's job may take to reach a point where it can be left. Later it is cut off; the next worker attaches."""
@@ -20,12 +20,12 @@ WORKER_TTL_SECONDS: Final = 30
 
 
 def web(*, host: str, port: int) -> Program:
-    """The web server: one process with threads, since almost all of a request's time is the database's."""
+    """The web server: one process with threads, since almost all of a request's time is the database's, or a slow client's."""
     options = {
         "--interface": "wsgi",
         "--host": host,
         "--port": str(port),
-        "--blocking-threads": str(WEB_THREADS),
+        "--blocking-threads": str(settings.WEB_THREADS),
         "--workers-kill-timeout": f"{WEB_GRACE_SECONDS - 5:.0f}",
         "--log-level": "warning",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -9,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.core.models import AuditEvent
+from portal.core.transfers import transfers
 from tests.pages.conftest import WEB_FILE, MakeFile
 from tests.pages.rows import rows, stored_files
 from updates.models import Artifact, UpdateModule, Upgrade
@@ -152,6 +155,39 @@ def test_a_request_that_announces_too_much_is_refused_before_it_is_read(
     )
     assert response.status_code == 413
     assert "This file is too big" in response.content.decode()
+
+
+def announced(browser: Client, size: int, url: str, accept: str = "application/json") -> Any:  # noqa: ANN401
+    return browser.generic(
+        "POST",
+        url,
+        b"never read",
+        content_type="multipart/form-data; boundary=x",
+        CONTENT_LENGTH=str(size),
+        headers={"Accept": accept},
+    )
+
+
+@pytest.mark.parametrize("url", ["/login/", "/updates/artifact/upload/", "/no/such/page/"])
+def test_nothing_large_is_read_of_somebody_who_is_not_logged_in(url: str) -> None:
+    response = announced(Client(), 2 * 2**20, url)
+    assert response.status_code == 403
+    assert response.json() == {"sentence": "Log in first.", "code": "FW-102"}
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_one_upload_too_many_is_asked_to_come_again(accept: str, operator: Client) -> None:
+    under_way = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE)]
+    try:
+        page = announced(operator, 2 * 2**20, reverse(UPLOAD), accept)
+        api = announced(operator, 2 * 2**20, "/api/v1/artifacts", accept)
+    finally:
+        for transfer in under_way:
+            transfer.end()
+    assert (page.status_code, api.status_code) == (503, 503)
+    assert "Try again in a minute" in page.content.decode()
+    assert page["Retry-After"] == "30"
+    assert api.json()["code"] == "FW-104"
 
 
 def test_uploads_are_streamed_to_disk() -> None:

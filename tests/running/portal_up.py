@@ -37,13 +37,13 @@ class PortalUp:
         self.var = var
         self.port = port or free_port()
         self.log = var / "up.log"
-        self._env = _environment(var, env)
+        self.env = _environment(var, env)
         self.starts_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", f"--port={self.port}", "--workers=1"],
                 cwd=ROOT,
-                env=self._env,
+                env=self.env,
                 stdin=subprocess.DEVNULL if terminal is None else terminal,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage
@@ -17,6 +18,7 @@ from django.test import Client, RequestFactory
 from portal.core.actors import PORTAL
 from portal.core.downloads import StoredFile, download
 from portal.core.tokens import create_token
+from portal.core.transfers import transfers
 from tests.journal.rows import new_artifact
 from updates.models import Artifact
 
@@ -158,6 +160,16 @@ def test_a_file_that_the_storage_lost_is_said_to_be(downloads: Downloads, storag
     assert b"does not have this file any more" in answer.content
 
 
+def test_one_download_too_many_is_asked_to_come_again(downloads: Downloads) -> None:
+    under_way = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE)]
+    refused = downloads.get()
+    for transfer in under_way:
+        transfer.end()
+    assert refused.status_code == 503
+    assert downloads.get().getvalue() == CONTENT
+    assert b"Try again in a minute" in refused.content
+
+
 def test_who_may_not_see_artifacts_gets_no_file(downloads: Downloads) -> None:
     Permission.objects.get(codename="view_artifact").user_set.clear()
     assert downloads.get().status_code == 403
@@ -172,9 +184,12 @@ def test_an_answer_that_is_not_read_to_its_end_closes_the_file(
     answer = download(RequestFactory().get("/"), file)
     assert isinstance(answer, StreamingHttpResponse)
     next(iter(answer))
-    assert path in opened()
+    during = path in opened()
+    others = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE - 1)]
     answer.close()
-    assert path not in opened()
+    assert (during, path in opened()) == (True, False)
+    for transfer in [*others, transfers.begin()]:
+        transfer.end()
 
 
 def opened() -> list[Path]:

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from portal.core.downloads import download
-from portal.core.errors import StorageUnavailable
+from portal.core.errors import PortalBusy, StorageUnavailable
 from portal.core.pages import page, require
 from updates.models import Artifact
 from updates.services.fetching import file_of
@@ -24,7 +24,7 @@ def download_artifact(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     artifact = get_object_or_404(Artifact, pk=pk)
     try:
         return download(request, file_of(artifact))
-    except StorageUnavailable as error:
+    except (StorageUnavailable, PortalBusy) as error:
         says = {"says": [str(error)]}
         answer = page(
             request, "portal/message.html", title=artifact.name, model=Artifact, context=says
