@@ -1,9 +1,9 @@
-"""`manage.py artifact VERB`: a file for each verb."""
+"""`manage.py artifact VERB`: a file for each verb. Those that work on files alone need no database."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from portal.cli.artifact import check, delete, listing, show, upload
+from portal.cli.artifact import check, delete, listing, read, show, sign, upload, validate, write
 from portal.cli.verb import Verb
 
 VERBS: Final[Mapping[str, Verb]] = {
@@ -12,4 +12,8 @@ VERBS: Final[Mapping[str, Verb]] = {
     "show": show.VERB,
     "check": check.VERB,
     "delete": delete.VERB,
+    "read": read.VERB,
+    "validate": validate.VERB,
+    "write": write.VERB,
+    "sign": sign.VERB,
 }
