@@ -21,7 +21,7 @@ from updates.api.deployments import Deployments
 from updates.api.keys import SigningKeys, TrustedKeys
 from updates.api.releases import Releases
 from updates.api.stuck import StuckUpgrades
-from updates.api.update_modules import UpdateModules
+from updates.api.update_modules import UpdateModuleChecks, UpdateModules
 from updates.api.upgrades import Upgrades
 
 
@@ -43,6 +43,9 @@ router.register("artifacts/<uuid:artifact>/checks", ArtifactChecks, basename="ar
 router.register("trusted-keys", TrustedKeys, basename="trusted-keys")
 router.register("signing-keys", SigningKeys, basename="signing-keys")
 router.register("update-modules", UpdateModules, basename="update-modules")
+router.register(
+    "update-modules/<int:module>/checks", UpdateModuleChecks, basename="update-module-checks"
+)
 router.register("devices", Devices, basename="devices")
 router.register("device-groups", DeviceGroups, basename="device-groups")
 router.register(

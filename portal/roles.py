@@ -28,6 +28,7 @@ updates.view_upgrade                 x       x         x          x
 updates.view_upgradeevent            x       x         x          x
 updates.view_check                   x       x         x          x
 updates.view_release                 x       x         x          x
+updates.view_modulecheck             x       x         x          x
 updates.view_trustedkey              x       x         x          x
 updates.view_signingkey              x       x         x          x
 devices.view_device                  x       x         x          x

@@ -127,6 +127,21 @@ class UpdateModuleAdmin(ReadOnlyAdmin):
                 self.admin_site.admin_view(update_modules.UploadUpdateModule.as_view()),
                 name="updates_updatemodule_upload",
             ),
+            path(
+                "walk-through/",
+                self.admin_site.admin_view(update_modules.walk_through),
+                name="updates_updatemodule_walk_through",
+            ),
+            path(
+                "<int:pk>/check/",
+                self.admin_site.admin_view(update_modules.order_module_checks),
+                name="updates_updatemodule_check",
+            ),
+            path(
+                "<int:pk>/checks/",
+                update_modules.module_checks_fragment,
+                name="updates_updatemodule_checks",
+            ),
             *super().get_urls(),
         ]
 

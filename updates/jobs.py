@@ -6,10 +6,11 @@ import structlog
 
 from devices.drivers.shell import Shell
 from portal.core import leaving
-from updates.models import Check, Upgrade
+from updates.models import Check, ModuleCheck, Upgrade
 from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
+from updates.services.module_checks import carry_out_module_check
 from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
 
@@ -37,3 +38,10 @@ def run_check(check_id: str) -> str:
     check = Check.objects.select_related("artifact", "device__credential").filter(pk=check_id)
     found = check.first()
     return carry_out_check(found).verdict if found else "gone"
+
+
+def run_module_check(check_id: str) -> str:
+    """Looks at an Update Module on a device, unless one of them is gone by now."""
+    check = ModuleCheck.objects.select_related("module", "device__credential").filter(pk=check_id)
+    found = check.first()
+    return carry_out_module_check(found).verdict if found else "gone"

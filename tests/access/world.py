@@ -140,6 +140,7 @@ class World:
             "artifacts/<uuid:artifact>/checks": everybody,
             "releases/<int:pk>": {"notes": "New", "tags": ["stable"]},
             "releases/<int:pk>/check": everybody,
+            "update-modules/<int:module>/checks": everybody,
             "trusted-keys": {"name": "new", "pem": PUBLIC_KEY},
             "signing-keys": {"name": "new", "generate": "ecdsa-p256"},
             "devices": {**device, "credential": self.credential.pk},

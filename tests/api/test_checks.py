@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.core.files.base import ContentFile
 from pytest_django import DjangoAssertNumQueries
 
 from devices.models import Device, DeviceGroup
@@ -13,7 +14,9 @@ from tests.api.caller import Caller
 from tests.api.conftest import MakeArtifact, MakeDevice
 from tests.api.problems import assert_problem
 from updates.models import Check
+from updates.services.artifacts import upload_update_module
 from updates.services.checks import carry_out_check, request_checks
+from updates.services.module_checks import carry_out_module_check
 
 pytestmark = pytest.mark.database
 
@@ -95,3 +98,21 @@ def test_a_check_of_nothing_is_refused(operator: Caller, make_artifact: MakeArti
 
 def test_checks_of_an_unknown_artifact_are_not_found(operator: Caller) -> None:
     assert_problem(operator.get(f"artifacts/{uuid.uuid4()}/checks"), status=404, code="API-404")
+
+
+def test_an_update_module_is_looked_at_on_devices(
+    operator: Caller, viewer: Caller, make_device: MakeDevice
+) -> None:
+    make_device()
+    content = ContentFile(b"#!/bin/sh\nexit 0\n")
+    module = upload_update_module(name="web-file", file=content, actor=PORTAL)
+    address = f"update-modules/{module.pk}/checks"
+    assert_problem(viewer.post(address, all=True), status=403, code="FW-102")
+    answer = operator.post(address, all=True)
+    assert (answer.status, answer.body) == (202, {"requested": 1})
+    (row,) = viewer.get(address).body["results"]
+    assert row["verdict"] == "waiting"
+
+    carry_out_module_check(module.checks.select_related("module", "device").get())
+    (row,) = viewer.get(address, verdict="compatible").body["results"]
+    assert row["findings"][0]["what"] == "interpreter"

@@ -19,6 +19,7 @@ LISTS = (
     "updates_release_changelist",
     "updates_artifact_changelist",
     "updates_updatemodule_changelist",
+    "updates_updatemodule_walk_through",
     "updates_trustedkey_changelist",
     "updates_signingkey_changelist",
     "updates_deployment_changelist",

@@ -29,6 +29,7 @@ FREE = [
     "updates_release_changelist",
     "updates_artifact_changelist",
     "updates_updatemodule_changelist",
+    "updates_updatemodule_walk_through",
     "updates_trustedkey_changelist",
     "updates_signingkey_changelist",
     "updates_deployment_changelist",
@@ -90,12 +91,14 @@ OF_ONES_VERB = {
 }
 FRAGMENTS = {
     "updates_artifact_checks": Artifact,
+    "updates_updatemodule_checks": UpdateModule,
     "updates_deployment_counts": Deployment,
     "updates_upgrade_live": Upgrade,
     "updates_upgrade_of_device": Device,
 }
 ONLY_POST = {
     "updates_artifact_check": Artifact,
+    "updates_updatemodule_check": UpdateModule,
     "updates_release_check": Release,
     "devices_device_refresh": Device,
 }

@@ -1,18 +1,43 @@
-"""Pages about Update Modules: upload, and one version of one."""
+"""Pages about Update Modules: upload, one version of one, looking at it on devices, and how to make one."""
 
 from __future__ import annotations
 
-from django import forms
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from dataclasses import dataclass
+from typing import cast
 
-from portal.core.pages import VerbPage, page, require
-from updates.forms import UpdateModuleForm
-from updates.models import UpdateModule
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRefresh
+
+from devices.models import Device
+from portal.core.errors import Refused
+from portal.core.pages import VerbPage, fragment, mark_of, page, require, why_not_permitted
+from updates.admin_views.panel import Panel
+from updates.forms import SelectionForm, UpdateModuleForm
+from updates.models import Artifact, CarriedModule, ModuleCheck, UpdateModule
 from updates.services.artifacts import upload_update_module
+from updates.services.module_checks import request_module_checks
 
 SHOWN_CHARACTERS = 64 * 1024
+SHOWN_ARTIFACTS = 10
+PAGE = 10
+MOST_CARRIERS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A device with an Update Module of its own under this name, and the portal's version with the same content."""
+
+    carried: CarriedModule
+    version: int | None
 
 
 class UploadUpdateModule(VerbPage):
@@ -39,14 +64,16 @@ class UploadUpdateModule(VerbPage):
             name=given["name"], file=given["file"], actor=self.actor, notes=given["notes"]
         )
         messages.success(self.request, f"{module} is the one that upgrades will use.")
-        return reverse("admin:updates_updatemodule_change", args=[module.pk])
+        return _page_of(module)
 
 
 def update_module_page(request: HttpRequest, module: UpdateModule) -> HttpResponse:
-    """One version, with its text if it is a script."""
+    """One version: who needs it, who has it, where it was looked at, and its text if it is a script."""
     require(request, "updates.view_updatemodule")
     with module.file.open("rb") as file:
         content = file.read(SHOWN_CHARACTERS)
+    form, needing = SelectionForm(), Artifact.objects.filter(payload_type=module.name)
+    carried = CarriedModule.objects.filter(name=module.name)
     return page(
         request,
         "updates/update_module.html",
@@ -56,5 +83,92 @@ def update_module_page(request: HttpRequest, module: UpdateModule) -> HttpRespon
             "module": module,
             "text": content.decode(errors="replace") if content.startswith(b"#!") else "",
             "versions": UpdateModule.objects.filter(name=module.name).exclude(pk=module.pk),
+            "needing": needing.order_by("-uploaded_at")[:SHOWN_ARTIFACTS],
+            "needing_count": needing.count(),
+            "carriers": _carriers(module, carried),
+            "carriers_count": carried.count(),
+            "form": form,
+            "picked": None,
+            "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
+            "checks": _checks_panel(request, module),
+            "why_no_check": why_not_permitted(request, "updates.check_artifact"),
         },
     )
+
+
+@require_GET
+def module_checks_fragment(request: HttpRequest, pk: int) -> HttpResponse:
+    """What a waiting panel polls: news, or nothing. 286 once every look has been taken."""
+    if not admin.site.has_permission(request):
+        return HttpResponseClientRefresh()
+    require(request, "updates.view_updatemodule")
+    panel = _checks_panel(request, get_object_or_404(UpdateModule, pk=pk))
+    html = render_to_string("components/live.html", {"panel": panel})
+    is_new = panel.mark != request.GET.get("mark")
+    return fragment(html, is_new=is_new, is_end=not panel.is_waiting)
+
+
+@require_POST
+def order_module_checks(request: HttpRequest, pk: int) -> HttpResponse:
+    """The chosen devices are being looked at: one of before "again", or a new selection."""
+    actor = require(request, "updates.check_artifact")
+    module = get_object_or_404(UpdateModule, pk=pk)
+    try:
+        request_module_checks(module=module, devices=_chosen(request, module), actor=actor)
+    except Refused as error:
+        messages.error(request, str(error))
+    return redirect(_page_of(module) + "#checks")
+
+
+@require_GET
+def walk_through(request: HttpRequest) -> HttpResponse:
+    """How to make an Update Module, from the first line to the rollback."""
+    require(request, "updates.view_updatemodule")
+    return page(
+        request,
+        "updates/walk_through.html",
+        title="Make an Update Module",
+        model=UpdateModule,
+        context={},
+    )
+
+
+def _carriers(module: UpdateModule, carried: QuerySet[CarriedModule]) -> list[Carrier]:
+    same = UpdateModule.objects.filter(name=module.name).order_by("version")
+    versions = dict(same.values_list("sha256", "version"))
+    rows = carried.select_related("device").order_by("device__name")[:MOST_CARRIERS]
+    return [Carrier(row, versions.get(row.sha256)) for row in rows]
+
+
+def _checks_panel(request: HttpRequest, module: UpdateModule) -> Panel:
+    checks = module.checks.select_related("device").order_by("device__name")
+    shown = Paginator(checks, PAGE).get_page(request.GET.get("checks", "1"))
+    html = render_to_string(
+        "updates/module_checks.html",
+        {
+            "shown": shown,
+            "why_not": why_not_permitted(request, "updates.check_artifact"),
+        },
+    )
+    url = reverse("admin:updates_updatemodule_checks", args=[module.pk])
+    return Panel(
+        html,
+        mark_of(html),
+        is_waiting=checks.filter(verdict=ModuleCheck.Verdict.WAITING).exists(),
+        url=f"{url}?checks={shown.number}",
+        seconds=2,
+    )
+
+
+def _chosen(request: HttpRequest, module: UpdateModule) -> QuerySet[Device]:
+    """The devices that the request means. Refused, with the reason, when it makes no sense."""
+    if "again" in request.POST:
+        return Device.objects.filter(module_checks__module=module, name=request.POST["again"])
+    form = SelectionForm(request.POST)
+    if not form.is_valid():
+        raise Refused(" ".join(str(text) for texts in form.errors.values() for text in texts))
+    return form.chosen(cast(User, request.user))
+
+
+def _page_of(module: UpdateModule) -> str:
+    return reverse("admin:updates_updatemodule_change", args=[module.pk])

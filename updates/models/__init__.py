@@ -3,6 +3,7 @@
 from updates.models.artifact import Artifact
 from updates.models.check import Check
 from updates.models.deployment import Deployment
+from updates.models.module_check import CarriedModule, ModuleCheck
 from updates.models.release import Release, ReleaseTag
 from updates.models.signing_key import SigningKey
 from updates.models.trusted_key import TrustedKey
@@ -11,8 +12,10 @@ from updates.models.upgrade import Upgrade, UpgradeEvent, choices
 
 __all__ = [
     "Artifact",
+    "CarriedModule",
     "Check",
     "Deployment",
+    "ModuleCheck",
     "Release",
     "ReleaseTag",
     "SigningKey",

@@ -1,0 +1,96 @@
+"""Looking at Update Modules on devices: which they have of their own, and whether one of the portal's would work there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Final
+
+from django.db import transaction
+
+from devices import services as devices
+from devices.errors import DeviceError, DeviceUnreachable
+from devices.models import Device
+from portal.core import audit, clock
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates import dispatch
+from updates.models import CarriedModule, ModuleCheck, UpdateModule
+from updates.recipes.finding import Finding
+from updates.recipes.module_check import carried, look_at_module
+
+BATCH: Final = 500
+JOB: Final = "updates.jobs.run_module_check"
+ASKED_ANEW: Final = ("verdict", "findings", "requested_by_name", "requested_at", "checked_at")
+
+
+def request_module_checks(
+    *, module: UpdateModule, devices: Iterable[Device], actor: Actor
+) -> list[ModuleCheck]:
+    """A look at each device is on its way; until it is done its verdict is `waiting`. Refused when no device is chosen."""
+    actor.require("updates.check_artifact")
+    now = clock.now()
+    with transaction.atomic():
+        checks = ModuleCheck.objects.bulk_create(
+            (
+                ModuleCheck(
+                    module=module, device=device, requested_by_name=actor.name, requested_at=now
+                )
+                for device in devices
+            ),
+            batch_size=BATCH,
+            update_conflicts=True,
+            unique_fields=["module", "device"],
+            update_fields=ASKED_ANEW,
+        )
+        if not checks:
+            raise Refused("No device is chosen.")
+        data = {"devices": len(checks)}
+        audit.record(actor=actor, action="update_module.check", subject=module, data=data)
+        for check in ModuleCheck.objects.filter(module=module, requested_at=now):
+            dispatch.start_job(
+                JOB, argument=str(check.pk), job=f"module-check-{check.pk}-{now.timestamp():.0f}"
+            )
+    return checks
+
+
+def carry_out_module_check(check: ModuleCheck) -> ModuleCheck:
+    """The verdict is in, with a finding for each thing looked at; and which Update Modules the device has is on record."""
+    device, findings = check.device, list[Finding]()
+    with check.module.file.open("rb") as file:
+        content = file.read()
+    try:
+        with devices.opened(device) as shell:
+            _keep_carried(device, carried(shell, device.modules_dir))
+            folder = f"{device.work_root}/module-check-{uuid.uuid4()}"
+            for finding in look_at_module(shell, content=content, folder=folder, root=device.root):
+                findings.append(finding)
+        is_good = all(finding.ok for finding in findings)
+        verdict = ModuleCheck.Verdict.COMPATIBLE if is_good else ModuleCheck.Verdict.REFUSED
+    except DeviceUnreachable as error:
+        devices.note_unreachable(device, error)
+        findings.append(Finding("connection", ok=False, says=str(error)))
+        verdict = ModuleCheck.Verdict.UNREACHABLE
+    except DeviceError as error:
+        findings.append(Finding("device", ok=False, says=str(error)))
+        verdict = ModuleCheck.Verdict.REFUSED
+    check.verdict = verdict
+    check.findings = [finding.as_json() for finding in findings]
+    check.checked_at = clock.now()
+    check.save()
+    return check
+
+
+def _keep_carried(device: Device, found: dict[str, str]) -> None:
+    now = clock.now()
+    with transaction.atomic():
+        CarriedModule.objects.filter(device=device).exclude(name__in=found).delete()
+        CarriedModule.objects.bulk_create(
+            (
+                CarriedModule(device=device, name=name, sha256=sha256, seen_at=now)
+                for name, sha256 in found.items()
+            ),
+            update_conflicts=True,
+            unique_fields=["device", "name"],
+            update_fields=["sha256", "seen_at"],
+        )
