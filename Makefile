@@ -20,7 +20,7 @@ MADE := $(VENV)/.made
 FILLED := $(VENV)/.requirements
 FILLED_DEV := $(VENV)/.requirements-dev
 
-.PHONY: help run setup check test test-sqlite test-postgresql test-e2e test-browser pictures bench lock clean FORCE
+.PHONY: help run setup check test test-sqlite test-postgresql test-e2e test-browser pictures bench soak lock clean FORCE
 
 help: ## say what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name words; do \
@@ -74,6 +74,9 @@ pictures: setup ## take the README's pictures anew, from a portal that `manage.p
 
 bench: $(FILLED_DEV) ## measure pages and orders with 100,000 devices and 1,000,000 upgrades (ARGS=…, see bench/__main__.py)
 	@$(RUN) bench $(ARGS)
+
+soak: $(FILLED_DEV) ## every cell of the transition table over SSH, and ten minutes of random kills; reports in portal/docs/soak
+	@SOAK=1 TEST_DATABASE=postgresql $(RUN) pytest tests/soak $(ARGS)
 
 lock: $(FILLED_DEV) ## pin with hashes what the two requirements*.in ask for (ARGS=--upgrade: the newest of each)
 	@$(PIP) install uv

@@ -77,13 +77,14 @@ def order(
     behaviour: Mapping[str, str],
     *,
     scripts: Sequence[tuple[str, bytes]] = (),
+    name: str = "new",
 ) -> Upgrade:
     """An upgrade to an artifact whose Update Module behaves as said (see recorder.sh)."""
     module = ContentFile(RECORDER.read_bytes(), "recorder")
     upload_update_module(name="recorder", file=module, actor=PORTAL)
     content = artifact(
         info=header_info(
-            payloads=[{"type": "recorder"}], artifact_provides={"artifact_name": "new"}
+            payloads=[{"type": "recorder"}], artifact_provides={"artifact_name": name}
         ),
         types=type_info(
             type="recorder",
