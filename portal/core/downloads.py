@@ -13,13 +13,12 @@ from http import HTTPStatus
 from typing import Final
 
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
-from portal.core.errors import StorageUnavailable
+from portal.core.stored import open_stored
 from portal.core.transfers import Transfer, transfers
 
 PIECE_BYTES: Final = 256 * 1024
@@ -104,17 +103,10 @@ def _part(asked: tuple[str, str], *, size: int) -> range | None:
 def _begun(name: str, part: range) -> _Part:
     transfer = transfers.begin()
     try:
-        return _Part(_opened(name), part, transfer)
+        return _Part(open_stored(name), part, transfer)
     except BaseException:
         transfer.end()
         raise
-
-
-def _opened(name: str) -> File[bytes]:
-    try:
-        return default_storage.open(name)
-    except OSError as error:
-        raise StorageUnavailable("The storage does not have this file any more.") from error
 
 
 class _Part:

@@ -7,14 +7,14 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, cast
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 
 from devices.drivers.shell import Shell
 from devices.queries import signed_only_groups
+from portal.core.stored import open_stored
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact import ArtifactRecipe
-from updates.recipes.state_scripts import ScriptTimes
 from updates.recipes.signature_check import SignedOnlyRecipe
+from updates.recipes.state_scripts import ScriptTimes
 from updates.services.keys import trusted_now
 
 CHUNK = 256 * 1024
@@ -24,12 +24,12 @@ def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe | Signed
     """The recipe that carries out `plan` over `shell`, from the files in the storage; with the rules that hold now."""
 
     def open_artifact() -> AbstractContextManager[BinaryIO]:
-        return cast(AbstractContextManager[BinaryIO], default_storage.open(plan.file, "rb"))
+        return cast(AbstractContextManager[BinaryIO], open_stored(plan.file))
 
     def read_module() -> Iterator[bytes]:
         if plan.update_module is None:
             return
-        with default_storage.open(plan.update_module.file, "rb") as file:
+        with open_stored(plan.update_module.file) as file:
             yield from file.chunks(CHUNK)
 
     recipe = ArtifactRecipe(
