@@ -67,7 +67,7 @@ class ArtifactAdmin(ReadOnlyAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         artifact = get_object_or_404(
-            Artifact.objects.select_related("uploaded_by"), pk=uuid_or_404(object_id)
+            Artifact.objects.select_related("uploaded_by", "release"), pk=uuid_or_404(object_id)
         )
         return artifacts.artifact_page(request, artifact)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -23,7 +22,6 @@ from updates.forms import EditReleaseForm, SelectionForm
 from updates.models import Artifact, Check, Release
 from updates.queries import history, installed_on
 from updates.services.checks import request_release_checks
-from updates.services.choosing import artifacts_of
 from updates.services.releases import (
     delete_release,
     edit_release,
@@ -48,8 +46,7 @@ class Part:
 def release_page(request: HttpRequest, release: Release) -> HttpResponse:
     """The artifacts of the release, what can be done with it, and what became of it."""
     require(request, "updates.view_release")
-    artifacts, form = artifacts_of(release), SelectionForm()
-    is_used = _why_used(release) != ""
+    artifacts, form, why_used = _with_checks(release), SelectionForm(), _why_used(release)
     return page(
         request,
         "updates/release.html",
@@ -64,10 +61,10 @@ def release_page(request: HttpRequest, release: Release) -> HttpResponse:
             "picked": None,
             "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
-            "is_used": is_used,
+            "is_used": bool(why_used),
             "upgrades": history().filter(artifact__in=artifacts)[:SHOWN_UPGRADES],
             "edits": edits_of(release) if request.user.has_perm(VIEW_AUDIT) else None,
-            "buttons": _buttons(request, release, is_used=is_used),
+            "buttons": _buttons(request, release, why_used=why_used),
         },
     )
 
@@ -190,25 +187,32 @@ def asked_for(request: HttpRequest) -> dict[str, Any]:
     return {"artifact": Artifact.objects.select_related("release").filter(pk=artifact).first()}
 
 
+def _with_checks(release: Release) -> list[Artifact]:
+    """Its artifacts, each with the number of its checks by verdict: in one question, for there are many to ask on this page."""
+    return list(
+        release.artifacts.select_related("signed_by")
+        .annotate(
+            **{word.name: Count("checks", filter=Q(checks__verdict=word)) for word in Check.Verdict}
+        )
+        .order_by("-uploaded_at", "-pk")
+    )
+
+
 def _parts(artifacts: list[Artifact]) -> list[Part]:
-    rows = Check.objects.filter(artifact__in=artifacts).order_by()
-    counts: dict[object, Counter[str]] = {}
-    for pk, verdict, count in rows.values_list("artifact", "verdict").annotate(Count("pk")):
-        counts.setdefault(pk, Counter())[verdict] = count
     return [
         Part(
             artifact,
             [
-                (word.value, word.label, counts[artifact.pk][word])
+                (word.value, word.label, count)
                 for word in Check.Verdict
-                if artifact.pk in counts and counts[artifact.pk][word]
+                if (count := getattr(artifact, word.name))
             ],
         )
         for artifact in artifacts
     ]
 
 
-def _buttons(request: HttpRequest, release: Release, *, is_used: bool) -> list[Button]:
+def _buttons(request: HttpRequest, release: Release, *, why_used: str) -> list[Button]:
     is_withdrawn = release.withdrawn_at is not None
     verb = "restore" if is_withdrawn else "withdraw"
     deploy = reverse("admin:updates_deployment_deploy") + f"?release={release.pk}"
@@ -235,7 +239,7 @@ def _buttons(request: HttpRequest, release: Release, *, is_used: bool) -> list[B
             "Delete",
             reverse("admin:updates_release_delete_page", args=[release.pk]),
             why_not=why_not_permitted(request, "updates.delete_artifact")
-            or (_why_used(release) if is_used else ""),
+            or why_used,
             is_danger=True,
         ),
     ]

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates.errors import ReleaseOverlap
-from updates.models import Artifact, Release, ReleaseTag
+from updates.models import Artifact, Deployment, Release, ReleaseTag, Upgrade
 from updates.services.reasons import given_reason
 
 TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -124,8 +125,10 @@ def delete_release(*, release: Release, actor: Actor, reason: str) -> None:
 
 def refuse_used(release: Release) -> None:
     """Nothing, or Refused when a deployment or an upgrade of it is in the history."""
-    is_used = release.deployments.exists() or release.artifacts.exclude(upgrades=None).exists()
-    if is_used:
+    deployments = Deployment.objects.filter(release=OuterRef("pk"))
+    upgrades = Upgrade.objects.filter(artifact__release=OuterRef("pk"))
+    used = Release.objects.filter(Exists(deployments) | Exists(upgrades), pk=release.pk)
+    if used.exists():
         raise Refused(f"{release} is part of the history of devices, so it stays.")
 
 
