@@ -25,7 +25,7 @@ def story(plan: ArtifactPlan, known: Known) -> dict[State, str]:
             "It ends here, as unchanged, where the artifact is installed already."
         ),
         State.DOWNLOADING: f"{size} of files go to {plan.device.work_root}. {_module(plan)}",
-        State.INSTALLING: f"The Update Module {plan.payload_type} is called with ArtifactInstall.",
+        State.INSTALLING: f"The Update Module {plan.payload_type} is called with ArtifactInstall.{_scripts(plan)}",
         State.RESTARTING: _restart(known),
         State.VERIFYING: "After a restart, ArtifactVerifyReboot has to agree.",
         State.COMMITTING: "ArtifactCommit makes the change permanent. From here on a cancel is too late.",
@@ -38,6 +38,12 @@ def _module(plan: ArtifactPlan) -> str:
     if plan.update_module is None:
         return f"The device's own Update Module {plan.payload_type} is used."
     return f"The portal brings the Update Module {plan.payload_type} v{plan.update_module.version} along."
+
+
+def _scripts(plan: ArtifactPlan) -> str:
+    if not plan.scripts:
+        return ""
+    return f" The artifact's state scripts run before and after, here and in later states: {', '.join(plan.scripts)}."
 
 
 def _restart(known: Known) -> str:
