@@ -94,7 +94,9 @@ class ReleaseAdmin(ReadOnlyAdmin):
         return int(getattr(release, "installed", 0))
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
-        release = get_object_or_404(Release, pk=number_or_404(object_id))
+        release = get_object_or_404(
+            Release.objects.select_related("created_by"), pk=number_or_404(object_id)
+        )
         return releases.release_page(request, release)
 
     def get_urls(self) -> list[URLPattern]:

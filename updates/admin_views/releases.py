@@ -238,8 +238,7 @@ def _buttons(request: HttpRequest, release: Release, *, why_used: str) -> list[B
         Button(
             "Delete",
             reverse("admin:updates_release_delete_page", args=[release.pk]),
-            why_not=why_not_permitted(request, "updates.delete_artifact")
-            or why_used,
+            why_not=why_not_permitted(request, "updates.delete_artifact") or why_used,
             is_danger=True,
         ),
     ]
