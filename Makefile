@@ -9,6 +9,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
 ARGS ?=
+BESIDE := tests/browser tests/running
 PURE := tests/architecture tests/drivers tests/formats tests/machine tests/output
 
 # The first of these that is new enough.
@@ -62,11 +63,13 @@ test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (pure o
 	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m "not e2e" $(PURE:%=--ignore=%) $(ARGS)
 
 test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
-	@echo "test: end-to-end tests on PostgreSQL"
-	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e --ignore=tests/browser $(ARGS)
+	@echo "test: end-to-end tests on PostgreSQL, those that share an engine one after the other"
+	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e $(BESIDE:%=--ignore=%) $(ARGS)
+	@echo "test: end-to-end tests on PostgreSQL, two at a time"
+	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m e2e $(BESIDE) $(ARGS)
 
-test-browser: $(FILLED_DEV) ## each page's task in a real browser, and what axe-core says (not part of `make test` yet)
-	@TEST_DATABASE=postgresql $(RUN) pytest tests/browser $(ARGS)
+test-browser: $(FILLED_DEV) ## only each page's task in a real browser, and what axe-core says
+	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 tests/browser $(ARGS)
 
 pictures: setup ## take the README's pictures anew, from a portal that `manage.py seed` has filled
 	@mkdir -p portal/docs/pictures

@@ -58,8 +58,8 @@ WITH one AS (
   RETURNING id, name
 )
 INSERT INTO updates_artifact (
-  release_id, manifest, signature, id, name, "group", payload_type, device_types, depends_names, depends_groups, depends, provides, clears_provides,
-  header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
+  release_id, manifest, signature, id, name, "group", payload_type, device_types, depends_names, depends_groups, depends,
+  provides, clears_provides, header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
   uploaded_by_id, uploaded_at)
 SELECT
   release.id, '', '', gen_random_uuid(), one.name, '', 'rootfs-image', types, '[]', '[]',
@@ -106,10 +106,10 @@ ORDER BY n
 """
 
 GROUPS: Final = """
-INSERT INTO devices_devicegroup (name, kind, description, filter, created_at)
+INSERT INTO devices_devicegroup (name, kind, description, signed_only, filter, created_at)
 SELECT
   CASE WHEN mod(n, 5) = 0 THEN 'filter-' ELSE 'list-' END || lpad(n::text, 3, '0'),
-  CASE WHEN mod(n, 5) = 0 THEN 'dynamic' ELSE 'static' END, 'Group ' || n,
+  CASE WHEN mod(n, 5) = 0 THEN 'dynamic' ELSE 'static' END, 'Group ' || n, false,
   CASE WHEN mod(n, 5) <> 0 THEN '{}'::jsonb
        WHEN mod(n, 15) = 0 THEN jsonb_build_object('unreachable', 'true')
        WHEN mod(n, 10) = 0 THEN jsonb_build_object('q', 'berlin', 'device_type', 'camera')
