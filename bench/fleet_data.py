@@ -58,8 +58,9 @@ WITH one AS (
   RETURNING id, name
 )
 INSERT INTO updates_artifact (
-  release_id, manifest, signature, id, name, "group", payload_type, device_types, depends_names, depends_groups, depends,
-  provides, clears_provides, header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
+  release_id, manifest, signature, id, name, "group", payload_type, device_types, depends_names, depends_groups,
+  depends, provides, clears_provides,
+  header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
   uploaded_by_id, uploaded_at)
 SELECT
   release.id, '', '', gen_random_uuid(), one.name, '', 'rootfs-image', types, '[]', '[]',
