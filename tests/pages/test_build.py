@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -13,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from portal.core.actors import PORTAL
+from tests.environment.programs import program
 from tests.pages.rows import rows, stored_files
 from updates.formats.mender_artifact import open_payload, open_scripts
 from updates.models import Artifact
@@ -20,6 +23,7 @@ from updates.services.keys import Generated, generate_signing_key
 
 pytestmark = pytest.mark.database
 
+DEBIANS_MODULES = Path("/usr/share/mender/modules/v3")
 COMMON = {
     "name": "kiosk-1.1",
     "device_types": "kiosk, kiosk-large",
@@ -83,6 +87,45 @@ def test_a_zip_becomes_a_directory_artifact(operator: Client) -> None:
     assert payload["dest_dir"] == b"/srv/www\n"
     with tarfile.open(fileobj=io.BytesIO(payload["update.tar"])) as tree:
         assert tree.getnames() == ["site/index.html"]
+
+
+@pytest.mark.parametrize("kind", ["single-file", "directory"])
+def test_debians_own_update_module_installs_what_was_built(
+    operator: Client, tmp_path: Path, kind: str
+) -> None:
+    program("mender", package="mender-client")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr("app.conf", "volume=3\n")
+    upload: dict[str, dict[str, object]] = {
+        "single-file": {
+            "file": SimpleUploadedFile("app.conf", b"volume=3\n"),
+            "permissions": "640",
+        },
+        "directory": {"archive": SimpleUploadedFile("all.zip", archive.getvalue())},
+    }
+    there = tmp_path / "there"
+    artifact = built(operator, kind, folder=str(there), **upload[kind])
+    tree = tmp_path / "tree"
+    for folder in ("files", "tmp"):
+        (tree / folder).mkdir(parents=True)
+    for name, content in payload_of(artifact).items():
+        (tree / "files" / name).write_bytes(content)
+    module = DEBIANS_MODULES / kind
+    subprocess.run([str(module), "ArtifactInstall", str(tree)], check=True, cwd=tree, timeout=60)
+    assert (there / "app.conf").read_text() == "volume=3\n"
+
+
+@pytest.mark.parametrize(
+    "folder", ["/", "//", "opt", "/opt my", "/opt/*", "/a/../b", "/a//b", "/$HOME", "/a\nb"]
+)
+def test_a_folder_that_a_module_could_take_for_another_is_refused(
+    operator: Client, folder: str
+) -> None:
+    data = {**COMMON, "file": SimpleUploadedFile("a", b"x"), "folder": folder, "permissions": "644"}
+    response = operator.post(address("single-file"), data)
+    assert response.status_code == 422
+    assert 'data-code="folder"' in response.content.decode()
 
 
 def test_any_update_module_gets_its_files_and_everything_else_that_there_is(

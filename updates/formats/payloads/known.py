@@ -15,6 +15,7 @@ from updates.formats.mender_artifact.byte_source import ByteSource
 TREE: Final = "update.tar"
 PERMISSIONS: Final = re.compile(r"[0-7]{3,4}")
 LONGEST_PATH: Final = 4096
+FOLDER: Final = re.compile(r"/[A-Za-z0-9._/+@:-]+")
 
 Open = Callable[[], AbstractContextManager[ByteSource]]
 
@@ -39,12 +40,19 @@ def directory_files(open_tree: Open, *, folder: str) -> tuple[PayloadSource, ...
 
 
 def checked_folder(path: str) -> str:
-    """The absolute path of a folder on a device, without a step upwards."""
-    is_plain = path.isprintable() and len(path) <= LONGEST_PATH
-    if not (path.startswith("/") and is_plain and not {"..", "."} & set(path.split("/"))):
+    """The absolute path of a folder on a device, below `/`, of which no shell makes anything else than one word.
+
+    The module `directory` removes what it names, and does not quote it.
+    """
+    parts = path.rstrip("/").split("/")[1:]
+    if not (FOLDER.fullmatch(path) and len(path) <= LONGEST_PATH and parts) or {
+        "",
+        "..",
+        ".",
+    } & set(parts):
         raise ArtifactRefused(
             "folder",
-            "The folder on the device is an absolute path, such as /var/www, without '..'.",
+            "The folder on the device is an absolute path, such as /var/www: letters, digits and . _ - + @ : only, no '..'.",
         )
     return path
 
