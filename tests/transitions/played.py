@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -78,6 +78,7 @@ def order(
     *,
     scripts: Sequence[tuple[str, bytes]] = (),
     name: str = "new",
+    payload: bytes = b"new\n",
 ) -> Upgrade:
     """An upgrade to an artifact whose Update Module behaves as said (see recorder.sh)."""
     module = ContentFile(RECORDER.read_bytes(), "recorder")
@@ -93,20 +94,22 @@ def order(
         ),
         meta_data=json.dumps(dict(behaviour)).encode(),
         scripts=scripts,
-        files=[("payload", b"new\n")],
+        files=[("payload", payload)],
     )
     stored = upload_artifact(file=SimpleUploadedFile("new.mender", content), actor=PORTAL)
     return apply_artifact(device=device.row, artifact=stored, actor=PORTAL, reason="to see")
 
 
-def carried_out(device: FolderDevice, upgrade: Upgrade) -> Ending:
+def carried_out(
+    device: FolderDevice, upgrade: Upgrade, *, wants_leave: Callable[[], bool] = lambda: False
+) -> Ending:
     """How one worker's part in it ended."""
 
     def recipe(upgrade: Upgrade, _shell: Shell) -> Recipe:
         return artifact_recipe(plan_now(upgrade), device.shell())
 
     ending = carry_out(
-        str(upgrade.pk), make_recipe=recipe, worker="worker-1", wants_leave=lambda: False
+        str(upgrade.pk), make_recipe=recipe, worker="worker-1", wants_leave=wants_leave
     )
     upgrade.refresh_from_db()
     return ending

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from portal.core.actors import PORTAL
 from tests.transitions.played import AFTER, BEFORE, BROKEN, FolderDevice, carried_out, order
 from updates.machine import Outcome, State
 from updates.models import Upgrade
@@ -16,6 +17,7 @@ from updates.queries import Standstill, stuck_upgrades
 from updates.recipes.state_scripts import RESUME_AT
 from updates.services.carry_out import Ending
 from updates.services.recover import recover
+from updates.services.upgrades import roll_back_upgrade
 
 pytestmark = pytest.mark.database
 
@@ -274,3 +276,16 @@ def test_no_worker_is_held_by_a_long_wait(device: FolderDevice, settings: Settin
     assert upgrade.outcome == Outcome.SUCCEEDED
     assert runs(device).count("ArtifactInstall_Enter") == 2
     assert upgrade.repeats == 0
+
+
+def test_a_rollback_by_hand_runs_the_scripts_of_what_it_takes_back(device: FolderDevice) -> None:
+    upgrade = goes(device, reboot="No")
+    (device.root / "log").unlink()
+
+    undo = roll_back_upgrade(upgrade=upgrade, actor=PORTAL, reason="it is slow")
+    carried_out(device, undo)
+
+    assert undo.outcome == Outcome.SUCCEEDED, undo.error
+    assert device.provides() == BEFORE
+    expected = ["ArtifactRollback_Enter", "ArtifactRollback", "ArtifactRollback_Leave", "Cleanup"]
+    assert runs(device) == expected

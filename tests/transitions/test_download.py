@@ -1,0 +1,141 @@
+"""How a payload gets to its Update Module, from the storage to the module's own hands; and what modules may answer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from portal.core.actors import PORTAL
+from tests.transitions.played import FolderDevice, carried_out, order
+from updates.machine import Outcome
+from updates.models import Upgrade
+from updates.services.artifacts import upload_update_module
+from updates.services.carry_out import Ending
+
+pytestmark = pytest.mark.database
+
+STREAMER = """#!/bin/sh
+echo "$1" >>"$FLEETWRIGHT_ROOT/log"
+case $1 in
+  ProvidePayloadFileSizes) echo {sizes} ;;
+  Download*)
+    while line=$(cat stream-next) && [ -n "$line" ]; do
+      echo "$line" >>"$FLEETWRIGHT_ROOT/lines"
+      set -- $line
+      cat "$1" >>"$FLEETWRIGHT_ROOT/streamed"
+    done ;;
+  ArtifactInstall) ls "$2" >"$FLEETWRIGHT_ROOT/tree" ;;
+esac
+"""
+ANSWERING = """#!/bin/sh
+echo "$1" >>"$FLEETWRIGHT_ROOT/log"
+case $1 in
+  {query}) {answers} ;;
+esac
+"""
+PAYLOAD = os.urandom(1_500_000)
+
+
+def ordered(device: FolderDevice, module: str | None = None, *, payload: bytes = b"new") -> Upgrade:
+    """An upgrade, with this Update Module instead of the recorder."""
+    upgrade = order(device, {"rollback": "Yes", "reboot": "No"}, payload=payload)
+    if module is None:
+        return upgrade
+    Upgrade.objects.filter(pk=upgrade.pk).update(plan=_with(upgrade, module))
+    upgrade.refresh_from_db()
+    return upgrade
+
+
+def _with(upgrade: Upgrade, module: str) -> dict[str, object]:
+    brought = upload_update_module(
+        name="recorder", file=ContentFile(module.encode(), "recorder"), actor=PORTAL
+    )
+    file = {"version": brought.version, "sha256": brought.sha256, "file": brought.file.name}
+    return {**upgrade.plan, "update_module": file}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "call", "line"),
+    [
+        ("No", "Download", "streams/payload"),
+        ("Yes", "DownloadWithFileSizes", f"streams/payload {len(PAYLOAD)}"),
+    ],
+)
+def test_a_module_streams_its_payload(
+    device: FolderDevice, sizes: str, call: str, line: str
+) -> None:
+    upgrade = ordered(device, STREAMER.format(sizes=sizes), payload=PAYLOAD)
+
+    assert carried_out(device, upgrade) is Ending.FINISHED
+
+    assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
+    assert device.log()[:3] == ["ProvidePayloadFileSizes", call, "ArtifactInstall"]
+    assert (device.root / "lines").read_text() == f"{line}\n"
+    assert (device.root / "streamed").read_bytes() == PAYLOAD
+    left = (device.root / "tree").read_text().split()
+    assert not {"files", "streams", "stream-next"} & set(left)
+
+
+def test_a_transfer_that_is_handed_over_is_begun_again_and_leaves_nothing_half(
+    device: FolderDevice,
+) -> None:
+    upgrade = ordered(device, payload=PAYLOAD)
+    work_root = Path(device.row.work_root)
+
+    def half_way() -> bool:
+        return bool(list(work_root.glob(".fleetwright-*.part")))
+
+    assert carried_out(device, upgrade, wants_leave=half_way) is Ending.HANDED_OVER
+    assert not half_way()
+    assert not device.log()
+
+    assert carried_out(device, upgrade) is Ending.FINISHED
+    assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
+    assert (device.root / "installed").read_bytes() == PAYLOAD
+    assert device.log().count("Download") == 1
+
+
+def test_an_artifact_that_was_changed_in_the_storage_never_meets_its_module(
+    device: FolderDevice,
+) -> None:
+    upgrade = ordered(device, payload=PAYLOAD)
+    path = Path(default_storage.path(upgrade.plan["file"]))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    assert carried_out(device, upgrade) is Ending.FINISHED
+
+    assert (upgrade.outcome, device.log()) == (Outcome.FAILED, [])
+    assert not (Path(device.row.work_root) / str(upgrade.pk)).exists()
+
+
+@pytest.mark.parametrize("query", ["ProvidePayloadFileSizes", "NeedsArtifactReboot"])
+@pytest.mark.parametrize(
+    "answers", ["echo Maybe", "echo No; echo No", "echo yes", "printf 'No\\n\\n'"]
+)
+def test_an_answer_that_is_none_fails_the_state(
+    device: FolderDevice, query: str, answers: str
+) -> None:
+    upgrade = ordered(device, ANSWERING.format(query=query, answers=answers))
+
+    carried_out(device, upgrade)
+
+    expected = Outcome.FAILED if query == "ProvidePayloadFileSizes" else Outcome.BROKEN
+    assert upgrade.outcome == expected
+    assert f"answered {query} with something that is not" in upgrade.error
+
+
+@pytest.mark.parametrize("answers", ["echo No", "printf No", "true", "echo No; echo why >&2"])
+def test_an_answer_may_lack_its_newline_or_be_missing(device: FolderDevice, answers: str) -> None:
+    upgrade = ordered(device, ANSWERING.format(query="NeedsArtifactReboot", answers=answers))
+
+    carried_out(device, upgrade)
+
+    assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
+    said = upgrade.events.filter(kind="output", call__endswith="NeedsArtifactReboot")
+    assert [event.text for event in said] == (["why\n"] if "why" in answers else [])
