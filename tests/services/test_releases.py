@@ -198,7 +198,7 @@ def test_notes_and_tags_are_edited_and_the_edit_is_on_record() -> None:
     release.refresh_from_db()
     assert (release.notes, tags_of(release)) == ("For Friday", ["stable"])
     assert AuditEvent.objects.filter(action="release.change").order_by("-at")[0].data == {
-        "changes": {"notes": ["", "For Friday"], "tags": [["kiosk", "stable"], ["stable"]]}
+        "changes": {"notes": ["", "For Friday"], "tags": ["kiosk, stable", "stable"]}
     }
     assert [tag.word for tag in ReleaseTag.objects.all()] == ["stable"], "nobody has kiosk any more"
 

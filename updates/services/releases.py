@@ -55,9 +55,9 @@ def edit_release(
     if len(notes) > LONGEST_NOTES:
         raise Refused(f"Notes have at most {LONGEST_NOTES:,} characters.")
     with transaction.atomic():
-        before = {"notes": release.notes, "tags": tags_of(release)}
+        before = {"notes": release.notes, "tags": ", ".join(tags_of(release))}
         release.notes = notes.strip()
-        after = {"notes": release.notes, "tags": words}
+        after = {"notes": release.notes, "tags": ", ".join(words)}
         release.save(update_fields=["notes"])
         release.tags.set([ReleaseTag.objects.get_or_create(word=word)[0] for word in words])
         ReleaseTag.objects.filter(releases=None).delete()
