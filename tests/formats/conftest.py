@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.environment.programs import program
 
 ToolRun = Callable[..., str]
 
@@ -19,11 +20,7 @@ COMPRESSIONS = ("none", "gzip", "lzma")
 @pytest.fixture(scope="session")
 def mender_artifact() -> ToolRun:
     """Runs mender-artifact with words, in a folder; returns what it printed, and fails the test if it fails."""
-    path = shutil.which("mender-artifact")
-    if path is None:
-        pytest.fail(
-            "mender-artifact is not installed: these tests need Debian's package of that name."
-        )
+    path = program("mender-artifact", package="mender-artifact")
 
     def run(*words: str, folder: Path) -> str:
         done = subprocess.run(

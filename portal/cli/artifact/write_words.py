@@ -159,16 +159,16 @@ def _spec(words: Words, *, payload_type: str | None) -> ArtifactSpec:
 
 
 def _with_defaults(spec: ArtifactSpec, words: Words, *, name: str) -> ArtifactSpec:
-    if words["no_default_software_version"]:
+    no_default = words["no_default_software_version"]
+    if no_default and not words["software_version"]:
         return spec
     software = Software(
-        name=words["software_name"] or name,
+        name=words["software_name"] or ("" if no_default else name),
         filesystem=words["software_filesystem"] or ROOTFS_IMAGE,
         version=words["software_version"],
     )
-    return with_software_version(
-        spec, software, clears_older=not words["no_default_clears_provides"]
-    )
+    clears_older = not no_default and not words["no_default_clears_provides"]
+    return with_software_version(spec, software, clears_older=clears_older)
 
 
 def _scripts(paths: Sequence[Path]) -> Iterator[StateScript]:
