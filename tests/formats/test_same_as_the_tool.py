@@ -82,7 +82,7 @@ of_software = [
     ),
 ]
 of_modules = [
-    st.sampled_from(["directory", "rootfs-image", "my.module_2-x"]).map(lambda word: ["-T", word]),
+    st.sampled_from(["directory", "my.module_2-x"]).map(lambda word: ["-T", word]),
     st.sets(st.sampled_from([*CONTENTS])).map(
         lambda some: [word for name in sorted(some) for word in ("-f", name)]
     ),
