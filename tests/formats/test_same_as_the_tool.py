@@ -217,6 +217,11 @@ EXAMPLES = [
     "module-image -T x -t box -n r1 --no-default-software-version --software-name app",
     "module-image -T x -t box -n r1 --no-default-software-version --software-name app "
     "--software-version 7 --software-filesystem data",
+    "module-image -T x -t box -n r1 -p rootfs-image.x.version:mine",
+    "module-image -T x -t box -n r1 -p rootfs-image.x.version:mine --software-version 7",
+    "module-image -T x -t box -n r1 -p rootfs-image.x.version:mine --software-name x",
+    "rootfs-image -t box -n r1 -f app.tar -p rootfs-image.version:mine",
+    "rootfs-image -t box -n r1 -f app.tar -p rootfs-image.version:mine --software-filesystem rootfs-image",
 ]
 
 

@@ -141,7 +141,10 @@ def test_defaults_come_behind_what_was_given() -> None:
     assert kept.provides == {"data.q.version": "release-1", "q": "1"}
     assert kept.clears_provides == spec.clears_provides
     mine = replace(spec, provides={"rootfs-image.app.version": "mine"})
-    assert with_software_version(mine, Software("app", version="7")).provides == mine.provides
+    software = Software("app", version="7")
+    assert with_software_version(mine, software).provides == mine.provides
+    overridden = with_software_version(mine, software, overrides=True)
+    assert overridden.provides == {"rootfs-image.app.version": "7"}
 
 
 def one_file(name: str) -> tuple[PayloadSource, ...]:

@@ -168,7 +168,9 @@ def _with_defaults(spec: ArtifactSpec, words: Words, *, name: str) -> ArtifactSp
         version=words["software_version"],
     )
     clears_older = not no_default and not words["no_default_clears_provides"]
-    return with_software_version(spec, software, clears_older=clears_older)
+    flags = ("software_name", "software_version", "software_filesystem")
+    is_explicit = any(words[flag] for flag in flags)
+    return with_software_version(spec, software, clears_older=clears_older, overrides=is_explicit)
 
 
 def _scripts(paths: Sequence[Path]) -> Iterator[StateScript]:

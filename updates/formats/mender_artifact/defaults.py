@@ -1,6 +1,6 @@
 """What mender-artifact adds by itself: the software's version, and which older provides a new version clears.
 
-As its version 3.9.0 does it for module-image and rootfs-image. An explicit provide is kept; globs come behind explicit ones.
+As its version 3.9.0 does it for module-image and rootfs-image. Globs come behind those that were given.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ class Software:
 
 
 def with_software_version(
-    spec: ArtifactSpec, software: Software, *, clears_older: bool = True
+    spec: ArtifactSpec, software: Software, *, clears_older: bool = True, overrides: bool = False
 ) -> ArtifactSpec:
-    """The spec provides its software's version; with `clears_older` it also clears what an older one had provided."""
+    """The spec provides its software's version; with `clears_older` it also clears what an older one had provided.
+
+    A provide of the same key that the spec has already stays, unless the version `overrides` it.
+    """
     version = {f"{software.key}.version": software.version or spec.name}
+    provides = {**spec.provides, **version} if overrides else {**version, **spec.provides}
     clears = spec.clears_provides
     if clears_older:
         globs = _ROOTFS_CLEARS if software.key == ROOTFS_IMAGE else (f"{software.key}.*",)
         given = clears or ()
         clears = (*given, *(glob for glob in globs if glob not in given))
-    return replace(spec, provides={**version, **spec.provides}, clears_provides=clears)
+    return replace(spec, provides=provides, clears_provides=clears)
