@@ -74,7 +74,7 @@ class Killer:
             self.workers.append(self.start_worker())
         elif what == "connections":
             self.sshd.kill_connections()
-        elif not cut(self.dice.choice(self.devices)):
+        elif not any(cut(device) for device in self.dice.sample(self.devices, len(self.devices))):
             return
         self.killed[what] += 1
 
