@@ -213,6 +213,11 @@ class UpgradeAdmin(ReadOnlyAdmin):
                 name="updates_upgrade_cancel",
             ),
             path(
+                "<uuid:pk>/commit/",
+                own(upgrade_verbs.CommitUpgrade.as_view()),
+                name="updates_upgrade_commit",
+            ),
+            path(
                 "<uuid:pk>/retry/",
                 own(upgrade_verbs.RetryUpgrade.as_view()),
                 name="updates_upgrade_retry",

@@ -261,6 +261,15 @@ class ReleaseForm(ReasonForm):
         return ordered
 
 
+class ApplyForm(ReleaseForm):
+    holds = forms.BooleanField(
+        label="Wait before the commit, until somebody has looked",
+        required=False,
+        widget=UnfoldBooleanWidget(),
+    )
+    field_order = (*ReleaseForm.field_order, "holds")
+
+
 class DeployForm(SelectionForm, ReleaseForm):
     """`expected` is how many devices the preview showed, and the confirmation is for that many; `typed` is it by hand."""
 

@@ -49,6 +49,7 @@ class UpdateModulePlan:
 class ArtifactPlan:
     """One Mender Artifact onto one device. `file` is a name in the artifact storage, sizes are bytes.
 
+    One that `holds` waits before its commit until somebody has looked, and commits it or cancels it.
     `tree_of` is the upgrade whose kept file tree a RESTORE uses; None for INSTALL.
     `update_module` is None when the device's own Update Module is used.
     """
@@ -77,6 +78,7 @@ class ArtifactPlan:
     update_module: UpdateModulePlan | None
     force: bool
     tree_of: str | None = None
+    holds: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain JSON data, for the database and for the watchdog's trigger alike."""

@@ -24,6 +24,7 @@ from portal.core import clock
 from portal.core.search import containing, words_of
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
+from updates.recipes.hold import HELD
 from updates.recipes.state_scripts import RESUME_AT
 
 PAGE = 200
@@ -296,17 +297,23 @@ def _unheld(now: datetime) -> Q:
 
 
 def does_not_rest(now: datetime) -> Q:
-    """It does not wait until a state script is to be tried again: that would need no worker."""
-    return Q(**{f"facts__{RESUME_AT}__isnull": True}) | Q(
+    """A worker has something to do for it: it waits for no state script's next try, and for nobody's commit."""
+    tried_again = Q(**{f"facts__{RESUME_AT}__isnull": True}) | Q(
         **{f"facts__{RESUME_AT}__lte": now.timestamp()}
     )
+    return Q(cancel_requested_at__isnull=False) | (tried_again & is_not_held())
+
+
+def is_not_held() -> Q:
+    """Nobody has to say first that it is to be committed."""
+    return Q(**{f"facts__{HELD}__isnull": True})
 
 
 def _overdue(now: datetime) -> Q:
     late = Q()
     for state, seconds in settings.STATE_LIMIT_SECONDS.items():
         late |= Q(state=state, state_entered_at__lt=now - timedelta(seconds=seconds))
-    return late
+    return late & is_not_held()
 
 
 def _word(row: Upgrade) -> str:

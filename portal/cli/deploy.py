@@ -11,10 +11,10 @@ from django.core.management.base import CommandError
 
 from devices.models import Device
 from portal.cli import find
-from portal.cli.apply import force_argument
 from portal.cli.artifact.show import artifact_argument
 from portal.cli.choice import choice_arguments, chosen, selection
 from portal.cli.deployment import tell, wait_for_all
+from portal.cli.ordering import force_argument
 from portal.cli.upgrade import wait_argument
 from portal.cli.verb import Call, Verb
 from updates.api.deployments import preview_as_json

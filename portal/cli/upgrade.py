@@ -17,7 +17,12 @@ from updates.api.upgrades import UpgradeDetailSerializer
 from updates.models import Upgrade
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
-from updates.services.upgrades import cancel_upgrade, retry_upgrade, roll_back_upgrade
+from updates.services.upgrades import (
+    cancel_upgrade,
+    commit_upgrade,
+    retry_upgrade,
+    roll_back_upgrade,
+)
 from updates.services.waiting import waits_for
 
 
@@ -131,6 +136,9 @@ VERBS: Final[Mapping[str, Verb]] = {
     ),
     "cancel": Verb(
         "stop it at its next safe point, or take it back", _with_reason, _ending_it(cancel_upgrade)
+    ),
+    "commit": Verb(
+        "let it go on that holds before its commit", _with_reason, _ending_it(commit_upgrade)
     ),
     "retry": Verb("do the same again, as a new upgrade", _ordering, _making_one(retry_upgrade)),
     "rollback": Verb("take it back, by a new upgrade", _ordering, _making_one(roll_back_upgrade)),

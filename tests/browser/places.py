@@ -86,6 +86,7 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_deployment_change": Deployment.objects.all()[0],
         "updates_deployment_cancel": Deployment.objects.all()[0],
         "updates_upgrade_cancel": upgrades["waiting"],
+        "updates_upgrade_commit": upgrades["waiting"],
         "updates_upgrade_retry": upgrades["broken"],
         "updates_upgrade_roll_back": upgrades["succeeded"],
         "updates_upgrade_recover": upgrades["stuck"],

@@ -79,6 +79,7 @@ def order(
     scripts: Sequence[tuple[str, bytes]] = (),
     name: str = "new",
     payload: bytes = b"new\n",
+    holds: bool = False,
 ) -> Upgrade:
     """An upgrade to an artifact whose Update Module behaves as said (see recorder.sh)."""
     module = ContentFile(RECORDER.read_bytes(), "recorder")
@@ -97,7 +98,9 @@ def order(
         files=[("payload", payload)],
     )
     stored = upload_artifact(file=SimpleUploadedFile("new.mender", content), actor=PORTAL)
-    return apply_artifact(device=device.row, artifact=stored, actor=PORTAL, reason="to see")
+    return apply_artifact(
+        device=device.row, artifact=stored, actor=PORTAL, reason="to see", holds=holds
+    )
 
 
 def carried_out(

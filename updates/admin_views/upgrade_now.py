@@ -18,6 +18,7 @@ from updates.errors import NotUndoable
 from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.queries import Standstill, Stuck, explained, stuck_upgrades
+from updates.recipes.hold import HELD
 from updates.services.upgrades import refuse_not_undoable
 
 
@@ -36,6 +37,7 @@ def upgrade_now(request: HttpRequest, upgrade: Upgrade) -> str:
             "failure": _failure(upgrade),
             "advice": _advice(upgrade),
             "standstill": standstill,
+            "is_held": not is_over and bool(upgrade.facts.get(HELD)),
             "until": None if is_over else _time_limit(upgrade),
             "buttons": _buttons(request, upgrade, standstill),
         },
@@ -96,6 +98,8 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
 
     if upgrade.state != State.FINISHED:
         buttons = [button("cancel", "Cancel upgrade", _why_no_cancel(upgrade), is_danger=True)]
+        if upgrade.facts.get(HELD):
+            buttons.insert(0, _commit(request, upgrade))
         if standstill and standstill.can_recover:
             buttons.insert(0, button("recover", "Recover", is_main=True))
         if standstill and standstill.kind != Standstill.WAITING:
@@ -109,6 +113,15 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
     if is_failed:
         buttons.append(_apply_another(request, upgrade))
     return buttons
+
+
+def _commit(request: HttpRequest, upgrade: Upgrade) -> Button:
+    return Button(
+        "Commit",
+        reverse("admin:updates_upgrade_commit", args=[upgrade.pk]),
+        why_not=why_not_permitted(request, "updates.apply_artifact"),
+        is_main=True,
+    )
 
 
 def _apply_another(request: HttpRequest, upgrade: Upgrade) -> Button:

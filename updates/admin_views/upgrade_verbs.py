@@ -14,7 +14,7 @@ from devices.models import Device
 from portal.core.pages import VerbPage
 from updates.admin_views.plan_preview import preview_of
 from updates.admin_views.releases import asked_for
-from updates.forms import ReleaseForm
+from updates.forms import ApplyForm, ReleaseForm
 from updates.machine import BEFORE_ANY_CHANGE, State
 from updates.models import Artifact, Release, Upgrade
 from updates.queries import history
@@ -25,6 +25,7 @@ from updates.services.upgrades import (
     apply_artifact,
     apply_release,
     cancel_upgrade,
+    commit_upgrade,
     retry_upgrade,
     roll_back_upgrade,
 )
@@ -35,7 +36,7 @@ class ApplyArtifact(VerbPage):
 
     template_name = "updates/apply.html"
     model = Upgrade
-    form_class = ReleaseForm
+    form_class = ApplyForm
     permission = "updates.apply_artifact"
     button = "Apply"
 
@@ -85,6 +86,7 @@ class ApplyArtifact(VerbPage):
             "actor": self.actor,
             "reason": given["reason"],
             "force": given["force"],
+            "holds": given["holds"],
         }
         if isinstance(what, Artifact):
             return _page_of(apply_artifact(artifact=what, **words))
@@ -120,6 +122,22 @@ class CancelUpgrade(UpgradeVerb):
     def act(self, form: forms.Form) -> str:
         cancel_upgrade(upgrade=self.upgrade, actor=self.actor, reason=form.cleaned_data["reason"])
         messages.success(self.request, "The cancel is on its way.")
+        return _page_of(self.upgrade)
+
+
+class CommitUpgrade(UpgradeVerb):
+    permission = "updates.apply_artifact"
+    button = "Commit"
+
+    def says(self) -> list[str]:
+        return [
+            f"{self.upgrade.to_version} stays on {self.upgrade.device}: ArtifactCommit makes it permanent.",
+            "If it is not as it should be, cancel the upgrade instead: that takes it back.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        commit_upgrade(upgrade=self.upgrade, actor=self.actor, reason=form.cleaned_data["reason"])
+        messages.success(self.request, "It is being committed.")
         return _page_of(self.upgrade)
 
 

@@ -33,6 +33,7 @@ from updates.services.upgrades import (
     apply_artifact,
     apply_release,
     cancel_upgrade,
+    commit_upgrade,
     retry_upgrade,
     roll_back_upgrade,
 )
@@ -85,6 +86,9 @@ class UpgradeOrderSerializer(WhatSerializer):
     reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
     force = serializers.BooleanField(
         default=False, help_text="Install even if it is installed already."
+    )
+    holds = serializers.BooleanField(
+        default=False, help_text="Wait before the commit for `commit`, or for `cancel`."
     )
 
 
@@ -147,6 +151,15 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
         """Cancel: a waiting upgrade is over, a running one stops at its next safe point or goes back."""
         reason = order_in(request, ReasonSerializer)["reason"]
         upgrade = cancel_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
+        return Response(self.get_serializer(upgrade).data)
+
+    @extend_schema(request=ReasonSerializer, responses=UpgradeDetailSerializer)
+    @action(detail=True, methods=["post"])
+    @once
+    def commit(self, request: Request, **_path: object) -> Response:
+        """Let an upgrade that holds before its commit go on. 409 when it does not wait for that."""
+        reason = order_in(request, ReasonSerializer)["reason"]
+        upgrade = commit_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
         return Response(self.get_serializer(upgrade).data)
 
     @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})

@@ -6,7 +6,13 @@ holds the upgrade by now: LeaseLost, and nothing was written.
 """
 
 from updates.journal.database import DatabaseJournal
-from updates.journal.orders import force_end, open_upgrades, put_back, request_cancel
+from updates.journal.orders import (
+    force_end,
+    open_upgrades,
+    put_back,
+    request_cancel,
+    want_commit,
+)
 from updates.journal.turns import ahead_of
 
 __all__ = [
@@ -16,4 +22,5 @@ __all__ = [
     "open_upgrades",
     "put_back",
     "request_cancel",
+    "want_commit",
 ]

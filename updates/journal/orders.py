@@ -15,6 +15,7 @@ from updates.journal.database import DatabaseJournal
 from updates.journal.events import append_event
 from updates.machine import BEFORE_ANY_CHANGE, CANCELLABLE, Event, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
+from updates.recipes.hold import COMMIT_WANTED, HELD
 from updates.runner import Failure
 
 FORCED: Final = "UPD-303"
@@ -64,6 +65,23 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
             Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
             DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
     return state
+
+
+def want_commit(upgrade_id: str, *, by: str) -> None:
+    """Whoever goes on with the upgrade commits it. Conflict when it does not wait for that."""
+    with transaction.atomic():
+        row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
+        # While a worker holds it the facts are that worker's to write; it is about to leave.
+        if not row.facts.get(HELD) or row.lease_until is not None or row.state == State.FINISHED:
+            raise Conflict("It does not wait for a commit.")
+        if row.cancel_requested_at is not None:
+            raise Conflict(f"{row.cancel_requested_by} has asked for a cancel.")
+        facts = {word: fact for word, fact in row.facts.items() if word != HELD}
+        Upgrade.objects.filter(pk=row.pk).update(
+            last_seq=F("last_seq") + 1,
+            facts=facts | {COMMIT_WANTED: True},
+        )
+        append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} wants it committed.")
 
 
 def put_back(upgrade_id: str, *, by: str) -> None:

@@ -26,6 +26,7 @@ from updates.recipes.digest_reader import DigestReader
 from updates.recipes.download_script import DOWNLOAD
 from updates.recipes.file_tree import entries
 from updates.recipes.finding import Finding
+from updates.recipes.hold import hold
 from updates.recipes.state_scripts import ScriptTimes, StateScripts
 from updates.recipes.update_module import UpdateModuleCalls
 from updates.runner import Context, Step
@@ -193,12 +194,15 @@ class ArtifactRecipe:
     def _verify(self, context: Context) -> Event:
         if self._plan.mode is Mode.RESTORE:
             return self._verify_rolled_back(context)
-        if self._needs_reboot(context) == "No":
-            return Event.NOTHING_TO_DO
-        with self._scripts.guarding(context, "ArtifactReboot"):
-            self._module.call(context, "ArtifactVerifyReboot")
-            self._scripts.run(context, "ArtifactReboot", "Leave")
-        return Event.DONE
+        event = Event.NOTHING_TO_DO
+        if self._needs_reboot(context) != "No":
+            with self._scripts.guarding(context, "ArtifactReboot"):
+                self._module.call(context, "ArtifactVerifyReboot")
+                self._scripts.run(context, "ArtifactReboot", "Leave")
+            event = Event.DONE
+        if self._plan.holds:
+            hold(context)
+        return event
 
     def _commit(self, context: Context) -> Event:
         if self._plan.mode is Mode.RESTORE:

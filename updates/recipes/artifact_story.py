@@ -27,7 +27,8 @@ def story(plan: ArtifactPlan, known: Known) -> dict[State, str]:
         State.DOWNLOADING: f"{size} of files go to {plan.device.work_root}. {_module(plan)}",
         State.INSTALLING: f"The Update Module {plan.payload_type} is called with ArtifactInstall.{_scripts(plan)}",
         State.RESTARTING: _restart(known),
-        State.VERIFYING: "After a restart, ArtifactVerifyReboot has to agree.",
+        State.VERIFYING: "After a restart, ArtifactVerifyReboot has to agree."
+        + (" Then it waits until somebody commits it or cancels it." if plan.holds else ""),
         State.COMMITTING: "ArtifactCommit makes the change permanent. From here on a cancel is too late.",
         State.CLEANING: "Cleanup; the files stay on the device for a while, so that the change can be rolled back.",
         State.ROLLING_BACK: _rollback(known),

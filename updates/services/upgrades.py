@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from django.db import transaction
 
@@ -23,31 +24,50 @@ from updates.services.reasons import given_reason
 
 
 def apply_artifact(
-    *, device: Device, artifact: Artifact, actor: Actor, reason: str, force: bool = False
+    *,
+    device: Device,
+    artifact: Artifact,
+    actor: Actor,
+    reason: str,
+    force: bool = False,
+    holds: bool = False,
 ) -> Upgrade:
-    """A new upgrade of `device` is ordered and will start at once.
+    """A new upgrade of `device` is ordered and will start at once. One that `holds` waits for `commit_upgrade`.
 
     NotCompatible when the artifact cannot fit it, TargetBusy when another upgrade is active or waiting there.
     """
-    return _apply([artifact], device, actor=actor, reason=reason, force=force)
+    return _apply([artifact], device, actor=actor, reason=reason, force=force, holds=holds)
 
 
 def apply_release(
-    *, device: Device, release: Release, actor: Actor, reason: str, force: bool = False
+    *,
+    device: Device,
+    release: Release,
+    actor: Actor,
+    reason: str,
+    force: bool = False,
+    holds: bool = False,
 ) -> Upgrade:
     """The same, with that artifact of the release that fits the device."""
-    return _apply(artifacts_of(release), device, actor=actor, reason=reason, force=force)
+    artifacts = artifacts_of(release)
+    return _apply(artifacts, device, actor=actor, reason=reason, force=force, holds=holds)
 
 
 def _apply(
-    artifacts: list[Artifact], device: Device, *, actor: Actor, reason: str, force: bool
+    artifacts: list[Artifact],
+    device: Device,
+    *,
+    actor: Actor,
+    reason: str,
+    force: bool,
+    holds: bool,
 ) -> Upgrade:
     actor.require("updates.apply_artifact")
     with transaction.atomic():
         device = locked_idle(device)
         artifact = _chosen(artifacts, device)
         upgrade = build(
-            _plan_install(artifact, device, force=force),
+            _plan_install(artifact, device, force=force, holds=holds),
             artifact=artifact, device=device, actor=actor, reason=reason,
         )  # fmt: skip
         return _order(upgrade, actor=actor, action="upgrade.apply")
@@ -68,7 +88,20 @@ def cancel_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str = "") -> Upgra
             reason=reason,
             data={"state": state},
         )
-    upgrade.refresh_from_db()
+        upgrade.refresh_from_db()
+        if upgrade.state != State.FINISHED:
+            dispatch.start_upgrades([upgrade])  # it may rest, and nobody would hear it
+    return upgrade
+
+
+def commit_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
+    """An upgrade that held before its commit goes on with it. Conflict when it does not wait for that."""
+    actor.require("updates.apply_artifact")
+    with transaction.atomic():
+        journal.want_commit(str(upgrade.pk), by=actor.name)
+        audit.record(actor=actor, action="upgrade.commit", subject=upgrade, reason=reason)
+        upgrade.refresh_from_db()
+        dispatch.start_upgrades([upgrade])
     return upgrade
 
 
@@ -87,7 +120,8 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
     with transaction.atomic():
         device = locked_idle(upgrade.device)
         artifact = _chosen([_artifact_of(upgrade)], device)
-        plan = _plan_install(artifact, device, force=bool(upgrade.plan.get("force")))
+        asked = ArtifactPlan.from_json(upgrade.plan)
+        plan = _plan_install(artifact, device, force=asked.force, holds=asked.holds)
         again = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
         again.retries = upgrade
         again.deployment = upgrade.deployment
@@ -174,13 +208,14 @@ def locked_idle(device: Device) -> Device:
     return device
 
 
-def _plan_install(artifact: Artifact, device: Device, *, force: bool) -> ArtifactPlan:
-    return plan_artifact(
+def _plan_install(artifact: Artifact, device: Device, *, force: bool, holds: bool) -> ArtifactPlan:
+    plan = plan_artifact(
         artifact=artifact,
         device=device,
         update_module=newest_update_module(artifact.payload_type),
         force=force,
     )
+    return replace(plan, holds=holds)
 
 
 def _chosen(artifacts: list[Artifact], device: Device) -> Artifact:

@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from typing import Final
 
-from portal.cli.artifact import check, delete, listing, read, show, sign, upload, validate, write
+from portal.cli.artifact import (
+    check,
+    delete,
+    install,
+    listing,
+    read,
+    show,
+    sign,
+    upload,
+    validate,
+    write,
+)
 from portal.cli.verb import Verb
 
 VERBS: Final[Mapping[str, Verb]] = {
@@ -16,4 +27,5 @@ VERBS: Final[Mapping[str, Verb]] = {
     "validate": validate.VERB,
     "write": write.VERB,
     "sign": sign.VERB,
+    "install": install.VERB,
 }
