@@ -81,6 +81,19 @@ CODES: Final[dict[str, Advice]] = {
         "Whoever ordered it was not allowed to.",
         (Step("Ask whoever manages the users, or have it ordered by somebody who may."),),
     ),
+    "FW-103": Advice(
+        "The storage that holds artifacts does not answer, or does not have the file any more.",
+        (
+            Step(
+                "Check that the portal reaches its storage: the log of web and workers says what went wrong."
+            ),
+            Step("Retry once it answers. A file that is gone has to be uploaded again."),
+        ),
+    ),
+    "FW-104": Advice(
+        "So many large files were on their way at once that the portal took no more.",
+        (Step("Wait for some of them to end, then try again."),),
+    ),
     "DEV-000": Advice("The device did not do what it was asked for.", (_READ_OUTPUT, _REACH)),
     "DEV-100": Advice(
         "The device is off, its network is down, or something on the way refuses the connection.",
@@ -176,6 +189,13 @@ CODES: Final[dict[str, Advice]] = {
     ),
     "UPD-104": Advice(
         "Another upgrade had the device.", (Step("Wait for that one to end, then retry."),)
+    ),
+    "UPD-105": Advice(
+        "The release holds another artifact for the same devices already.",
+        (
+            Step("Give the new artifact another name: a name stands for what it installs."),
+            Step("Or tell the two apart by what they depend on."),
+        ),
     ),
     "UPD-110": Advice(
         "What was given as a key is none that artifacts can be signed or verified with.",
