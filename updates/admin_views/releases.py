@@ -28,6 +28,7 @@ from updates.services.releases import (
     refuse_used,
     restore_release,
     tags_of,
+    why_it_stays,
     withdraw_release,
 )
 
@@ -46,7 +47,9 @@ class Part:
 def release_page(request: HttpRequest, release: Release) -> HttpResponse:
     """The artifacts of the release, what can be done with it, and what became of it."""
     require(request, "updates.view_release")
-    artifacts, form, why_used = _with_checks(release), SelectionForm(), _why_used(release)
+    artifacts, form = _with_checks(release), SelectionForm()
+    upgrades = list(history().filter(artifact__in=artifacts)[:SHOWN_UPGRADES])
+    why_used = why_it_stays(release) if upgrades else _why_used(release)
     return page(
         request,
         "updates/release.html",
@@ -62,7 +65,7 @@ def release_page(request: HttpRequest, release: Release) -> HttpResponse:
             "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
             "is_used": bool(why_used),
-            "upgrades": history().filter(artifact__in=artifacts)[:SHOWN_UPGRADES],
+            "upgrades": upgrades,
             "edits": edits_of(release) if request.user.has_perm(VIEW_AUDIT) else None,
             "buttons": _buttons(request, release, why_used=why_used),
         },

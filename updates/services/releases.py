@@ -129,7 +129,12 @@ def refuse_used(release: Release) -> None:
     upgrades = Upgrade.objects.filter(artifact__release=OuterRef("pk"))
     used = Release.objects.filter(Exists(deployments) | Exists(upgrades), pk=release.pk)
     if used.exists():
-        raise Refused(f"{release} is part of the history of devices, so it stays.")
+        raise Refused(why_it_stays(release))
+
+
+def why_it_stays(release: Release) -> str:
+    """The sentence for a release that the history needs."""
+    return f"{release} is part of the history of devices, so it stays."
 
 
 def drop_artifact(artifact: Artifact) -> None:
