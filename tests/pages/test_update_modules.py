@@ -44,9 +44,9 @@ def test_the_page_says_who_needs_it_and_who_has_one(
             device=device, name="web-file", sha256=digest, seen_at=artifact.uploaded_at
         )
     shown = " ".join(operator.get(page_of(update_module)).content.decode().split())
-    assert "Artifacts that need it (1)" in shown
+    assert "Artifacts that need it" in shown
     assert reverse("admin:updates_artifact_change", args=[artifact.pk]) in shown
-    assert "Devices that have one of their own (2)" in shown
+    assert shown.count("data-carrier") == 2
     assert "the same as v1" in shown
     assert "another than any of the portal" in shown
 

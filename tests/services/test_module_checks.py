@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from devices.models import Device
 from portal.core.actors import PORTAL
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
+from tests.environment.redis import RedisServer
 from tests.journal.rows import new_device
 from tests.services.people import somebody
+from updates import dispatch
 from updates.jobs import run_module_check
 from updates.models import CarriedModule, ModuleCheck, UpdateModule
+from updates.services import module_checks
 from updates.services.artifacts import upload_update_module
 from updates.services.module_checks import request_module_checks
+from updates.services.recover import recover
 
 pytestmark = pytest.mark.database
 
@@ -126,3 +131,24 @@ def test_a_look_is_on_record_and_asks_for_its_permission(box: Device) -> None:
 
 def test_a_look_at_what_is_gone_by_now_is_over(box: Device) -> None:
     assert run_module_check("12345") == "gone"
+
+
+def test_what_redis_forgot_is_asked_for_again(
+    box: Device,
+    redis_server: RedisServer,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    request_module_checks(module=module_of(GOOD), devices=[box], actor=PORTAL)
+    check = ModuleCheck.objects.get()
+    assert dispatch.queued() == set()
+    with django_capture_on_commit_callbacks(execute=True):
+        recover()
+    assert module_checks.job_id(check) in dispatch.queued()
+
+
+def test_a_module_whose_file_is_gone_is_no_crash(box: Device) -> None:
+    module = module_of(GOOD)
+    module.file.storage.delete(str(module.file.name))
+    request_module_checks(module=module, devices=[box], actor=PORTAL)
+    run_module_check(str(ModuleCheck.objects.get().pk))
+    assert wrong(ModuleCheck.objects.get()) == ["device"]

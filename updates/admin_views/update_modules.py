@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -18,8 +18,9 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
 
 from devices.models import Device
-from portal.core.errors import Refused
+from portal.core.errors import Refused, StorageUnavailable
 from portal.core.pages import VerbPage, fragment, mark_of, page, require, why_not_permitted
+from portal.core.stored import open_stored
 from updates.admin_views.panel import Panel
 from updates.forms import SelectionForm, UpdateModuleForm
 from updates.models import Artifact, CarriedModule, ModuleCheck, UpdateModule
@@ -70,10 +71,8 @@ class UploadUpdateModule(VerbPage):
 def update_module_page(request: HttpRequest, module: UpdateModule) -> HttpResponse:
     """One version: who needs it, who has it, where it was looked at, and its text if it is a script."""
     require(request, "updates.view_updatemodule")
-    with module.file.open("rb") as file:
-        content = file.read(SHOWN_CHARACTERS)
-    form, needing = SelectionForm(), Artifact.objects.filter(payload_type=module.name)
-    carried = CarriedModule.objects.filter(name=module.name)
+    form, versions = SelectionForm(), list(UpdateModule.objects.filter(name=module.name))
+    needing = Artifact.objects.filter(payload_type=module.name).order_by("-uploaded_at")
     return page(
         request,
         "updates/update_module.html",
@@ -81,12 +80,12 @@ def update_module_page(request: HttpRequest, module: UpdateModule) -> HttpRespon
         model=UpdateModule,
         context={
             "module": module,
-            "text": content.decode(errors="replace") if content.startswith(b"#!") else "",
-            "versions": UpdateModule.objects.filter(name=module.name).exclude(pk=module.pk),
-            "needing": needing.order_by("-uploaded_at")[:SHOWN_ARTIFACTS],
-            "needing_count": needing.count(),
-            "carriers": _carriers(module, carried),
-            "carriers_count": carried.count(),
+            **_text(module),
+            "versions": [version for version in versions if version.pk != module.pk],
+            "needing": list(needing[: SHOWN_ARTIFACTS + 1]),
+            "most_artifacts": SHOWN_ARTIFACTS,
+            "carriers": _carriers(module, versions),
+            "most_carriers": MOST_CARRIERS,
             "form": form,
             "picked": None,
             "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
@@ -94,6 +93,16 @@ def update_module_page(request: HttpRequest, module: UpdateModule) -> HttpRespon
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
         },
     )
+
+
+def _text(module: UpdateModule) -> dict[str, object]:
+    """The beginning of a script, for the page; or why it cannot be shown."""
+    try:
+        with open_stored(str(module.file.name)) as file:
+            content = file.read(SHOWN_CHARACTERS)
+    except StorageUnavailable as error:
+        return {"text": "", "refusal": error}
+    return {"text": content.decode(errors="replace") if content.startswith(b"#!") else ""}
 
 
 @require_GET
@@ -133,16 +142,23 @@ def walk_through(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _carriers(module: UpdateModule, carried: QuerySet[CarriedModule]) -> list[Carrier]:
-    same = UpdateModule.objects.filter(name=module.name).order_by("version")
-    versions = dict(same.values_list("sha256", "version"))
-    rows = carried.select_related("device").order_by("device__name")[:MOST_CARRIERS]
-    return [Carrier(row, versions.get(row.sha256)) for row in rows]
+def _carriers(module: UpdateModule, versions: list[UpdateModule]) -> list[Carrier]:
+    """One more than are shown, if there are more."""
+    known = {version.sha256: version.version for version in reversed(versions)}
+    carried = CarriedModule.objects.filter(name=module.name).select_related("device")
+    rows = carried.order_by("device__name")[: MOST_CARRIERS + 1]
+    return [Carrier(row, known.get(row.sha256)) for row in rows]
 
 
 def _checks_panel(request: HttpRequest, module: UpdateModule) -> Panel:
-    checks = module.checks.select_related("device").order_by("device__name")
-    shown = Paginator(checks, PAGE).get_page(request.GET.get("checks", "1"))
+    checks = (
+        ModuleCheck.objects.filter(module=module).select_related("device").order_by("device__name")
+    )
+    waiting = Count("pk", filter=Q(verdict=ModuleCheck.Verdict.WAITING))
+    counts = checks.order_by().aggregate(every=Count("pk"), waiting=waiting)
+    pages = Paginator(checks, PAGE)
+    pages.count = counts["every"]
+    shown = pages.get_page(request.GET.get("checks", "1"))
     html = render_to_string(
         "updates/module_checks.html",
         {
@@ -154,7 +170,7 @@ def _checks_panel(request: HttpRequest, module: UpdateModule) -> Panel:
     return Panel(
         html,
         mark_of(html),
-        is_waiting=checks.filter(verdict=ModuleCheck.Verdict.WAITING).exists(),
+        is_waiting=bool(counts["waiting"]),
         url=f"{url}?checks={shown.number}",
         seconds=2,
     )

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from devices import services as devices
 from devices.errors import DeviceError, DeviceUnreachable
 from devices.models import Device
 from portal.core import audit, clock
 from portal.core.actors import Actor
-from portal.core.errors import Refused
+from portal.core.errors import Refused, StorageUnavailable
+from portal.core.stored import open_stored
 from updates import dispatch
 from updates.models import CarriedModule, ModuleCheck, UpdateModule
 from updates.recipes.finding import Finding
@@ -48,18 +50,31 @@ def request_module_checks(
         data = {"devices": len(checks)}
         audit.record(actor=actor, action="update_module.check", subject=module, data=data)
         for check in ModuleCheck.objects.filter(module=module, requested_at=now):
-            dispatch.start_job(
-                JOB, argument=str(check.pk), job=f"module-check-{check.pk}-{now.timestamp():.0f}"
-            )
+            start(check)
     return checks
+
+
+def start(check: ModuleCheck) -> None:
+    """Once the transaction is committed, a worker will take the look."""
+    dispatch.start_job(JOB, argument=str(check.pk), job=job_id(check))
+
+
+def job_id(check: ModuleCheck) -> str:
+    """The id of the job that takes this look; another one for each time it is asked for."""
+    return f"module-check-{check.pk}-{check.requested_at.timestamp():.0f}"
+
+
+def unfinished_module_checks() -> QuerySet[ModuleCheck]:
+    """What was asked for and has no answer yet, the oldest first."""
+    return ModuleCheck.objects.filter(verdict=ModuleCheck.Verdict.WAITING).order_by("requested_at")
 
 
 def carry_out_module_check(check: ModuleCheck) -> ModuleCheck:
     """The verdict is in, with a finding for each thing looked at; and which Update Modules the device has is on record."""
     device, findings = check.device, list[Finding]()
-    with check.module.file.open("rb") as file:
-        content = file.read()
     try:
+        with open_stored(str(check.module.file.name)) as file:
+            content = file.read()
         with devices.opened(device) as shell:
             _keep_carried(device, carried(shell, device.modules_dir))
             folder = f"{device.work_root}/module-check-{uuid.uuid4()}"
@@ -71,7 +86,7 @@ def carry_out_module_check(check: ModuleCheck) -> ModuleCheck:
         devices.note_unreachable(device, error)
         findings.append(Finding("connection", ok=False, says=str(error)))
         verdict = ModuleCheck.Verdict.UNREACHABLE
-    except DeviceError as error:
+    except (DeviceError, StorageUnavailable) as error:
         findings.append(Finding("device", ok=False, says=str(error)))
         verdict = ModuleCheck.Verdict.REFUSED
     check.verdict = verdict

@@ -15,6 +15,8 @@ from updates.lease import claimable
 from updates.machine import ACTIVE, State
 from updates.models import Check, Upgrade
 from updates.queries import does_not_rest
+from updates.services import module_checks
+from updates.services.module_checks import unfinished_module_checks
 from updates.services.waiting import ready
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,9 @@ def recover() -> list[Upgrade]:
             start(order)
     checks = Check.objects.filter(verdict=Check.Verdict.WAITING)[:AT_ONCE]
     dispatch.start_checks(row for row in checks if dispatch.check_job_id(row) not in known)
+    for look in unfinished_module_checks()[:AT_ONCE]:
+        if module_checks.job_id(look) not in known:
+            module_checks.start(look)
     return missing
 
 
