@@ -10,7 +10,9 @@ RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
 ARGS ?=
 BESIDE := tests/browser tests/running
-PURE := tests/architecture tests/drivers tests/formats tests/machine tests/output
+# What would tell the same on either database is tested on one of them.
+PURE := tests/architecture tests/drivers tests/formats tests/machine tests/output tests/fit tests/transitions
+ONLY_POSTGRESQL := tests/access tests/scale
 
 # The first of these that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -56,9 +58,9 @@ test: setup ## run all tests: pure and database ones on SQLite and on PostgreSQL
 
 test-sqlite: $(FILLED_DEV) ## only the pure and database tests, on SQLite
 	@echo "test: pure and database tests on SQLite"
-	@TEST_DATABASE=sqlite $(RUN) pytest -n 2 -m "not e2e" $(ARGS)
+	@TEST_DATABASE=sqlite $(RUN) pytest -n 2 -m "not e2e" $(ONLY_POSTGRESQL:%=--ignore=%) $(ARGS)
 
-test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (pure ones know no database: once is enough)
+test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (those that know no database have run on SQLite)
 	@echo "test: database tests on PostgreSQL"
 	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m "not e2e" $(PURE:%=--ignore=%) $(ARGS)
 
