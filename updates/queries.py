@@ -202,11 +202,12 @@ def installed_on(names: Iterable[str]) -> dict[str, int]:
 
 
 class Standstill(StrEnum):
-    """Why an upgrade does not move: it waits, it runs and nobody holds it, or it is in its state for too long."""
+    """Why an upgrade does not move: it waits, nobody holds it, it takes too long, or somebody has to want its commit."""
 
     WAITING = "waiting"
     UNHELD = "unheld"
     OVERDUE = "overdue"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +241,9 @@ def stuck_upgrades(kind: Standstill | None = None) -> QuerySet[Upgrade]:
         Standstill.WAITING: _waiting(now),
         Standstill.UNHELD: _unheld(now),
         Standstill.OVERDUE: _overdue(now),
+        Standstill.HELD: _held(),
     }
-    wanted = reasons[kind] if kind else _waiting(now) | _unheld(now) | _overdue(now)
+    wanted = reasons[kind] if kind else reduce(or_, reasons.values())
     others = Upgrade.objects.filter(device=OuterRef("device"))
     older = others.filter(state=State.PENDING, created_at__lt=OuterRef("created_at"))
     ahead = Coalesce(
@@ -270,6 +272,9 @@ def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:
             "Its turn has come, and nobody has taken it up yet: all workers are busy, or none runs."
         )
         return Stuck(row, Standstill.WAITING, why, can_recover=by_worker)
+    if row.facts.get(HELD) and row.cancel_requested_at is None:
+        why = "It is installed, and waits until somebody commits it, or cancels it."
+        return Stuck(row, Standstill.HELD, why, can_recover=False)
     if by_worker and row.lease_until is None:
         why = f"It was handed over while {_word(row)}, and no worker has taken it up yet."
         return Stuck(row, Standstill.UNHELD, why, can_recover=True)
@@ -302,6 +307,11 @@ def does_not_rest(now: datetime) -> Q:
         **{f"facts__{RESUME_AT}__lte": now.timestamp()}
     )
     return Q(cancel_requested_at__isnull=False) | (tried_again & is_not_held())
+
+
+def _held() -> Q:
+    waits = Q(state__in=ACTIVE, cancel_requested_at=None, lease_until=None)
+    return waits & ~is_not_held()
 
 
 def is_not_held() -> Q:

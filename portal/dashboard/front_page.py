@@ -48,7 +48,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "may_see": True,
         "buttons": _buttons(request),
         "tiles": _tiles(installed),
-        "broken": _broken(),
+        "broken": [*stuck_upgrades(Standstill.HELD)[:SHOWN], *_broken()][:SHOWN],
         "running": running_panel(),
         "installed": installed[:SHOWN],
         "installed_rest": len(installed) - SHOWN,

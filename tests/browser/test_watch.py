@@ -97,3 +97,22 @@ def test_a_viewer_watches_and_is_told_why_she_can_do_nothing(
     answer = page.goto(f"{portal}{apply}?artifact={fleet.artifact(OLD).pk}")
     assert answer is not None and answer.status == 403
     expect(page.locator("body")).to_contain_text("updates.apply_artifact")
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_operator_looks_at_the_device_before_the_commit(
+    as_operator: Page, portal: str, fleet: Fleet
+) -> None:
+    page, device, artifact = as_operator, fleet.device(), fleet.artifact()
+    address = reverse("admin:updates_upgrade_apply", args=[device.pk])
+    page.goto(f"{portal}{address}?artifact={artifact.pk}")
+    page.get_by_label("Wait before the commit").check()
+    say_why(page, "The first of its kind", button="Apply")
+    expect(page.get_by_text("waits for you")).to_be_visible(timeout=END_MILLISECONDS)
+    page.goto(portal)
+    expect(page.locator("#broken ~ *").first).to_contain_text("kiosk-01")
+    page.goto(f"{portal}/updates/upgrade/stuck/")
+    expect(page.locator("[data-upgrade]")).to_contain_text("until somebody commits it")
+    page.get_by_role("link", name="Commit", exact=True).click()
+    say_why(page, "It looks good", button="Commit")
+    assert watched(page) == "succeeded"

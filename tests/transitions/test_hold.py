@@ -12,7 +12,7 @@ from portal.core.errors import Conflict
 from tests.transitions.played import AFTER, BEFORE, FolderDevice, carried_out, order
 from updates.machine import Outcome, State
 from updates.models import Upgrade
-from updates.queries import Standstill, stuck_upgrades
+from updates.queries import Standstill, stuck, stuck_upgrades
 from updates.services.carry_out import Ending
 from updates.services.recover import recover
 from updates.services.upgrades import cancel_upgrade, commit_upgrade
@@ -36,6 +36,8 @@ def test_it_waits_for_nobody_but_a_person(device: FolderDevice, held: Upgrade) -
     assert recover() == []
     assert not stuck_upgrades(Standstill.UNHELD).exists()
     assert not stuck_upgrades(Standstill.OVERDUE).exists()
+    assert [row.upgrade for row in stuck()] == [held]
+    assert [row.kind for row in stuck()] == [Standstill.HELD]
     calls = device.log()
     assert carried_out(device, held) is Ending.HANDED_OVER
     assert device.log() == calls, "a worker that looks does nothing"

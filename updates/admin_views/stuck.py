@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from portal.core.pages import Button, page, require, why_not_permitted
+from updates.admin_views.upgrade_now import commit_button
 from updates.models import Upgrade
 from updates.queries import Standstill, Stuck, explained, stuck_upgrades
 
@@ -18,6 +19,7 @@ PAGE: Final = 25
 WORDS: Final = {
     Standstill.UNHELD: "Nobody holds it",
     Standstill.OVERDUE: "Takes too long",
+    Standstill.HELD: "Waits for a commit",
     Standstill.WAITING: "Waits",
 }
 
@@ -68,6 +70,8 @@ def _row(request: HttpRequest, stuck: Stuck) -> Row:
             **looks,
         )
 
+    if stuck.kind == Standstill.HELD:
+        return Row(stuck, WORDS[stuck.kind], [commit_button(request, stuck.upgrade)])
     recover = button("recover", "Recover", _why_no_recover(stuck), is_main=True)
     force = button("force_cancel", "Force cancel", is_danger=True)
     return Row(stuck, WORDS[stuck.kind], [recover, force])

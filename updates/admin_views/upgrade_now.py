@@ -99,10 +99,10 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
     if upgrade.state != State.FINISHED:
         buttons = [button("cancel", "Cancel upgrade", _why_no_cancel(upgrade), is_danger=True)]
         if upgrade.facts.get(HELD):
-            buttons.insert(0, _commit(request, upgrade))
+            buttons.insert(0, commit_button(request, upgrade))
         if standstill and standstill.can_recover:
             buttons.insert(0, button("recover", "Recover", is_main=True))
-        if standstill and standstill.kind != Standstill.WAITING:
+        if standstill and standstill.kind in (Standstill.UNHELD, Standstill.OVERDUE):
             buttons.append(button("force_cancel", "Force cancel", is_danger=True))
         return buttons
     is_failed = upgrade.outcome not in (Outcome.SUCCEEDED, Outcome.CANCELLED)
@@ -115,7 +115,8 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
     return buttons
 
 
-def _commit(request: HttpRequest, upgrade: Upgrade) -> Button:
+def commit_button(request: HttpRequest, upgrade: Upgrade) -> Button:
+    """For an upgrade that holds before its commit."""
     return Button(
         "Commit",
         reverse("admin:updates_upgrade_commit", args=[upgrade.pk]),
