@@ -92,7 +92,8 @@ class Operator:
         """The SHA-256 of what is on the open artifact page, fetched in two parts, as after a connection that broke."""
         link = self.page.get_by_role("link", name="Download", exact=True).get_attribute("href")
         digest = hashlib.sha256()
-        whole = self._ask(link, method="HEAD")
+        with self._ask(link, method="HEAD") as whole:
+            pass
         size = int(whole.headers["Content-Length"])
         for part in (f"bytes=0-{size // 2}", f"bytes={size // 2 + 1}-"):
             headers = {"Range": part, "If-Range": whole.headers["ETag"], "Accept-Encoding": "gzip"}
