@@ -310,8 +310,7 @@ def does_not_rest(now: datetime) -> Q:
 
 
 def _held() -> Q:
-    waits = Q(state__in=ACTIVE, cancel_requested_at=None, lease_until=None)
-    return waits & ~is_not_held()
+    return Q(state__in=ACTIVE, cancel_requested_at=None) & ~is_not_held()
 
 
 def is_not_held() -> Q:

@@ -19,6 +19,8 @@ from updates.machine import Outcome, State
 from updates.models import Upgrade
 from updates.runner import Recipe
 from updates.services.carry_out import Ending, carry_out
+from updates.services.planning import plan_now
+from updates.services.recipes import artifact_recipe
 
 pytestmark = pytest.mark.database(transaction=True)
 
@@ -135,10 +137,11 @@ def test_a_plan_that_cannot_be_read_is_a_fault_that_ends_the_upgrade(
     state: State, outcome: Outcome, device: PlayedDevice, tmp_path: Path
 ) -> None:
     upgrade = order(device, tmp_path)
-    Upgrade.objects.filter(pk=upgrade.pk).update(state=state)
+    plan = {**upgrade.plan, "of_a_newer_version": 1}
+    Upgrade.objects.filter(pk=upgrade.pk).update(state=state, plan=plan)
 
-    def make_recipe(_upgrade: Upgrade, _shell: Shell) -> Recipe:
-        raise ValueError("the plan holds fields that this version does not know")
+    def make_recipe(upgrade: Upgrade, shell: Shell) -> Recipe:
+        return artifact_recipe(plan_now(upgrade), shell)
 
     ending = carry_out(
         str(upgrade.pk), make_recipe=make_recipe, worker="worker-1", wants_leave=lambda: False

@@ -68,3 +68,14 @@ def test_only_what_waits_for_it_is_committed(device: FolderDevice, held: Upgrade
     carried_out(device, held)
     with pytest.raises(Conflict, match="does not wait"):
         commit_upgrade(upgrade=held, actor=PORTAL, reason="Late")
+
+
+def test_a_worker_lost_at_the_last_moment_is_no_obstacle(
+    device: FolderDevice, held: Upgrade
+) -> None:
+    Upgrade.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    assert [row.kind for row in stuck()] == [Standstill.HELD]
+    commit_upgrade(upgrade=held, actor=PORTAL, reason="It looks good")
+    assert recover() == [held]
+    assert carried_out(device, held) is Ending.FINISHED
+    assert held.outcome == Outcome.SUCCEEDED

@@ -72,7 +72,8 @@ def want_commit(upgrade_id: str, *, by: str) -> None:
     with transaction.atomic():
         row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
         # While a worker holds it the facts are that worker's to write; it is about to leave.
-        if not row.facts.get(HELD) or row.lease_until is not None or row.state == State.FINISHED:
+        is_free = row.lease_until is None or row.lease_until < clock.now()
+        if not row.facts.get(HELD) or not is_free or row.state == State.FINISHED:
             raise Conflict("It does not wait for a commit.")
         if row.cancel_requested_at is not None:
             raise Conflict(f"{row.cancel_requested_by} has asked for a cancel.")
@@ -80,6 +81,10 @@ def want_commit(upgrade_id: str, *, by: str) -> None:
         Upgrade.objects.filter(pk=row.pk).update(
             last_seq=F("last_seq") + 1,
             facts=facts | {COMMIT_WANTED: True},
+            lease_until=None,
+            fence=F("fence")
+            + 1,  # a worker that was lost and wakes up must not write the old facts
+            unheld_since=row.unheld_since or row.lease_until,
         )
         append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} wants it committed.")
 

@@ -27,6 +27,7 @@ from updates.recipes.download_script import DOWNLOAD
 from updates.recipes.file_tree import entries
 from updates.recipes.finding import Finding
 from updates.recipes.hold import hold
+from updates.recipes.patience import patiently
 from updates.recipes.state_scripts import ScriptTimes, StateScripts
 from updates.recipes.update_module import UpdateModuleCalls
 from updates.runner import Context, Step
@@ -347,9 +348,9 @@ class ArtifactRecipe:
         fact = f"boot_before_{journal.state_seq}"
         before = journal.recall(fact)
         if before is None:
-            before = self._shell.boot_id()
+            before = patiently(context, self._shell, self._shell.boot_id)
             journal.remember(fact, before)
-        if before == self._shell.boot_id():
+        if before == patiently(context, self._shell, self._shell.boot_id):
             # LeaseLost, for a holder that slept until here
             journal.note("Now the device is rebooted.")
             self._shell.reboot(limit_seconds=journal.seconds_left(), on_tick=context.tick)

@@ -7,7 +7,6 @@ nobody has heard of, to which a module answers with silence and success; all of 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -84,7 +83,7 @@ def interpreter_of(content: bytes) -> Interpreter | None:
         return None
     words = content.split(b"\n", 1)[0][2:].decode(errors="replace").strip().split(None, 1)
     if len(words) == 2 and words[0].rsplit("/", 1)[-1] == "env":
-        called = [word for word in shlex.split(words[1]) if not word.startswith("-")]
+        called = [word for word in words[1].split() if not word.startswith("-")]
         return Interpreter(words, called[0] if called else "")
     return Interpreter(words, words[0] if words else "")
 

@@ -17,8 +17,9 @@ OpenArtifact = Callable[[], AbstractContextManager[BinaryIO]]
 
 
 class SignedOnlyRecipe:
-    """`recipe`, for a device of a group that takes signed artifacts only: CHECKING fails unless one of `trusted` signed it.
+    """`recipe`; CHECKING fails where `group` names a group that takes signed artifacts only, unless a trusted key signed it.
 
+    Both are asked for in that state alone: what cannot be answered later must not keep a device from going back.
     The signature covers the header and the digests of the files; that the stored files are those, the download sees to.
     """
 
@@ -26,8 +27,8 @@ class SignedOnlyRecipe:
         self,
         recipe: ArtifactRecipe,
         *,
-        group: str,
-        trusted: Sequence[PublicKey],
+        group: Callable[[], str | None],
+        trusted: Callable[[], Sequence[PublicKey]],
         open_artifact: OpenArtifact,
     ) -> None:
         self._recipe = recipe
@@ -42,23 +43,27 @@ class SignedOnlyRecipe:
         check = step
 
         def verified(context: Context) -> Event:
-            finding = self._finding()
-            if not finding.ok:
-                raise NotCompatible(finding.says)
+            for finding in self._findings():
+                if not finding.ok:
+                    raise NotCompatible(finding.says)
             return check(context)
 
         return verified
 
     def inspect(self) -> Iterator[Finding]:
         """What a check finds: the signature first."""
-        yield self._finding()
+        yield from self._findings()
         yield from self._recipe.inspect()
 
-    def _finding(self) -> Finding:
-        says = f"The group {self._group} takes signed artifacts only."
+    def _findings(self) -> Iterator[Finding]:
+        group = self._group()
+        if group is None:
+            return
+        says = f"The group {group} takes signed artifacts only."
         try:
             with self._open_artifact() as stored:
-                verify_signature(open_payload(stored).head, self._trusted)
+                verify_signature(open_payload(stored).head, self._trusted())
         except ArtifactRefused as error:
-            return Finding("signature", ok=False, says=f"{says} {error}")
-        return Finding("signature", ok=True, says=f"{says} A trusted key signed this one.")
+            yield Finding("signature", ok=False, says=f"{says} {error}")
+        else:
+            yield Finding("signature", ok=True, says=f"{says} A trusted key signed this one.")

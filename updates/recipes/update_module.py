@@ -9,12 +9,15 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from devices.drivers.shell import Result, Shell
 from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
-from devices.errors import DeviceCut, DeviceError, DeviceUnreachable, StaleHolder
+from devices.errors import DeviceCut, DeviceError, StaleHolder
 from updates.errors import LeaseLost, StepFailed
+from updates.recipes.patience import patiently
 from updates.runner import Context, HandOver
 
 TAIL_BYTES: Final = 2048
@@ -108,7 +111,8 @@ class UpdateModuleCalls:
         except journal.trouble:
             raise  # nothing that the step did: it goes on at the device, for whoever resumes
         except BaseException:
-            kill_step(self._shell, spec, holder=holder)
+            with suppress(DeviceError):  # what is to be known is why it was to end
+                kill_step(self._shell, spec, holder=holder)
             raise
         return end.status, tail.decode(errors="replace")
 
@@ -118,12 +122,12 @@ class UpdateModuleCalls:
         StepFailed for any other answer, and DeviceCut when the device was rebooted while it was asked.
         """
         context.tick()
-        boot_id = self._shell.boot_id()
+        boot_id = patiently(context, self._shell, self._shell.boot_id)
         status, said, errors = self._answer(context, word, boot_id=boot_id)
         if errors:
             context.journal.output(context.key(word), errors)
         if status != 0:
-            if self._shell.boot_id() != boot_id:
+            if patiently(context, self._shell, self._shell.boot_id) != boot_id:
                 raise DeviceCut(f"The device was rebooted while {word} was asked.")
             raise StepFailed(
                 f"The Update Module {self._name} failed in {word}: it ended with status {status}.",
@@ -145,42 +149,23 @@ class UpdateModuleCalls:
         mark = secrets.token_hex(16)
         errors = f"{self._tree}.query-stderr"
         command = ["sh", "-c", _ASK, "sh", mark, errors, self._path, word, self._tree]
-        result = self._patiently(context, command, boot_id=boot_id)
+        tries = count()
+
+        def asked() -> Result:
+            if next(tries) and self._shell.boot_id() != boot_id:
+                raise DeviceCut("The device was rebooted while its Update Module was asked.")
+            return self._shell.run(
+                command,
+                limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, context.journal.seconds_left())),
+                env=self._env(),
+                cwd=self._tree,
+                on_tick=context.tick,
+                keep_bytes=ANSWER_BYTES,
+            )
+
+        result = patiently(context, self._shell, asked)
         said, _, complaints = result.output.partition(f"{mark}\n".encode())
         return result.status, said.decode(errors="replace"), complaints
 
-    def _patiently(self, context: Context, command: Sequence[str], *, boot_id: str) -> Result:
-        """How `command`, which changes nothing, ended. Asked again as long as the state's limit allows if the device is away."""
-        pauses = iter(RETRY_SECONDS)
-        pause = 0.0
-        was_away = False
-        while True:
-            left = context.journal.seconds_left()
-            try:
-                if was_away and self._shell.boot_id() != boot_id:
-                    raise DeviceCut("The device was rebooted while its Update Module was asked.")
-                return self._shell.run(
-                    command,
-                    limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, left)),
-                    env=self._env(),
-                    cwd=self._tree,
-                    on_tick=context.tick,
-                    keep_bytes=ANSWER_BYTES,
-                )
-            except DeviceUnreachable as error:
-                pause = next(pauses, pause)
-                if not error.retryable or left < pause:
-                    raise
-                self._shell.close()
-                was_away = True
-            _pause(context, pause)
-
     def _env(self) -> dict[str, str]:
         return {"FLEETWRIGHT_ROOT": self._root.rstrip("/")}
-
-
-def _pause(context: Context, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        context.tick()
-        time.sleep(min(left, 0.5))

@@ -20,7 +20,7 @@ from updates import dispatch
 from updates.models import Artifact, Check, Release
 from updates.plan import ArtifactPlan
 from updates.recipes.artifact_fit import changes, is_installed
-from updates.recipes.finding import Finding
+from updates.recipes.finding import BUG, Finding
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import artifacts_of, nearest
 from updates.services.planning import plan_artifact
@@ -37,9 +37,6 @@ ASKED_ANEW: Final = (
     "checked_at",
 )
 """What a check that is asked for again begins with anew."""
-BUG: Final = Finding(
-    "check", ok=False, says="The portal failed while it looked: the log of its workers says where."
-)
 
 
 def request_checks(*, artifact: Artifact, devices: Iterable[Device], actor: Actor) -> list[Check]:

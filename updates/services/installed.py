@@ -5,7 +5,6 @@ from __future__ import annotations
 from devices.services import note_seen
 from updates.machine import Outcome
 from updates.models import Upgrade
-from updates.plan import Mode
 from updates.recipes.artifact_fit import provides_after
 from updates.services.planning import plan_now
 
@@ -24,16 +23,16 @@ def record_outcome(finished: Upgrade) -> None:
         note_seen(finished.device)
     if finished.artifact is None or finished.unchanged:
         return
-    plan = plan_now(finished)
-    device = finished.device
-    if finished.outcome == Outcome.SUCCEEDED and plan.mode is Mode.INSTALL:
-        _remember_before(finished)
-        device.provides = provides_after(plan)
-    elif finished.outcome == Outcome.SUCCEEDED and finished.undoes is not None:
+    device, artifact = finished.device, finished.artifact
+    if finished.outcome == Outcome.SUCCEEDED and finished.undoes is not None:
         device.provides = finished.undoes.facts[PROVIDES_BEFORE]
+    elif finished.outcome == Outcome.SUCCEEDED:
+        _remember_before(finished)
+        device.provides = provides_after(plan_now(finished))
     elif finished.outcome == Outcome.BROKEN:
-        name = plan.artifact_name.removesuffix(INCONSISTENT)
-        group = {"artifact_group": plan.artifact_group} if plan.artifact_group else {}
+        # Not from the plan: that it cannot be read any more may be the very reason.
+        name = artifact.name.removesuffix(INCONSISTENT)
+        group = {"artifact_group": artifact.group} if artifact.group else {}
         device.provides = {**device.provides, **group, "artifact_name": f"{name}{INCONSISTENT}"}
     else:
         return

@@ -18,7 +18,7 @@ from portal.core.errors import Refused, StorageUnavailable
 from portal.core.stored import open_stored
 from updates import dispatch
 from updates.models import CarriedModule, ModuleCheck, UpdateModule
-from updates.recipes.finding import Finding
+from updates.recipes.finding import BUG, Finding
 from updates.recipes.module_check import carried, look_at_module
 
 BATCH: Final = 500
@@ -71,6 +71,16 @@ def unfinished_module_checks() -> QuerySet[ModuleCheck]:
 
 def carry_out_module_check(check: ModuleCheck) -> ModuleCheck:
     """The verdict is in, with a finding for each thing looked at; and which Update Modules the device has is on record."""
+    try:
+        verdict, findings = _look(check)
+    except Exception:
+        # A bug of ours. The look is over all the same, or it would be taken for ever.
+        _keep(check, ModuleCheck.Verdict.REFUSED, [BUG])
+        raise
+    return _keep(check, verdict, findings)
+
+
+def _look(check: ModuleCheck) -> tuple[ModuleCheck.Verdict, list[Finding]]:
     device, findings = check.device, list[Finding]()
     try:
         with open_stored(str(check.module.file.name)) as file:
@@ -89,6 +99,10 @@ def carry_out_module_check(check: ModuleCheck) -> ModuleCheck:
     except (DeviceError, StorageUnavailable) as error:
         findings.append(Finding("device", ok=False, says=str(error)))
         verdict = ModuleCheck.Verdict.REFUSED
+    return verdict, findings
+
+
+def _keep(check: ModuleCheck, verdict: ModuleCheck.Verdict, findings: list[Finding]) -> ModuleCheck:
     check.verdict = verdict
     check.findings = [finding.as_json() for finding in findings]
     check.checked_at = clock.now()

@@ -44,7 +44,11 @@ def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe | Signed
             retry_limit_seconds=settings.STATE_SCRIPT_RETRY_LIMIT_SECONDS,
         ),
     )
-    group = signed_only_groups(devices=[plan.device.id]).get(plan.device.id)
-    if group is None or plan.mode is not Mode.INSTALL:
+    if plan.mode is not Mode.INSTALL:
         return recipe
-    return SignedOnlyRecipe(recipe, group=group, trusted=trusted_now(), open_artifact=open_artifact)
+    return SignedOnlyRecipe(
+        recipe,
+        group=lambda: signed_only_groups(devices=[plan.device.id]).get(plan.device.id),
+        trusted=trusted_now,
+        open_artifact=open_artifact,
+    )

@@ -1,0 +1,37 @@
+"""Asking a device again that is away for a while: for what changes nothing there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from devices.drivers.shell import Shell
+from devices.errors import DeviceUnreachable
+from updates.runner import Context
+
+RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+Found = TypeVar("Found")
+
+
+def patiently(context: Context, shell: Shell, look: Callable[[], Found]) -> Found:
+    """What `look` found. It is tried again as long as the state's limit allows while the device cannot be reached."""
+    pauses = iter(RETRY_SECONDS)
+    pause = 0.0
+    while True:
+        try:
+            return look()
+        except DeviceUnreachable as error:
+            pause = next(pauses, pause)
+            if not error.retryable or context.journal.seconds_left() < pause:
+                raise
+            shell.close()
+        _pause(context, pause)
+
+
+def _pause(context: Context, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        context.tick()
+        time.sleep(min(left, 0.5))
