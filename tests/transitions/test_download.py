@@ -58,6 +58,20 @@ def _with(upgrade: Upgrade, module: str) -> dict[str, object]:
     return {**upgrade.plan, "update_module": file}
 
 
+def test_an_update_module_that_was_changed_in_the_storage_is_not_brought(
+    device: FolderDevice,
+) -> None:
+    upgrade = ordered(device)
+    stored = Path(default_storage.path(upgrade.plan["update_module"]["file"]))
+    stored.write_bytes(stored.read_bytes() + b"echo changed\n")
+
+    carried_out(device, upgrade)
+
+    assert (upgrade.outcome, device.log()) == (Outcome.FAILED, [])
+    assert "The stored Update Module is not the one that was uploaded" in upgrade.error
+    assert not list(Path(upgrade.plan["device"]["work_root"]).glob("modules/*/recorder"))
+
+
 @pytest.mark.parametrize(
     ("sizes", "call", "line"),
     [

@@ -9,6 +9,7 @@ holds the Update Modules that we brought. Commit removes nothing: the newest tre
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -356,8 +357,16 @@ class ArtifactRecipe:
             self._shell.reboot(limit_seconds=journal.seconds_left(), on_tick=context.tick)
 
     def _bring_module(self) -> None:
-        if self._plan.update_module is not None:
-            self._shell.put_file(self._module_path(), self._read_module(), mode=0o755)
+        """The device has the very Update Module that the plan names. StepFailed, and nothing sent, for any other."""
+        module = self._plan.update_module
+        if module is None:
+            return
+        content = b"".join(self._read_module())
+        if hashlib.sha256(content).hexdigest() != module.sha256:
+            raise StepFailed(
+                "The stored Update Module is not the one that was uploaded: its digest differs."
+            )
+        self._shell.put_file(self._module_path(), [content], mode=0o755)
 
     def _module_path(self) -> str:
         module, device = self._plan.update_module, self._plan.device
