@@ -85,6 +85,7 @@ HEADER_INFOS: dict[str, tuple[Json, str]] = {
         "payload-type",
     ),
     "payload type of dots": (header_info(payloads=[{"type": ".."}]), "payload-type"),
+    "payload type of 101 letters": (header_info(payloads=[{"type": "x" * 101}]), "payload-type"),
     "payload type with line feed": (header_info(payloads=[{"type": "x\n"}]), "payload-type"),
     "no provides": (header_info(artifact_provides=None), "missing-key"),
     "provides as list": (header_info(artifact_provides=[]), "json-type"),

@@ -15,8 +15,10 @@ from updates.formats.mender_artifact.quoting import quoted
 ROOTFS_IMAGE = "rootfs-image"
 """The payload type that clients knew before there were Update Modules: exactly one file, a file system."""
 
+LONGEST_PAYLOAD_TYPE = 100
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9.,_-]{1,255}")
-_PAYLOAD_TYPE = re.compile(r"[A-Za-z0-9._-]{1,255}")
+_PAYLOAD_TYPE = re.compile(r"[A-Za-z0-9._-]+")
 _SCRIPT_NAME = re.compile(
     r"(?P<state>Artifact(?:Install|Reboot|Commit|Rollback|RollbackReboot|Failure))"
     r"_(?P<action>Enter|Leave|Error)_[0-9]{2}(?:_[A-Za-z0-9.,+_-]{1,200})?"
@@ -40,6 +42,11 @@ def check_file_name(name: str) -> str:
 
 def check_payload_type(name: str) -> str:
     """It is the file name of an Update Module, so that no path can be made of it."""
+    if len(name) > LONGEST_PAYLOAD_TYPE:
+        raise ArtifactRefused(
+            "payload-type",
+            f"The payload type has {len(name)} characters, more than the {LONGEST_PAYLOAD_TYPE} that are allowed.",
+        )
     if not _PAYLOAD_TYPE.fullmatch(name) or name in (".", ".."):
         raise ArtifactRefused(
             "payload-type",
