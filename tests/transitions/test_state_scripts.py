@@ -136,6 +136,23 @@ def test_scripts_of_one_place_run_in_the_order_of_their_names(device: FolderDevi
     assert [word for word in device.log() if "_Enter_" in word] == sorted(names)
 
 
+def test_names_of_any_length_fit_into_the_history(device: FolderDevice, settings: Settings) -> None:
+    settings.STATE_SCRIPT_RETRY_SECONDS = 0.1
+    names = [f"Download_Enter_00_{'x' * 190}{end}" for end in ("a", "b", "c")]
+    for name in names:
+        device_script(device, name)
+    twice = 'test "$(grep -c "$name" "$root/log")" = 2 || exit 21'
+
+    upgrade = goes(device, scripts=[], does={names[1]: twice, names[2]: "exit 1"})
+
+    assert upgrade.outcome == Outcome.FAILED
+    assert f"{names[2]} failed" in upgrade.error
+    assert device.log() == [names[0], names[1], names[1], names[2]]
+    calls = set(upgrade.events.values_list("call", flat=True))
+    assert len({call for call in calls if "-Download_Enter_00_xxx" in call}) == 4
+    assert max(len(call) for call in calls) == 100
+
+
 def test_only_what_is_meant_runs_of_what_lies_on_the_device(device: FolderDevice) -> None:
     device_script(device, "Download_Enter_00", mode=0o644)
     device_script(device, "Download_Enter_1_one_digit")

@@ -28,6 +28,8 @@ TRY_AGAIN: Final = 21
 DEVICE_SCRIPTS: Final = "etc/mender/scripts"
 WAY_BACK: Final = ("ArtifactRollback", "ArtifactRollbackReboot", "ArtifactFailure")
 SHORT_SECONDS: Final = 30.0
+LONGEST_CALL: Final = 100
+"""Of what the history takes as the name of a call."""
 
 RESUME_AT: Final = "resume_at"
 """The fact that says when (seconds since the epoch) an upgrade that waits for a script is to be taken up again."""
@@ -167,7 +169,7 @@ class StateScripts:
             if status != TRY_AGAIN:
                 raise StepFailed(
                     f"The state script {name} failed: it ended with status {status}.",
-                    call=name,
+                    call=name[:LONGEST_CALL],
                     output=said,
                 )
             now = time.time()
@@ -178,16 +180,14 @@ class StateScripts:
             if progress.again_at > progress.since + limit:
                 raise StepFailed(
                     f"The state script {name} asked for another try for {limit:g} seconds.",
-                    call=name,
+                    call=name[:LONGEST_CALL],
                     output=said,
                 )
             self._keep(context, progress)
 
     def _once(self, context: Context, name: str, *, attempt: int) -> tuple[int, str]:
         folder = self._device_folder if name.startswith("Download_") else self._folder
-        word = _NO_KEY.sub("_", name)[:100] + (f".{attempt}" if attempt > 1 else "")
-        if word.partition(".")[0] != name:
-            word = f"{word}.{len(self._progress(context).done)}"  # two names may look alike by now
+        word = self._word(context, name, attempt=attempt)
         status, said = self._calls.run(
             context,
             word,
@@ -197,6 +197,19 @@ class StateScripts:
         )
         context.journal.note(f"{name} ended with status {status}.", call=context.key(word))
         return status, said
+
+    def _word(self, context: Context, name: str, *, attempt: int) -> str:
+        """The name of this call. With what stands before it in the visit's key it fits into the history."""
+        room = LONGEST_CALL - len(context.key(""))
+        plain = _NO_KEY.sub("_", name)
+        word = plain + (f".{attempt}" if attempt > 1 else "")
+        done = len(self._progress(context).done)  # two names may look alike by now
+        if plain.partition(".")[0] != name:
+            word = f"{word}.{done}"
+        if len(word) <= room:
+            return word
+        end = f".{attempt}.{done}"
+        return plain[: room - len(end)] + end
 
     def _wait(self, context: Context, until: float) -> None:
         left = until - time.time()
