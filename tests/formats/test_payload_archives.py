@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 import tarfile
@@ -168,6 +169,36 @@ def test_limits_hold(make: Callable[..., bytes]) -> None:
 )
 def test_a_damaged_archive_is_refused_and_not_taken_for_a_shorter_one(archive: bytes) -> None:
     assert rule_of(archive) in ("archive-broken", "archive-empty")
+
+
+def test_a_tar_that_is_no_gzip_behind_its_first_stream_is_refused() -> None:
+    archive = tarred(("one", bytes(MIB)), mode="w:gz")
+    assert rule_of(archive + b"not a gzip stream") == "archive-broken"
+
+
+def test_a_file_in_a_zip_that_is_shorter_than_said_is_refused() -> None:
+    archive = bytearray(zipped(("one", PAGE)))
+    for mark, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = archive.index(mark) + place
+        archive[at : at + 4] = (len(PAGE) + 100).to_bytes(4, "little")
+    assert rule_of(bytes(archive)) == "archive-broken"
+
+
+def test_a_disk_that_is_full_is_not_the_archives_fault() -> None:
+    class Full(io.BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_tree(io.BytesIO(tarred(("one", PAGE))), Full())
+
+
+def test_a_zip_that_says_a_lot_about_few_files_is_not_read_into_memory() -> None:
+    def comment(info: zipfile.ZipInfo) -> None:
+        info.comment = b"x" * 60_000
+
+    members = [(f"file-{number}", b"") for number in range(40)]
+    assert rule_of(zipped(*members, change=comment)) == "archive-entries"
 
 
 def test_content_that_was_changed_is_refused() -> None:

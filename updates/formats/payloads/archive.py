@@ -28,8 +28,8 @@ READABLE: Final = 0o444
 LONGEST_PATH: Final = 1024
 LONGEST_PART: Final = 255
 EXTENSION_BYTES: Final = 16 * 1024
-DIRECTORY_BYTES: Final = 16 * 2**20
-"""Of a zip's central directory, which is read into memory."""
+DIRECTORY_BYTES: Final = 2 * 2**20
+"""Of a zip's central directory, which is read into memory: 200 for each of 10,000 entries."""
 END_RECORD_SIZE: Final = 5
 ZIP_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED: Final = 0x1
@@ -60,12 +60,16 @@ class Entry:
 
 @contextmanager
 def read_failures() -> Iterator[None]:
-    """What the libraries raise over a damaged archive is a refusal."""
+    """What the libraries raise over a damaged archive is a refusal. What the system says about a disk (an errno) goes on."""
     try:
         yield
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
     ) as error:  # fmt: skip
+        raise ArtifactRefused("archive-broken", "The archive is damaged or cut off.") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
         raise ArtifactRefused("archive-broken", "The archive is damaged or cut off.") from error
     except (UnicodeError, ValueError, OverflowError) as error:
         raise ArtifactRefused("archive-broken", "The archive cannot be read.") from error
@@ -90,7 +94,9 @@ def _zip_entries(archive: BinaryIO) -> Iterator[Entry]:
     if record is None:
         raise zipfile.BadZipFile
     if record[END_RECORD_SIZE] > DIRECTORY_BYTES:
-        raise ArtifactRefused("archive-entries", "The archive has too many entries.")
+        raise ArtifactRefused(
+            "archive-entries", "The archive has too many entries, or says too much about them."
+        )
     with zipfile.ZipFile(archive) as zipped:
         for info in zipped.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
