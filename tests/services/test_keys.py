@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,12 @@ from tests.journal.rows import new_device
 from tests.services.people import PERMISSIONS, somebody
 from tests.services.uploads import uploaded, written
 from updates.errors import ArtifactRefused, KeyRefused, NotCompatible
+from updates.formats.mender_artifact import ArtifactSpec, read_artifact
 from updates.formats.mender_artifact import SigningKey as Signer
-from updates.formats.mender_artifact import read_artifact
 from updates.jobs import run_artifact
 from updates.models import Artifact, Check, SigningKey, TrustedKey, Upgrade
-from updates.services.artifacts import upload_update_module
+from updates.services.artifacts import keep_artifact, received_artifact, upload_update_module
+from updates.services.building import build_artifact
 from updates.services.checks import carry_out_check, request_checks
 from updates.services.deployments import deploy_artifact, preview_deployment
 from updates.services.keys import (
@@ -105,6 +107,35 @@ def test_what_a_trusted_key_signed_and_somebody_changed_is_not_taken_in() -> Non
         uploaded("other", key=Replayed())
     assert refusal.value.rule == "bad-signature"
     assert not Artifact.objects.exists()
+
+
+def test_which_keys_are_trusted_is_asked_when_the_artifact_goes_on_record() -> None:
+    key, signer = held()
+    file = ContentFile(written(key=signer))
+    with received_artifact(file=file, actor=PORTAL) as artifact:
+        distrust_key(key=TrustedKey.objects.get(), actor=PORTAL, reason="It leaked")
+        keep_artifact(artifact=artifact, actor=PORTAL)
+    artifact.refresh_from_db()
+    assert (artifact.is_signed, artifact.signed_by) == (True, None)
+
+    file = ContentFile(written("other", key=signer))
+    with received_artifact(file=file, actor=PORTAL) as artifact:
+        trusted = trust_key(name="Again", pem=key.public_pem, actor=PORTAL)
+        keep_artifact(artifact=artifact, actor=PORTAL)
+    artifact.refresh_from_db()
+    assert artifact.signed_by == trusted
+
+
+def test_the_record_of_what_is_built_here_says_which_key_signed_it() -> None:
+    key, signer = held()
+    spec = ArtifactSpec(name="built", device_types=("box",), payload_type=None, provides={"a": "b"})
+    build_artifact(spec=spec, actor=PORTAL, key=signer)
+    entry = AuditEvent.objects.get(action="artifact.upload")
+    assert entry.data["signing_key"] == key.fingerprint
+
+    build_artifact(spec=replace(spec, name="plain"), actor=PORTAL)
+    entry = AuditEvent.objects.filter(action="artifact.upload").latest("pk")
+    assert "signing_key" not in entry.data
 
 
 def test_a_key_that_is_trusted_no_more_signs_nothing() -> None:

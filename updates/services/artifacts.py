@@ -22,7 +22,7 @@ from portal.core.errors import Refused
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact import ArtifactDescription
 from updates.models import Artifact, UpdateModule
-from updates.services.keys import signer_of
+from updates.services.keys import refuse_changed, signer_of
 from updates.services.receiving import put_away, verified
 from updates.services.releases import drop_artifact, refuse_overlap, release_for
 
@@ -30,10 +30,15 @@ MODULE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MODULE_LIMIT_BYTES: Final = 2**20
 
 
-def upload_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> Artifact:
-    """The artifact is verified, stored and on record. ArtifactRefused, and nothing left behind, if it is not a good one."""
+def upload_artifact(
+    *, file: File[bytes], actor: Actor, notes: str = "", signing_key: str = ""
+) -> Artifact:
+    """The artifact is verified, stored and on record. ArtifactRefused, and nothing left behind, if it is not a good one.
+
+    `signing_key` is the fingerprint of the portal's own key that was just used on it, if one was.
+    """
     with received_artifact(file=file, actor=actor, notes=notes) as artifact:
-        return keep_artifact(artifact=artifact, actor=actor)
+        return keep_artifact(artifact=artifact, actor=actor, signing_key=signing_key)
 
 
 @contextmanager
@@ -49,6 +54,7 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
             "too-big", f"The file has {file.size} bytes; {settings.UPLOAD_LIMIT_BYTES} are allowed."
         )
     description, sha256 = verified(file)
+    refuse_changed(description)
     known = Artifact.objects.filter(sha256=sha256).first()
     if known is not None:
         raise ArtifactRefused(
@@ -59,7 +65,6 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
         size=file.size,
         notes=notes,
         uploaded_by=actor.user,
-        signed_by=signer_of(description),
         **_fields(description),
     )
     refuse_overlap(artifact)
@@ -68,22 +73,21 @@ def received_artifact(*, file: File[bytes], actor: Actor, notes: str = "") -> It
         yield artifact
 
 
-def keep_artifact(*, artifact: Artifact, actor: Actor) -> Artifact:
-    """The received artifact is on record, in the release of its name.
+def keep_artifact(*, artifact: Artifact, actor: Actor, signing_key: str = "") -> Artifact:
+    """The received artifact is on record, in the release of its name, as signed by one of the keys that are trusted now.
 
     ArtifactRefused if another upload of the same file, or for the same devices, was faster.
     """
+    data = {"sha256": artifact.sha256}
+    if signing_key:
+        data["signing_key"] = signing_key
     try:
         with transaction.atomic():
             artifact.release = release_for(artifact, actor=actor)
             refuse_overlap(artifact)
+            artifact.signed_by = signer_of(artifact)
             artifact.save(force_insert=True)
-            audit.record(
-                actor=actor,
-                action="artifact.upload",
-                subject=artifact,
-                data={"sha256": artifact.sha256},
-            )
+            audit.record(actor=actor, action="artifact.upload", subject=artifact, data=data)
     except IntegrityError:
         raise ArtifactRefused(
             "uploaded-before", "This very file was uploaded a moment ago."

@@ -36,6 +36,7 @@ def build_artifact(
 ) -> Artifact:
     """The artifact is written, signed with `key`, and then received as an upload is: verified, stored and on record.
 
+    The record says which key that was.
     It is written beside the storage, in pieces. ArtifactRefused, and nothing left behind, for what the format does not allow.
     """
     actor.require("updates.upload_artifact")
@@ -43,7 +44,8 @@ def build_artifact(
         write_artifact(spec, cast(BinaryIO, out.file), key=key)
         out.flush()
         out.size = out.tell()
-        return upload_artifact(file=out, actor=actor, notes=notes)
+        signing_key = key.public_key.fingerprint if key is not None else ""
+        return upload_artifact(file=out, actor=actor, notes=notes, signing_key=signing_key)
 
 
 def composition_of(spec: ArtifactSpec) -> ArtifactDescription:

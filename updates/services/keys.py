@@ -91,21 +91,24 @@ def open_signing_key(*, key: SigningKey, actor: Actor) -> mender.SigningKey:
     return mender.read_signing_key(key.private_pem)
 
 
-def signer_of(description: mender.ArtifactDescription) -> TrustedKey | None:
-    """The trusted key that signed the artifact; None when it is not signed, or by a key that nobody here trusts.
-
-    ArtifactRefused when a trusted key signed it and it was changed afterwards.
-    """
+def refuse_changed(description: mender.ArtifactDescription) -> None:
+    """Nothing, or ArtifactRefused when a trusted key signed the artifact and it was changed afterwards."""
     if description.signature is None:
-        return None
-    keys = {key.fingerprint: key for key in TrustedKey.objects.all()}
-    public = [mender.read_public_key(key.pem) for key in keys.values()]
+        return
     try:
-        return keys[mender.verify_signature(description, public).fingerprint]
+        mender.verify_signature(description, trusted_now())
     except ArtifactRefused as error:
-        if error.rule == "signed-by-unknown-key":
-            return None
-        raise
+        if error.rule != "signed-by-unknown-key":
+            raise
+
+
+def signer_of(artifact: Artifact) -> TrustedKey | None:
+    """The key that signed the artifact, of those trusted now, which stays until the commit; None when it is none of them."""
+    if not artifact.is_signed:
+        return None
+    keys = TrustedKey.objects.select_for_update().order_by("pk")
+    signers = (key for key in keys if _is_signed_by(artifact, mender.read_public_key(key.pem)))
+    return next(signers, None)
 
 
 def trusted_now() -> list[mender.PublicKey]:
