@@ -134,7 +134,7 @@ def test_the_record_of_what_is_built_here_says_which_key_signed_it() -> None:
     assert entry.data["signing_key"] == key.fingerprint
 
     build_artifact(spec=replace(spec, name="plain"), actor=PORTAL)
-    entry = AuditEvent.objects.filter(action="artifact.upload").latest("pk")
+    entry = AuditEvent.objects.filter(action="artifact.upload").order_by("-at")[0]
     assert "signing_key" not in entry.data
 
 
