@@ -13,7 +13,7 @@ from portal.core.actors import PORTAL
 from tests.api.caller import Caller
 from tests.api.conftest import MakeArtifact, MakeDevice
 from tests.api.problems import assert_problem
-from updates.models import Check
+from updates.models import Check, ModuleCheck
 from updates.services.artifacts import upload_update_module
 from updates.services.checks import carry_out_check, request_checks
 from updates.services.module_checks import carry_out_module_check
@@ -113,6 +113,6 @@ def test_an_update_module_is_looked_at_on_devices(
     (row,) = viewer.get(address).body["results"]
     assert row["verdict"] == "waiting"
 
-    carry_out_module_check(module.checks.select_related("module", "device").get())
+    carry_out_module_check(ModuleCheck.objects.select_related("module", "device").get())
     (row,) = viewer.get(address, verdict="compatible").body["results"]
     assert row["findings"][0]["what"] == "interpreter"
