@@ -11,7 +11,7 @@
     s: "/updates/upgrade/stuck/",
     d: "/devices/device/",
   };
-  let gAt = 0;
+  let gAt = -Infinity; /* the clock begins with the page */
 
   const writes = (target) => target.closest("input, textarea, select, [contenteditable], .select2-container");
 
@@ -34,7 +34,7 @@
       window.dispatchEvent(new CustomEvent("opencommand"));
     } else if (key === "g") gAt = event.timeStamp;
     else if (PLACES[key] && event.timeStamp - gAt < WAIT_MS) {
-      gAt = 0;
+      gAt = -Infinity;
       go(PLACES[key]);
     }
   });

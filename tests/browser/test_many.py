@@ -31,7 +31,9 @@ def test_typing_leads_to_a_device(
 ) -> None:
     page: Page = request.getfixturevalue(f"as_{role}")
     fleet.devices(3)
+    page.keyboard.press("s")  # no shortcut without the G before it
     page.keyboard.press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()
     page.keyboard.type("kiosk-02", delay=20)
     found = page.get_by_role("link", name="kiosk-02")
     expect(found.first).to_be_visible()
