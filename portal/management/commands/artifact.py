@@ -5,5 +5,5 @@ from portal.cli.verb import VerbCommand
 
 
 class Command(VerbCommand):
-    help = "Uploads, lists, shows, checks and deletes artifacts; reads, validates, writes and signs files."
+    help = "Uploads, lists, shows, checks and deletes artifacts; reads, validates, writes, signs and installs files."
     verbs = VERBS

@@ -5,5 +5,5 @@ from portal.cli.verb import VerbCommand
 
 
 class Command(VerbCommand):
-    help = "Shows, watches, cancels, retries, rolls back and recovers one upgrade."
+    help = "Shows, watches, commits, cancels, retries, rolls back and recovers one upgrade."
     verbs = VERBS
