@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -48,7 +49,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "may_see": True,
         "buttons": _buttons(request),
         "tiles": _tiles(installed),
-        "broken": [*stuck_upgrades(Standstill.HELD)[:SHOWN], *_broken()][:SHOWN],
+        "broken": _for_a_person(),
         "running": running_panel(),
         "installed": installed[:SHOWN],
         "installed_rest": len(installed) - SHOWN,
@@ -195,11 +196,13 @@ def _buttons(request: HttpRequest) -> list[Button]:
     ]
 
 
-def _broken() -> list[Upgrade]:
-    """Upgrades that left a device in between, as long as nothing good was done to that device since."""
+def _for_a_person() -> list[Upgrade]:
+    """Upgrades that wait for a commit; then those that left a device in between, as long as nothing good was done to it since."""
     inconsistent = Device.objects.filter(provides__artifact_name__endswith=statistics.INCONSISTENT)
-    return list(
-        history()
-        .filter(device__in=inconsistent, outcome=Outcome.BROKEN, state=State.FINISHED)
-        .order_by("-finished_at")[:SHOWN]
+    broken = Upgrade.objects.filter(
+        device__in=inconsistent, outcome=Outcome.BROKEN, state=State.FINISHED
     )
+    held = stuck_upgrades(Standstill.HELD)
+    either = held.order_by().values("pk").union(broken.order_by().values("pk"))
+    newest = F("finished_at").desc(nulls_first=True)
+    return list(history().filter(pk__in=either).order_by(newest)[:SHOWN])
