@@ -65,10 +65,9 @@ def read_failures() -> Iterator[None]:
         yield
     except (
         tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError,
+        OSError,
     ) as error:  # fmt: skip
-        raise ArtifactRefused("archive-broken", "The archive is damaged or cut off.") from error
-    except OSError as error:
-        if error.errno is not None:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ArtifactRefused("archive-broken", "The archive is damaged or cut off.") from error
     except (UnicodeError, ValueError, OverflowError) as error:
