@@ -86,7 +86,7 @@ def home(shell: Shell, stage: Stage) -> Home:
 
 
 def test_a_module_that_reads_nothing_gets_files(home: Home) -> None:
-    home.lay_out("test -p stream-next && test -d streams", PAYLOAD)
+    home.lay_out("test -p stream-next && test -p streams/a.bin && test -p streams/empty", PAYLOAD)
 
     assert home.download() == (0, "")
 

@@ -3,7 +3,8 @@
 The payload lies on the device already, whole and with every checksum right. A feeder beside the module serves it as Mender's
 Update Modules v3 protocol has it: `stream-next` gives one line for each file, `streams/<name>` that file's bytes, and a last
 `stream-next` gives nothing. A module that never opens `stream-next` finds the files in `files/` afterwards, by one rename.
-One that begins to read has to read it all.
+One that begins to read has to read it all. Every pipe is there before the module starts: the feeder is killed as soon as the
+module ends, and nothing that it began may then come into being.
 
 The file `read` beside the tree says how far the module came: it is written after a pipe was opened at both ends, and before
 the reader can see its end. So it is never behind what the module itself knows. A module that closes a pipe too early is told
@@ -28,10 +29,12 @@ cd "$home/tree" && rm -rf stream-next streams files ../read && mkfifo stream-nex
   echo "The device cannot make named pipes in $home/tree."
   exit 1
 }
+while IFS=' ' read -r name size; do
+  mkfifo "streams/$name" || exit 1
+done <../payload.list
 feed() {
   trap '' PIPE
   while IFS=' ' read -r name size; do
-    mkfifo "streams/$name" || exit 1
     exec 3>stream-next
     echo "not $name" >../read
     if [ "$sizes" = Yes ]; then line="streams/$name $size"; else line=streams/$name; fi
