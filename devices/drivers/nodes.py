@@ -15,9 +15,11 @@ Promises of every implementation
   * `apply` is safe to repeat. A repeat of what is in place is NOT_CHANGED.
   * `apply` writes every new file beside the old one, then loads, then verifies, then renames: a node that dies in the
     middle has old files or new ones, each whole. What was written beside is gone when it returns.
-  * `apply` never ends a process that runs older code. Such a module is NOT_UPDATED, and stays as it was.
-  * A file that is refused (ERROR, NOT_BEAM, WRONG_PATH) or NOT_UPDATED by code is told apart file by file; the others of the
-    same call are applied. Whether that is wanted is for the caller to decide, by `check` before and `keep` for afterwards.
+  * `apply` never ends a process that runs older code. A module that only a restart can bring in (processes or frames in
+    older code, a change of shape) is NOT_UPDATED, and its file is in place (`is_written`), so that a restart completes it. A
+    module whose new code itself fails at its load, or does not come back, is NOT_UPDATED too, and its file stays as it was.
+  * A file that is refused (ERROR, NOT_BEAM, WRONG_PATH) changes nothing; the others of the same call are applied. Whether
+    that is wanted is for the caller to decide, by `check` before and `keep` for afterwards.
   * A module that is not loaded is written, and stays unloaded.
   * Who may act is decided on the node: it keeps the highest fence that it has seen for an upgrade, and refuses lower ones
     with the reason STALE.
@@ -103,7 +105,8 @@ class Loaded:
 class FileResult:
     """One file's result on one node. `status` is None for an assembly. `reason` is a stable slug, `detail` a sentence.
 
-    `before` and `after` are versions as in `Loaded`. For `check`, `after` is what would be loaded.
+    `before` and `after` are versions as in `Loaded`. For `check`, `after` is what would be loaded. `is_written` says whether the
+    file on the disk is the patch's now (always False for `check`).
     """
 
     path: str
@@ -114,6 +117,7 @@ class FileResult:
     before: str = ""
     after: str = ""
     lingering: int = 0
+    is_written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
