@@ -124,7 +124,8 @@ class FileResult:
 class NodeReport:
     """What a node answered. `runtime` names it for people ("Erlang/OTP 25, ERTS 13.1.5"), `version` is the system's own.
 
-    `version` is empty where the node cannot tell which version of the system it runs.
+    `version` is empty where the node cannot tell which version of the system it runs. `module_count` (of `inspect` and
+    `check`) is how many files of code lie below its root, loaded or not: a patch with all of them is no patch.
     """
 
     is_reachable: bool
@@ -132,6 +133,7 @@ class NodeReport:
     detail: str = ""
     runtime: str = ""
     version: str = ""
+    module_count: int = 0
     loaded: Sequence[Loaded] = ()
     results: Sequence[FileResult] = ()
     millis: int = 0
