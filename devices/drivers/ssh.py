@@ -82,13 +82,31 @@ class SshLink:
         self._pulse: Pulse | None = None
 
     def open(self, words: Sequence[str]) -> SshStream:
+        pulse = self._connected()
+        with self._broken_is_unreachable("broke when a command was to start"):
+            channel = pulse.transport.open_session(timeout=self._connect_seconds)
+            channel.exec_command(shlex.join(["exec", *words]))
+        return SshStream(channel, pulse=pulse)
+
+    def forward(self, host: str, *, port: int, seconds: float) -> paramiko.Channel:
+        """A connection to a port as seen from the device (RFC 4254, direct-tcpip). `DeviceUnreachable` if there is none."""
+        transport = self._connected().transport
+        with self._broken_is_unreachable(f"broke on the way to {host}, port {port}"):
+            try:
+                return transport.open_channel(
+                    "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds
+                )
+            except paramiko.ChannelException as error:
+                # The connection itself is well: what else goes through it goes on.
+                raise DeviceUnreachable(
+                    f"{self._address} does not connect to {host}, port {port}: {error.text}."
+                ) from None
+
+    def _connected(self) -> Pulse:
         if self._pulse is None or not self._pulse.transport.is_active():
             self.close()
             self._pulse = self._connect()
-        with self._broken_is_unreachable("broke when a command was to start"):
-            channel = self._pulse.transport.open_session(timeout=self._connect_seconds)
-            channel.exec_command(shlex.join(["exec", *words]))
-        return SshStream(channel, pulse=self._pulse)
+        return self._pulse
 
     def _connect(self) -> Pulse:
         with self._broken_is_unreachable("could not be made"):
