@@ -24,7 +24,8 @@ from updates.models import Upgrade
 log = structlog.get_logger(__name__)
 
 OVERTIME_SECONDS = 120
-"""How long after its step's time limit a holder still renews. Then it counts as hung, and somebody else may claim."""
+"""How long after its step's time limit, and the time that the step has to end then, a holder still renews. Then it counts as
+hung, and somebody else may claim."""
 
 
 def claimable(now: datetime) -> models.QuerySet[Upgrade]:
@@ -90,8 +91,9 @@ class Heartbeat:
 
     def _beat(self) -> None:
         try:
+            overtime = settings.KILL_AFTER_SECONDS + OVERTIME_SECONDS
             while not self._stopped.wait(settings.HEARTBEAT_SECONDS):
-                if self._seconds_left() < -OVERTIME_SECONDS:
+                if self._seconds_left() < -overtime:
                     log.error("step hangs past its limit", upgrade=self._upgrade_id)
                     return
                 try:

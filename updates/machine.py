@@ -119,7 +119,7 @@ TRANSITIONS: Final[dict[tuple[State, Event], Arrow | str]] = {
 
 REPEAT_LIMIT: Final = 24
 """Entering a state again (a repeat, a rollback reboot that has to be done over, a worker that took over) this often is
-allowed; once more and the upgrade ends `broken` on the spot. Mender's clients stop at about 12 rollback reboots: so do we."""
+allowed; once more and the upgrade is given up on the spot. Mender's clients stop at about 12 rollback reboots: so do we."""
 
 ACTIVE: Final = frozenset(State) - {State.PENDING, State.FINISHED}
 CANCELLABLE: Final = frozenset(
@@ -174,6 +174,17 @@ def arrow(state: State, event: Event) -> Arrow:
     if not isinstance(cell, Arrow):
         raise NoArrow(f"no arrow for {event} in {state}")
     return cell
+
+
+def given_up(state: State, outcome: Outcome | None) -> Outcome:
+    """The outcome of an upgrade that is given up in `state`, where `outcome` was decided so far.
+
+    What was decided without any change stays, and where nothing can have been changed yet it is FAILED. Else it is BROKEN.
+    """
+    if outcome in (Outcome.FAILED, Outcome.CANCELLED):
+        return outcome
+    is_unchanged = outcome is None and state in BEFORE_ANY_CHANGE
+    return Outcome.FAILED if is_unchanged else Outcome.BROKEN
 
 
 def progress_within(state: State, fraction: float) -> int:

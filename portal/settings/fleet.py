@@ -24,22 +24,30 @@ LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
 HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", default=10)
 RECOVER_SECONDS = env.int("RECOVER_SECONDS", default=60)
 
+MODULE_SECONDS = 4 * 3600
 STATE_LIMIT_SECONDS = {
     "checking": 300,
     "backing_up": 3600,
-    "downloading": 4 * 3600,
-    "installing": 4 * 3600,
-    "restarting": 1800,
-    "verifying": 1800,
-    "committing": 3600,
-    "committed": 3600,
-    "rolling_back": 4 * 3600,
-    "rollback_restarting": 1800,
-    "rollback_verifying": 1800,
-    "failing": 3600,
-    "cleaning": 3600,
+    "downloading": MODULE_SECONDS,
+    "installing": MODULE_SECONDS,
+    "restarting": MODULE_SECONDS,
+    "verifying": MODULE_SECONDS,
+    "committing": MODULE_SECONDS,
+    "committed": MODULE_SECONDS,
+    "rolling_back": MODULE_SECONDS,
+    "rollback_restarting": MODULE_SECONDS,
+    "rollback_verifying": MODULE_SECONDS,
+    "failing": MODULE_SECONDS,
+    "cleaning": MODULE_SECONDS,
 } | {state: int(seconds) for state, seconds in env.dict("STATE_LIMIT_SECONDS", default={}).items()}
-"""How long a step may take in each state; 4 hours is what Mender's client allows an Update Module."""
+"""How long a step may take in each state. Nowhere less than the 4 hours that Mender's client allows an Update Module."""
+
+QUERY_LIMIT_SECONDS = env.int("QUERY_LIMIT_SECONDS", default=60)
+"""How long an Update Module may think about a query, which changes nothing."""
+KILL_AFTER_SECONDS = env.int("KILL_AFTER_SECONDS", default=60)
+"""How long a step that was told to end (SIGTERM) has until it is killed (SIGKILL): Mender's client gives it a minute."""
+REBOOT_LIMIT_SECONDS = env.int("REBOOT_LIMIT_SECONDS", default=1800)
+"""How long a device that the portal reboots may be away."""
 
 STATE_SCRIPT_LIMIT_SECONDS = env.int("STATE_SCRIPT_LIMIT_SECONDS", default=3600)
 """How long one run of a state script may take."""

@@ -124,9 +124,8 @@ def test_a_holder_that_hangs_past_its_limit_renews_no_more(settings: Settings) -
     fence = held(upgrade).fence
     let_lapse(upgrade)
 
-    beat = Heartbeat(
-        str(upgrade.pk), fence=fence, seconds_left=lambda: -lease.OVERTIME_SECONDS - 1.0
-    )
+    late = -(settings.KILL_AFTER_SECONDS + lease.OVERTIME_SECONDS + 1.0)
+    beat = Heartbeat(str(upgrade.pk), fence=fence, seconds_left=lambda: late)
     with beat:
         wait_until(lambda: not beat._thread.is_alive(), seconds=5, what="the end of the heartbeat")
 
@@ -200,15 +199,24 @@ def test_taking_over_is_on_record_and_counts_as_a_repeat() -> None:
     assert note.text == "worker-2 took over in installing."
 
 
-def test_workers_that_keep_dying_end_it_broken() -> None:
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        (State.CHECKING, Outcome.FAILED),
+        (State.DOWNLOADING, Outcome.FAILED),
+        (State.INSTALLING, Outcome.BROKEN),
+    ],
+)
+def test_workers_that_keep_dying_end_it(state: State, outcome: Outcome) -> None:
+    """A person is needed for the device only if something can have been changed there."""
     upgrade = new_upgrade()
-    brought_to(State.INSTALLING, held(upgrade))
+    brought_to(state, held(upgrade))
     for number in range(REPEAT_LIMIT + 1):
         let_lapse(upgrade)
         held(upgrade).took_over(worker=f"worker-{number}")
 
     upgrade.refresh_from_db()
-    assert (upgrade.state, upgrade.outcome) == (State.FINISHED, Outcome.BROKEN)
+    assert (upgrade.state, upgrade.outcome) == (State.FINISHED, outcome)
     assert upgrade.error
     assert numbers(upgrade)[-1] == upgrade.last_seq
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from updates.machine import PROGRESS, REPEAT_LIMIT, Arrow, Event, Outcome, State, arrow
+from updates.machine import PROGRESS, REPEAT_LIMIT, Arrow, Event, Outcome, State, arrow, given_up
 from updates.runner import Failure
 
 
@@ -49,7 +49,8 @@ class MemoryJournal:
     def take(self, event: Event, *, failure: Failure | None = None) -> State:
         chosen = arrow(self.state, event)
         if chosen.to in self.entered and self.repeats >= REPEAT_LIMIT:
-            self._move(event, Arrow(State.FINISHED, Outcome.BROKEN), failure, is_broken_off=True)
+            end = Arrow(State.FINISHED, given_up(self.state, self.outcome))
+            self._move(event, end, failure, is_broken_off=True)
         else:
             self.repeats += chosen.to in self.entered
             self._move(event, chosen, failure)

@@ -15,6 +15,14 @@ def test_the_settings_that_we_ship_pass() -> None:
     assert _ids() == []
 
 
+def test_an_update_module_has_everywhere_the_time_that_menders_client_gives_it(
+    settings: Settings,
+) -> None:
+    short = {state for state, limit in settings.STATE_LIMIT_SECONDS.items() if limit < 4 * 3600}
+    assert short == {"checking", "backing_up"}, "where no Update Module is called"
+    assert settings.KILL_AFTER_SECONDS >= 60
+
+
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [

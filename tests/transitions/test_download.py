@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from pytest_django import Settings
 
 from portal.core.actors import PORTAL
 from tests.transitions.played import FolderDevice, carried_out, order
@@ -69,7 +70,22 @@ def test_an_update_module_that_was_changed_in_the_storage_is_not_brought(
 
     assert (upgrade.outcome, device.log()) == (Outcome.FAILED, [])
     assert "The stored Update Module is not the one that was uploaded" in upgrade.error
-    assert not list(Path(upgrade.plan["device"]["work_root"]).glob("modules/*/recorder"))
+    work_root = Path(upgrade.plan["device"]["work_root"])
+    assert not list(work_root.glob("modules/*/recorder"))
+    assert not (work_root / str(upgrade.pk)).exists(), "the payload came before, for nothing"
+
+
+def test_a_transfer_ends_at_the_states_time_limit_and_leaves_nothing(
+    device: FolderDevice, settings: Settings
+) -> None:
+    settings.STATE_LIMIT_SECONDS = {**settings.STATE_LIMIT_SECONDS, "downloading": 0}
+    upgrade = ordered(device)
+
+    carried_out(device, upgrade)
+
+    assert (upgrade.outcome, device.log()) == (Outcome.FAILED, [])
+    assert "The transfer was not over at its time limit" in upgrade.error
+    assert not list(Path(upgrade.plan["device"]["work_root"]).glob(f"*{upgrade.pk}*/*"))
 
 
 @pytest.mark.parametrize(
@@ -153,3 +169,28 @@ def test_an_answer_may_lack_its_newline_or_be_missing(device: FolderDevice, answ
     assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
     said = upgrade.events.filter(kind="output", call__endswith="NeedsArtifactReboot")
     assert [event.text for event in said] == (["why\n"] if "why" in answers else [])
+
+
+def test_a_query_has_a_time_limit_of_its_own(device: FolderDevice, settings: Settings) -> None:
+    settings.QUERY_LIMIT_SECONDS = 1
+    module = ANSWERING.format(query="ProvidePayloadFileSizes", answers="sleep 600")
+    upgrade = ordered(device, module)
+
+    carried_out(device, upgrade)
+
+    assert (upgrade.outcome, upgrade.error_state) == (Outcome.FAILED, "downloading")
+    assert device.log() == ["ProvidePayloadFileSizes", "Cleanup"]
+
+
+def test_a_call_that_does_not_listen_at_its_limit_is_killed_when_it_had_time_to_end(
+    device: FolderDevice, settings: Settings
+) -> None:
+    settings.STATE_LIMIT_SECONDS = {**settings.STATE_LIMIT_SECONDS, "downloading": 3}
+    settings.KILL_AFTER_SECONDS = 1
+    deaf = "trap '' TERM; while :; do sleep 600; done"
+    upgrade = ordered(device, ANSWERING.format(query="Download", answers=deaf))
+
+    carried_out(device, upgrade)
+
+    assert (upgrade.outcome, upgrade.error_state) == (Outcome.FAILED, "downloading")
+    assert device.log() == ["ProvidePayloadFileSizes", "Download", "Cleanup"]

@@ -30,6 +30,7 @@ from updates.machine import (
     Outcome,
     State,
     arrow,
+    given_up,
     progress_within,
 )
 from updates.models import Upgrade, UpgradeEvent
@@ -110,7 +111,7 @@ class DatabaseJournal:
             if self.state in CANCELLABLE and event in WELL and self._is_cancel_wanted():
                 event, chosen = Event.CANCEL, arrow(self.state, Event.CANCEL)
             if self._row.repeats >= REPEAT_LIMIT and self._is_repeat(chosen):
-                self._end(event, failure=REPEATED_TOO_OFTEN)
+                self._end(event, failure=REPEATED_TOO_OFTEN, outcome=self._given_up())
             else:
                 self._move(event, chosen, failure=failure)
         self._row = self._load()
@@ -128,7 +129,7 @@ class DatabaseJournal:
     def took_over(self, *, worker: str) -> None:
         """On record: another worker held this upgrade, died, and `worker` goes on. Counts as a repeat, so it ends somewhere."""
         if self._row.repeats >= REPEAT_LIMIT:
-            self.break_off(REPEATED_TOO_OFTEN)
+            self.break_off(REPEATED_TOO_OFTEN, outcome=self._given_up())
             return
         with transaction.atomic():
             self._write(repeats=F("repeats") + 1)
@@ -196,7 +197,10 @@ class DatabaseJournal:
             upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.ARROW, to_state=chosen.to
         ).exists()
 
-    def _end(self, event: Event, *, failure: Failure, outcome: Outcome = Outcome.BROKEN) -> None:
+    def _given_up(self) -> Outcome:
+        return given_up(self.state, Outcome(self._row.outcome) if self._row.outcome else None)
+
+    def _end(self, event: Event, *, failure: Failure, outcome: Outcome) -> None:
         self._move(event, Arrow(State.FINISHED, outcome), failure=failure)
 
     def _move(self, event: Event, chosen: Arrow, *, failure: Failure | None) -> None:

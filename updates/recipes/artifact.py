@@ -30,7 +30,7 @@ from updates.recipes.finding import Finding
 from updates.recipes.hold import hold
 from updates.recipes.patience import patiently
 from updates.recipes.state_scripts import ScriptTimes, StateScripts
-from updates.recipes.update_module import UpdateModuleCalls
+from updates.recipes.update_module import CallTimes, UpdateModuleCalls
 from updates.runner import Context, Step
 
 UPGRADE_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -56,6 +56,7 @@ class ArtifactRecipe:
         open_artifact: OpenArtifact,
         read_module: ReadModule,
         kept_trees: int,
+        call_times: CallTimes,
         script_times: ScriptTimes,
     ) -> None:
         self._plan = plan
@@ -63,6 +64,7 @@ class ArtifactRecipe:
         self._open_artifact = open_artifact
         self._read_module = read_module
         self._kept_trees = kept_trees
+        self._reboot_seconds = call_times.reboot_seconds
         self._home = f"{plan.device.work_root}/{plan.upgrade}"
         home_of_tree = f"{plan.device.work_root}/{plan.tree_of or plan.upgrade}"
         self._tree = f"{home_of_tree}/tree"
@@ -72,6 +74,7 @@ class ArtifactRecipe:
             tree=self._tree,
             root=plan.device.root,
             work_root=plan.device.work_root,
+            times=call_times,
         )
         self._scripts = StateScripts(
             plan,
@@ -129,6 +132,7 @@ class ArtifactRecipe:
             self._scripts.run(context, "Download", "Enter")
             if journal.recall("tree") is None:
                 # once: a worker that takes over must not put a tree under a running call
+                journal.remember("bringing", True)  # noqa: FBT003 - a JSON value
                 self._bring(context)
                 self._bring_module()
                 journal.remember("tree", self._tree)
@@ -148,6 +152,10 @@ class ArtifactRecipe:
         def count(size: int) -> None:
             nonlocal sent
             context.tick()
+            if context.journal.seconds_left() <= 0:
+                raise StepFailed(
+                    f"The transfer was not over at its time limit, after {sent} bytes."
+                )
             sent += size
             context.journal.progress(sent / max(1, self._plan.unpacked_size))
 
@@ -270,13 +278,13 @@ class ArtifactRecipe:
         return Event.DONE
 
     def _clean(self, context: Context) -> Event:
-        self._scripts.run_due(context)
-        if context.journal.recall("tree") is None:
-            # the module was not called; at most the device's own scripts were
-            if context.journal.recall("device_scripts"):
-                self._shell.remove_tree(self._home)
-            return Event.NOTHING_TO_DO
         journal = context.journal
+        self._scripts.run_due(context)
+        if journal.recall("tree") is None:
+            # the module was not called; at most the device's own scripts were
+            if journal.recall("device_scripts") or journal.recall("bringing"):
+                self._remove_what_came(context)
+            return Event.NOTHING_TO_DO
         if not journal.recall("cleaned"):
             try:
                 self._module.call(context, "Cleanup")
@@ -287,6 +295,16 @@ class ArtifactRecipe:
             journal.remember("cleaned", True)  # noqa: FBT003 - a JSON value
         self._remove_what_nobody_needs(context)
         return Event.DONE
+
+    def _remove_what_came(self, context: Context) -> None:
+        self._module.end_what_was_left(context)
+        try:
+            self._shell.remove_tree(self._home)
+        except DeviceUnreachable as error:
+            # a later upgrade's Cleanup removes it, as it removes other old trees
+            context.journal.note(
+                f"Whether anything of it stays on the device is not known. {error}"
+            )
 
     def _remove_what_nobody_needs(self, context: Context) -> None:
         keeps_tree = context.journal.is_success and self._plan.mode is Mode.INSTALL
@@ -354,7 +372,8 @@ class ArtifactRecipe:
         if before == patiently(context, self._shell, self._shell.boot_id):
             # LeaseLost, for a holder that slept until here
             journal.note("Now the device is rebooted.")
-            self._shell.reboot(limit_seconds=journal.seconds_left(), on_tick=context.tick)
+            limit = min(self._reboot_seconds, journal.seconds_left())
+            self._shell.reboot(limit_seconds=limit, on_tick=context.tick)
 
     def _bring_module(self) -> None:
         """The device has the very Update Module that the plan names. StepFailed, and nothing sent, for any other."""

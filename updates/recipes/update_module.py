@@ -9,21 +9,21 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
 from devices.drivers.shell import Result, Shell
 from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
-from devices.errors import DeviceCut, DeviceError, StaleHolder
+from devices.errors import CommandTimedOut, DeviceCut, DeviceError, StaleHolder
 from updates.errors import LeaseLost, StepFailed
 from updates.recipes.patience import patiently
 from updates.runner import Context, HandOver
 
 TAIL_BYTES: Final = 2048
 ANSWER_BYTES: Final = 65536
-QUERY_LIMIT_SECONDS: Final = 60.0
-RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+LEFT_RUNNING: Final = "left_running"
+"""The fact that names a step of this upgrade that may still run on the device, although its state is over."""
 
 # What it says on standard error comes behind the answer, after a line that no module can know. $1 is that line, $2 a file
 # beside the tree (the tree is the protocol's).
@@ -38,15 +38,34 @@ exit "$status"
 """
 
 
+@dataclass(frozen=True, slots=True)
+class CallTimes:
+    """How long a query may take, a call that was told to end (TERM) has until it is killed, a rebooted device is waited for."""
+
+    query_seconds: float
+    kill_after_seconds: float
+    reboot_seconds: float
+
+
 class UpdateModuleCalls:
     """One Update Module (`path` on the device) with one file tree (`tree`), for one upgrade."""
 
-    def __init__(self, shell: Shell, *, path: str, tree: str, root: str, work_root: str) -> None:
+    def __init__(
+        self,
+        shell: Shell,
+        *,
+        path: str,
+        tree: str,
+        root: str,
+        work_root: str,
+        times: CallTimes,
+    ) -> None:
         self._shell = shell
         self._path = path
         self._tree = tree
         self._root = root
         self._work_root = work_root
+        self._times = times
         self._name = path.rsplit("/", 1)[-1]
 
     def call(self, context: Context, word: str, *, through: Sequence[str] = ()) -> None:
@@ -85,9 +104,28 @@ class UpdateModuleCalls:
         It is killed with its process group at the state's limit, or at its own if that is sooner (CommandTimedOut).
         The device refuses it (StaleHolder) when another worker has taken the upgrade over.
         """
-        journal = context.journal
         spec = StepSpec(key=context.key(word), command=command, cwd=cwd, env=self._env())
-        holder = Holder(fence=journal.fence, work_root=self._work_root, upgrade=journal.upgrade)
+        self.end_what_was_left(context, but=spec.key)
+        try:
+            return self._to_its_end(context, spec, limit_seconds=limit_seconds)
+        except (HandOver, LeaseLost, StaleHolder, DeviceCut, CommandTimedOut):
+            raise
+        except DeviceError:
+            context.journal.remember(LEFT_RUNNING, spec.key)
+            raise
+        except context.journal.trouble:
+            raise  # nothing that the step did: it goes on at the device, for whoever resumes
+        except BaseException:
+            try:
+                kill_step(self._shell, spec, holder=self._holder(context))
+            except DeviceError:  # what is to be known is why it was to end
+                context.journal.remember(LEFT_RUNNING, spec.key)
+            raise
+
+    def _to_its_end(
+        self, context: Context, spec: StepSpec, *, limit_seconds: float | None
+    ) -> tuple[int, str]:
+        journal = context.journal
         tail = bytearray()
 
         def heard(data: bytes) -> None:
@@ -96,25 +134,41 @@ class UpdateModuleCalls:
             journal.output(spec.key, data)
 
         left = journal.seconds_left()
-        try:
-            end = run_step(
-                self._shell,
-                spec,
-                holder=holder,
-                limit_seconds=left if limit_seconds is None else min(left, limit_seconds),
-                on_output=heard,
-                on_tick=context.tick,
-                output_from=journal.output_stored(spec.key),
-            )
-        except (HandOver, LeaseLost, StaleHolder, DeviceError):
-            raise
-        except journal.trouble:
-            raise  # nothing that the step did: it goes on at the device, for whoever resumes
-        except BaseException:
-            with suppress(DeviceError):  # what is to be known is why it was to end
-                kill_step(self._shell, spec, holder=holder)
-            raise
+        end = run_step(
+            self._shell,
+            spec,
+            holder=self._holder(context),
+            limit_seconds=left if limit_seconds is None else min(left, limit_seconds),
+            on_output=heard,
+            on_tick=context.tick,
+            output_from=journal.output_stored(spec.key),
+        )
         return end.status, tail.decode(errors="replace")
+
+    def end_what_was_left(self, context: Context, *, but: str = "") -> None:
+        """No step runs any more of which nobody heard how it ended: its state was over while the device was away.
+
+        It is waited for the device as long as the state's limit allows. The step `but` is left alone.
+        """
+        key = context.journal.recall(LEFT_RUNNING)
+        if not key or key == but:
+            return
+        left = StepSpec(key=key, command=["true"], cwd="/")
+        patiently(
+            context, self._shell, lambda: kill_step(self._shell, left, holder=self._holder(context))
+        )
+        context.journal.note(
+            "The device is back: nothing of this call runs there any more.", call=key
+        )
+        context.journal.remember(LEFT_RUNNING, None)
+
+    def _holder(self, context: Context) -> Holder:
+        return Holder(
+            fence=context.journal.fence,
+            work_root=self._work_root,
+            upgrade=context.journal.upgrade,
+            kill_after_seconds=self._times.kill_after_seconds,
+        )
 
     def ask(self, context: Context, word: str, *, answers: Iterable[str], default: str) -> str:
         """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing.
@@ -122,6 +176,7 @@ class UpdateModuleCalls:
         StepFailed for any other answer, and DeviceCut when the device was rebooted while it was asked.
         """
         context.tick()
+        self.end_what_was_left(context)
         boot_id = patiently(context, self._shell, self._shell.boot_id)
         status, said, errors = self._answer(context, word, boot_id=boot_id)
         if errors:
@@ -156,7 +211,9 @@ class UpdateModuleCalls:
                 raise DeviceCut("The device was rebooted while its Update Module was asked.")
             return self._shell.run(
                 command,
-                limit_seconds=min(QUERY_LIMIT_SECONDS, max(1.0, context.journal.seconds_left())),
+                limit_seconds=min(
+                    self._times.query_seconds, max(1.0, context.journal.seconds_left())
+                ),
                 env=self._env(),
                 cwd=self._tree,
                 on_tick=context.tick,

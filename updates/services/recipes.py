@@ -15,6 +15,7 @@ from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact import ArtifactRecipe
 from updates.recipes.signature_check import SignedOnlyRecipe
 from updates.recipes.state_scripts import ScriptTimes
+from updates.recipes.update_module import CallTimes
 from updates.services.keys import trusted_now
 
 CHUNK = 256 * 1024
@@ -38,6 +39,11 @@ def artifact_recipe(plan: ArtifactPlan, shell: Shell) -> ArtifactRecipe | Signed
         open_artifact=open_artifact,
         read_module=read_module,
         kept_trees=settings.KEPT_TREES,
+        call_times=CallTimes(
+            query_seconds=settings.QUERY_LIMIT_SECONDS,
+            kill_after_seconds=settings.KILL_AFTER_SECONDS,
+            reboot_seconds=settings.REBOOT_LIMIT_SECONDS,
+        ),
         script_times=ScriptTimes(
             run_seconds=settings.STATE_SCRIPT_LIMIT_SECONDS,
             retry_seconds=settings.STATE_SCRIPT_RETRY_SECONDS,
