@@ -25,15 +25,18 @@ import django
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from bench.addresses import addresses  # noqa: E402
 from bench.database import fill_once, make_database, rows, yardstick_ms  # noqa: E402
+from bench.examples import give_own_rows  # noqa: E402
 from bench.fleet_data import Size  # noqa: E402
 from bench.orders import measure_orders  # noqa: E402
 from bench.pages import administrator, explained, measure  # noqa: E402
 from bench.report import HEAD, Report, is_over  # noqa: E402
 from tests.environment import postgres  # noqa: E402
+from tests.environment.redis import RedisServer  # noqa: E402
 from tests.environment.variables import missing_database  # noqa: E402
 from tests.environment.workdir import remove_workdir  # noqa: E402
 
@@ -60,6 +63,8 @@ def main() -> int:
         say(missing_database[0])
         return 2
     logging.disable(logging.CRITICAL)
+    redis = RedisServer(Path(settings.REDIS_URL.removeprefix("unix://")))
+    redis.start()
     try:
         make_database()
         for line in fill_once(wish.size):
@@ -69,6 +74,7 @@ def main() -> int:
             report.orders = measure_orders()
         _measure_pages(report, wish)
     finally:
+        redis.stop()
         postgres.stop_shared()
         remove_workdir()
     for order in report.orders:
@@ -81,10 +87,12 @@ def main() -> int:
 
 
 def _measure_pages(report: Report, wish: Wish) -> None:
+    visitor = administrator()
+    give_own_rows(visitor)
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
-    client.force_login(administrator(), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
     say(HEAD)
-    for address in addresses():
+    for address in addresses(visitor):
         figure = measure(address, client) if wish.only in address.name else None
         if figure is None:
             continue

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.apps import apps
-from django.db.models import Model
-from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.contrib.auth.models import User
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from devices.models import Credential, Device, DeviceGroup
-from portal.core.models import AuditEvent
-from updates.machine import Outcome, State
-from updates.models import Artifact, Deployment, UpdateModule, Upgrade
+from bench.examples import examples, largest_deployment, picked_by
 
 Resolved = URLPattern | URLResolver
 
@@ -29,22 +24,18 @@ class Address:
     url: str
 
 
-LEFT_OUT: Final = frozenset({"admin:logout", "admin:view_on_site", "admin:login"})
-"""They end or begin a visit, or lead elsewhere."""
-
-NOUNS: Final[dict[str, type[Model]]] = {
-    "artifacts": Artifact,
-    "artifact-checks": Artifact,
-    "update-modules": UpdateModule,
-    "devices": Device,
-    "device-groups": DeviceGroup,
-    "device-group-members": DeviceGroup,
-    "credentials": Credential,
-    "deployments": Deployment,
-    "upgrades": Upgrade,
-    "audit-events": AuditEvent,
+LEFT_OUT: Final = {
+    "admin:login": "it begins a visit",
+    "admin:logout": "it ends one",
+    "admin:view_on_site": "it leads elsewhere",
+    "admin:updates_artifact_download": "it sends a file, and takes as long as the storage does",
+    "artifacts-file": "it sends a file, and takes as long as the storage does",
+    "django_rq:worker_details": "it is about a worker, and none runs",
+    "django_rq:result_detail": "it is about a result, and no worker has made one",
+    "django_rq:cron_scheduler_detail": "it is about RQ's own scheduler of recurring jobs, which nobody here uses",
+    "django_rq:cron_job_detail": "it is about RQ's own scheduler of recurring jobs, which nobody here uses",
 }
-"""What the API's addresses are about; the admin's say it themselves."""
+"""What is not measured, and why."""
 
 QUERIES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "admin:updates_upgrade_changelist": tuple(
@@ -140,20 +131,39 @@ QUERIES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
 """What people ask lists for: something frequent, something rare, something that is not there, a page far down."""
 
 
-def addresses() -> Iterator[Address]:
-    """Each page, for a row of each sort that it can be about, and with each query that people ask of it."""
+class NoExample(LookupError):
+    """Addresses of which nobody has said what to put into them: to be added in `bench/examples.py`."""
+
+
+def addresses(visitor: User) -> list[Address]:
+    """Each page, for a row of each sort that it can be about, and with each query that people ask of it.
+
+    `visitor` asks, who has been given rows of their own. NoExample when a page would be forgotten.
+    """
+    found: list[Address] = []
+    forgotten: list[str] = []
+    picked = picked_by(visitor)
     for name, words in _names(get_resolver().url_patterns):
         if name in LEFT_OUT:
             continue
-        for label, value in _examples(name, words):
-            url = _reverse(name, dict.fromkeys(words, value))
-            if url is None:
-                continue
+        given = examples(name, words)
+        if not given:
+            forgotten.append(name)
+        for label, values in given:
             title = f"{name} ({label})" if label else name
-            yield Address(title, url)
-            for query in (*QUERIES.get(name, ()), *_recent(name)):
-                text = urlencode(query, doseq=True)
-                yield Address(f"{title} ?{_shown(text)}", f"{url}?{text}")
+            always = picked if name == "admin:devices_device_bulk" else {}
+            found += _asked(name, title, reverse(name, kwargs=values), always)
+    if forgotten:
+        raise NoExample(f"Nothing is known to ask these addresses for: {', '.join(forgotten)}")
+    return found
+
+
+def _asked(name: str, title: str, url: str, always: dict[str, str]) -> Iterator[Address]:
+    """The address by itself, then with each query. Without the words `always` it would show nothing."""
+    yield Address(title, f"{url}?{urlencode(always)}" if always else url)
+    for query in (*QUERIES.get(name, ()), *_recent(name)):
+        text = urlencode(query, doseq=True)
+        yield Address(f"{title} ?{_shown(text)}", f"{url}?{text}")
 
 
 def _names(
@@ -171,90 +181,12 @@ def _names(
             yield f"{namespace}{pattern.name}", words
 
 
-def _examples(name: str, words: tuple[str, ...]) -> list[tuple[str, Any]]:
-    """Rows for the words of an address, each with what is special about it."""
-    if not words:
-        return [("", None)]
-    if words == ("app_label",):
-        return [("", "updates")]
-    if words == ("form",):
-        return [("", "csv")]
-    model = _model(name, words)
-    return list(_rows(model).items()) if model else []
-
-
-def _model(name: str, words: tuple[str, ...]) -> type[Model] | None:
-    if "device" in words:
-        return Device
-    if not name.startswith("admin:"):
-        nouns = [noun for noun in NOUNS if name.startswith(f"{noun}-")]
-        return NOUNS[max(nouns, key=len)] if nouns else None
-    app, _, rest = name.removeprefix("admin:").partition("_")
-    try:
-        return apps.get_model(app, rest.partition("_")[0])
-    except LookupError:
-        return None
-
-
-def forget_rows() -> None:
-    """The rows that addresses are made of are looked up anew."""
-    _rows.cache_clear()
-
-
-@cache
-def _rows(model: type[Model]) -> dict[str, Any]:
-    """The primary keys of rows that are dear to show. The history is looked through once, so this takes a while."""
-    choose: dict[type[Model], Callable[[], dict[str, Any]]] = {
-        Upgrade: _upgrades,
-        Deployment: _deployments,
-        Artifact: _artifacts,
-        DeviceGroup: _groups,
-        Device: lambda: {"": Device.objects.values_list("pk", flat=True)[1000:1001].first()},
-    }
-    found = choose[model]() if model in choose else {"": _first(model)}
-    return {label: pk for label, pk in found.items() if pk is not None}
-
-
-def _first(model: type[Model]) -> Any:  # noqa: ANN401 - a key of whatever kind
-    return model._default_manager.order_by("pk").values_list("pk", flat=True).first()
-
-
-def _upgrades() -> dict[str, Any]:
-    newest = Upgrade.objects.order_by("-created_at").values_list("pk", flat=True)
-    return {
-        "running": newest.filter(state=State.INSTALLING).first(),
-        "waiting": newest.filter(state=State.PENDING).first(),
-        "succeeded": newest.filter(outcome=Outcome.SUCCEEDED).first(),
-        "rolled back": newest.filter(outcome=Outcome.ROLLED_BACK).first(),
-    }
-
-
-def _deployments() -> dict[str, Any]:
-    newest = Deployment.objects.order_by("-created_at").values_list("pk", flat=True)
-    return {"under way": newest.first(), "all devices": newest.last()}
-
-
-def _artifacts() -> dict[str, Any]:
-    for_all = Artifact.objects.filter(name__startswith="certificates-")
-    most_checked = for_all.order_by("-uploaded_at").values_list("pk", flat=True).first()
-    largest = Deployment.objects.order_by("created_at").values_list("artifact", flat=True).first()
-    return {"all devices checked": most_checked, "all devices upgraded": largest}
-
-
-def _groups() -> dict[str, Any]:
-    groups = DeviceGroup.objects.order_by("name").values_list("pk", flat=True)
-    return {
-        "static": groups.filter(kind=DeviceGroup.Kind.STATIC).first(),
-        "dynamic": groups.filter(kind=DeviceGroup.Kind.DYNAMIC).first(),
-    }
-
-
 def _recent(name: str) -> tuple[dict[str, str], ...]:
     day = timezone.now().date().isoformat()
     if name == "upgrades-list":
         return ({"since": f"{day}T00:00:00Z"}, {"until": "2020-01-01T00:00:00Z"})
     if name == "admin:updates_upgrade_changelist":
-        artifact = _artifacts()["all devices upgraded"]
+        artifact = largest_deployment("artifact")
         return (
             {"since": day},
             {"days": "7", "outcome": "failed"},
@@ -265,11 +197,3 @@ def _recent(name: str) -> tuple[dict[str, str], ...]:
 
 def _shown(query: str) -> str:
     return query if len(query) <= 48 else f"{query[:47]}…"
-
-
-def _reverse(name: str, words: dict[str, Any]) -> str | None:
-    """None when the address takes something else than the row, as Django's fallback for unknown ones does."""
-    try:
-        return reverse(name, kwargs=words)
-    except NoReverseMatch:
-        return None

@@ -17,7 +17,17 @@ from psycopg import sql
 from bench.fleet_data import Size, fill, settle
 from devices.models import Credential, Device, DeviceGroup
 from portal.core.models import AuditEvent
-from updates.models import Artifact, Check, Deployment, Upgrade, UpgradeEvent
+from updates.models import (
+    Artifact,
+    Check,
+    Deployment,
+    ModuleCheck,
+    SigningKey,
+    TrustedKey,
+    UpdateModule,
+    Upgrade,
+    UpgradeEvent,
+)
 
 SERVER_VARIABLE = "DATABASE_URL"
 SETTINGS = {"random_page_cost": "1.1"}
@@ -45,6 +55,9 @@ def fill_once(size: Size) -> Iterator[str]:
         fleet = Credential.objects.defer("secret", "passphrase").get(name="fleet")
         fleet.secret, fleet.passphrase = token_hex(), ""  # the key of the run that wrote it is gone
         fleet.save(update_fields=["secret", "passphrase"])
+        for key in SigningKey.objects.defer("private_pem"):
+            key.private_pem = token_hex()
+            key.save(update_fields=["private_pem"])
         return
     begun = time.monotonic()
     for step in fill(size):
@@ -55,7 +68,10 @@ def fill_once(size: Size) -> Iterator[str]:
 
 def rows() -> dict[str, int]:
     """How many of each there are."""
-    models = (Device, DeviceGroup, Artifact, Deployment, Upgrade, UpgradeEvent, Check, AuditEvent)
+    models = (
+        Device, DeviceGroup, Artifact, TrustedKey, UpdateModule, ModuleCheck,
+        Deployment, Upgrade, UpgradeEvent, Check, AuditEvent,
+    )  # fmt: skip
     return {
         str(model._meta.verbose_name_plural): model._default_manager.count() for model in models
     }

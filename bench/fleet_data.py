@@ -12,11 +12,16 @@ from dataclasses import asdict, dataclass
 from secrets import token_hex
 from typing import Final
 
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from devices.models import Credential
+from portal.core.actors import PORTAL
+from portal.core.tokens import create_token
+from portal.second_factor.services import begin
+from updates.services.keys import Generated, generate_signing_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class Size:
 
 
 PEOPLE: Final = 20
+KEYS: Final = 5
+VERSIONS: Final = 5
+"""Of each Update Module."""
 EVERY_TYPE: Final = "*"
 
 SHARES: Final = """
@@ -60,7 +68,7 @@ WITH one AS (
 INSERT INTO updates_artifact (
   release_id, manifest, signature, id, name, "group", payload_type, device_types, depends_names, depends_groups,
   depends, provides, clears_provides,
-  header_info, type_info, meta_data, scripts, files, warnings, is_signed, size, unpacked_size, sha256, file, notes,
+  header_info, type_info, meta_data, scripts, files, warnings, is_signed, signed_by_id, size, unpacked_size, sha256, file, notes,
   uploaded_by_id, uploaded_at)
 SELECT
   release.id, '', '', gen_random_uuid(), one.name, '', 'rootfs-image', types, '[]', '[]',
@@ -71,7 +79,9 @@ SELECT
   jsonb_build_object('type', 'rootfs-image', 'clears_artifact_provides', '["rootfs-image.*"]'::jsonb, 'artifact_provides',
     jsonb_build_object('rootfs-image.version', one.name, 'rootfs-image.checksum', digest))::text,
   '', '[]', jsonb_build_array(jsonb_build_object('name', 'rootfs.ext4', 'size', 4096, 'sha256', digest)),
-  '[]', mod(n, 3) = 0, 20480 + n, 4096, lpad(to_hex(n), 64, '0'), 'artifacts/' || one.name || '.mender',
+  '[]', mod(n, 3) = 0,
+  CASE WHEN mod(n, 3) = 0 THEN (SELECT min(id) + mod(n, %(keys)s) FROM updates_trustedkey) END,
+  20480 + n, 4096, lpad(to_hex(n), 64, '0'), 'artifacts/' || one.name || '.mender',
   'Release ' || n, (SELECT min(id) + mod(n, %(people)s) FROM auth_user),
   now() - interval '1 year' * (%(artifacts)s - n) / %(artifacts)s - interval '1 hour'
 FROM one JOIN release ON release.name = one.name;
@@ -257,6 +267,24 @@ FROM (
 ) a JOIN devices_device d ON a.place = 1 OR (a.place < 20 AND mod(d.id, 50) = a.place)
 """
 
+MODULES: Final = """
+INSERT INTO updates_updatemodule (name, version, sha256, size, file, notes, uploaded_by_id, uploaded_at)
+SELECT name, version, md5(name || version) || md5(version || name), 4096, 'update-modules/' || name || '-' || version,
+  'Version ' || version, u.id, now() - interval '1 month' * (%(versions)s - version)
+FROM unnest(ARRAY['rootfs-image', 'web-file', 'container', 'directory', 'deb', 'script', 'firmware', 'gateway-config']) name
+CROSS JOIN generate_series(1, %(versions)s) version
+JOIN auth_user u ON u.id = (SELECT min(id) FROM auth_user) + mod(version, %(people)s);
+INSERT INTO updates_modulecheck (module_id, device_id, verdict, findings, requested_by_name, requested_at, checked_at)
+SELECT m.id, d.id, CASE WHEN mod(d.id, 9) = 0 THEN 'refused' WHEN mod(d.id, 53) = 0 THEN 'unreachable' ELSE 'compatible' END,
+  '[{"what": "interpreter", "ok": true, "says": "/bin/sh is there."}]', 'alice', now(), now()
+FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM updates_updatemodule) m
+JOIN devices_device d ON m.place = 1 OR mod(d.id, 50) = m.place;
+INSERT INTO updates_carriedmodule (device_id, name, sha256, seen_at)
+SELECT d.id, m.name, m.sha256, now()
+FROM updates_updatemodule m JOIN devices_device d ON version = 1 + mod(d.id, %(versions)s)
+WHERE m.name IN ('rootfs-image', 'container')
+"""
+
 AUDIT: Final = """
 INSERT INTO core_auditevent (
   id, at, actor_id, actor, action, subject_type, subject_id, subject, reason, data, request_id)
@@ -277,6 +305,7 @@ STEPS: Final = {
     "upgrades": UPGRADES,
     "events": EVENTS,
     "checks": CHECKS,
+    "Update Modules": MODULES,
     "audit": AUDIT,
 }
 
@@ -287,7 +316,12 @@ FILLED: Final = {"upgrades": "updates_upgrade", "audit": "core_auditevent"}
 
 def fill(size: Size) -> Iterator[str]:
     """The fleet is there, step by step: gives the name of each step once it is done. The database is empty before."""
-    numbers = asdict(size) | {"people": PEOPLE, "direct": size.upgrades // 25}
+    numbers = asdict(size) | {
+        "people": PEOPLE,
+        "keys": KEYS,
+        "versions": VERSIONS,
+        "direct": size.upgrades // 25,
+    }
     with transaction.atomic(), connection.cursor() as cursor:
         # Foreign keys are right by construction; to have each of five million looked up would take minutes.
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -295,7 +329,7 @@ def fill(size: Size) -> Iterator[str]:
         cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute("SET LOCAL maintenance_work_mem = '512MB'")
         cursor.execute("SELECT setseed(0.5)")
-        _people()
+        _people_and_keys()
         _statements(cursor, SHARES, numbers)
         for name, script in STEPS.items():
             with _without_indexes(cursor, FILLED.get(name, "")):
@@ -312,9 +346,15 @@ def settle() -> None:
         cursor.execute("VACUUM ANALYZE")
 
 
-def _people() -> None:
+def _people_and_keys() -> None:
     for number in range(PEOPLE):
-        User.objects.create(username=f"person{number:02}", is_staff=True)
+        begin(user=User.objects.create(username=f"person{number:02}", is_staff=True))
+    create_token(user=User.objects.all()[0], name="bench", actor=PORTAL)
+    AccessAttempt.objects.create(
+        username="person00", ip_address="192.0.2.1", failures_since_start=1, path_info="/login/"
+    )
+    for number in range(KEYS):
+        generate_signing_key(name=f"house {number}", kind=Generated.ECDSA, actor=PORTAL)
     Credential.objects.create(
         name="fleet", kind=Credential.Kind.PASSWORD, username="root", secret=token_hex()
     )

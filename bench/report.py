@@ -56,10 +56,16 @@ class Report:
         over = len(self.over())
         slowest = max(self.pages, key=lambda page: page.sql_ms, default=None)
         most = max(self.pages, key=lambda page: page.queries, default=None)
-        return (
-            f"{len(self.pages)} pages measured, {over} over a limit ({QUERIES} queries, {SQL_MS:.0f} ms of SQL);"
-            f" slowest: {slowest.name if slowest else '-'}, most queries: {most.name if most else '-'}"
+        says = (
+            f"{len(self.pages)} pages measured, {over} over a limit ({QUERIES} queries;"
+            f" {SQL_MS:.0f} ms of SQL and {UNITS} units, both)"
         )
+        if slowest and most:
+            says += (
+                f"; slowest: {slowest.name} ({slowest.sql_ms:.0f} ms, {slowest.units:.2f} units);"
+                f" most queries: {most.name} ({most.queries})"
+            )
+        return says
 
     def write(self, folder: Path) -> None:
         """bench.json and bench.txt are in the folder."""

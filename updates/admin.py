@@ -67,7 +67,8 @@ class ArtifactAdmin(ReadOnlyAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         artifact = get_object_or_404(
-            Artifact.objects.select_related("uploaded_by", "release"), pk=uuid_or_404(object_id)
+            Artifact.objects.select_related("uploaded_by", "release", "signed_by"),
+            pk=uuid_or_404(object_id),
         )
         return artifacts.artifact_page(request, artifact)
 
@@ -117,7 +118,8 @@ class UpdateModuleAdmin(ReadOnlyAdmin):
         return filesizeformat(module.size)
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
-        module = get_object_or_404(UpdateModule, pk=number_or_404(object_id))
+        modules = UpdateModule.objects.select_related("uploaded_by")
+        module = get_object_or_404(modules, pk=number_or_404(object_id))
         return update_modules.update_module_page(request, module)
 
     def get_urls(self) -> list[URLPattern]:

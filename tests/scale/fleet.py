@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from itertools import count
 
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 
 from devices.models import Credential, Device, DeviceGroup
 from portal.core import audit, clock
 from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
+from portal.second_factor.services import begin
 from tests.journal.rows import brought_to, finished, held, new_artifact, new_device, new_upgrade
 from updates.machine import State
-from updates.models import Check, UpdateModule
+from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
 from updates.services.deployments import deploy_artifact
+from updates.services.keys import Generated, generate_signing_key
 
 _numbers = count(1)
 
@@ -37,7 +40,13 @@ def _one_more(number: int) -> None:
     DeviceGroup.objects.create(
         name=f"filter-{number:03}", kind=DeviceGroup.Kind.DYNAMIC, filter={"q": f"{number:03}"}
     )
-    upgrade = new_upgrade(device, new_artifact(f"release-{number}"))
+    person = User.objects.create(username=f"person{number}")
+    key = generate_signing_key(name=f"house-{number}", kind=Generated.ECDSA, actor=PORTAL)
+    signer = TrustedKey.objects.get(fingerprint=key.fingerprint)
+    artifact = new_artifact(
+        f"release-{number}", is_signed=True, signed_by=signer, uploaded_by=person
+    )
+    upgrade = new_upgrade(device, artifact)
     if number % 3 == 0:
         finished(upgrade)
     elif number % 3 == 1:
@@ -45,9 +54,31 @@ def _one_more(number: int) -> None:
         journal.output("0006-ArtifactInstall", b"unpacking\n")
         journal.note("half way")
     audit.record(actor=PORTAL, action=f"test.{number % 5}", subject=device, reason="a test")
-    person = User.objects.create(username=f"person{number}")
     create_token(user=person, name="tests", actor=PORTAL)
     Credential.objects.create(name=f"key-{number}", kind=Credential.Kind.PASSWORD, secret="x")
-    UpdateModule.objects.create(
-        name=f"module-{number}", version=1, sha256="0" * 64, size=1, file="update-modules/none"
+    module = UpdateModule.objects.create(
+        name=f"module-{number}",
+        version=1,
+        sha256="0" * 64,
+        size=1,
+        file="update-modules/none",
+        uploaded_by=person,
+    )
+    looked_at(module)
+    begin(user=person)
+    AccessAttempt.objects.create(
+        username=f"person{number}", ip_address="192.0.2.1", failures_since_start=1, path_info="/"
+    )
+
+
+def looked_at(module: UpdateModule) -> None:
+    """Every device was looked at, and has a module of that name of its own."""
+    now = clock.now()
+    devices = Device.objects.all()
+    ModuleCheck.objects.bulk_create(
+        ModuleCheck(module=module, device=device, requested_at=now) for device in devices
+    )
+    CarriedModule.objects.bulk_create(
+        CarriedModule(device=device, name=module.name, sha256="1" * 64, seen_at=now)
+        for device in devices
     )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import clear_url_caches, path
 
-from bench.addresses import addresses, forget_rows
-from bench.pages import administrator, visit
+from bench.addresses import NoExample, addresses
+from bench.examples import forget_rows, give_own_rows
+from bench.pages import SHOWN, administrator, visit
 from bench.report import QUERIES
+from portal import urls
 from tests.environment.redis import RedisServer
 from tests.scale.fleet import grow
 
@@ -21,13 +25,17 @@ MANY = 60
 def queries() -> dict[str, int]:
     """How many statements each page takes once it is known who asks, with nothing in the portal's cache."""
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
-    client.force_login(administrator(), backend="django.contrib.auth.backends.ModelBackend")
+    visitor = administrator()
+    client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
     forget_rows()
+    give_own_rows(visitor)
     counted = {}
-    for address in addresses():
+    for address in addresses(visitor):
         if visit(address.url, client).is_page:
             cache.clear()
-            counted[address.name] = len(visit(address.url, client).statements)
+            seen = visit(address.url, client)
+            assert seen.status in SHOWN, f"{address.name} answers {seen.status}"
+            counted[address.name] = len(seen.statements)
     return counted
 
 
@@ -42,3 +50,24 @@ def test_no_page_asks_too_much_or_more_when_there_is_more(redis_server: RedisSer
     assert {
         name: (few[name], count) for name, count in many.items() if count > few.get(name, count)
     } == {}
+
+
+def nowhere(_request: HttpRequest, thing: int) -> HttpResponse:
+    return HttpResponse(str(thing))
+
+
+def test_a_page_that_nobody_gave_an_example_is_not_forgotten(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grow(FEW)
+    visitor = administrator()
+    give_own_rows(visitor)
+    forget_rows()
+    assert addresses(visitor)
+    new = path("things/<int:thing>/", nowhere, name="things-detail")
+    with monkeypatch.context() as patch:
+        patch.setattr(urls, "urlpatterns", [*urls.urlpatterns, new])
+        clear_url_caches()
+        with pytest.raises(NoExample, match="things-detail"):
+            addresses(visitor)
+    clear_url_caches()
