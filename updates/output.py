@@ -8,6 +8,8 @@ from typing import Final
 
 MASK: Final = "••••••"
 SHORTEST_SECRET: Final = 4
+LAST_BYTES: Final = 16 * 1024
+"""How much of the end is kept of a call that says too much."""
 
 
 def blot_out(text: str, secrets: Iterable[str]) -> str:
@@ -24,8 +26,9 @@ def _worth_hiding(secrets: Iterable[str]) -> list[str]:
 class OutputBuffer:
     """Collects the bytes of one call and gives them away as texts of at most `chunk_bytes`, or after `chunk_seconds`.
 
-    A secret never comes out, not even cut in two by a chunk's border: as long as the end of what is held could be the
-    beginning of one, that end is held back. Bytes that are not UTF-8 become U+FFFD; NUL too (PostgreSQL cannot store it).
+    Of a call that says more than `limit_bytes`, the first so many and the last `LAST_BYTES` come out, and in between how much
+    was left out. A secret never comes out, not even cut in two by a chunk's border: as long as the end of what is held could
+    be the beginning of one, that end is held back. Bytes that are not UTF-8 become U+FFFD; NUL too (PostgreSQL cannot store it).
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class OutputBuffer:
         chunk_bytes: int,
         chunk_seconds: float,
         clock: Callable[[], float],
+        limit_bytes: int,
         start: int = 0,
     ) -> None:
         self._secrets = [secret.encode() for secret in _worth_hiding(secrets)]
@@ -42,6 +46,9 @@ class OutputBuffer:
         self._chunk_bytes = chunk_bytes
         self._chunk_seconds = chunk_seconds
         self._clock = clock
+        self._room = max(0, limit_bytes - start)
+        self._left_out = 0
+        self._last = b""
         self._held = b""
         self._since = 0.0
         self.end = start
@@ -63,7 +70,13 @@ class OutputBuffer:
 
     def drain(self) -> list[str]:
         """All that is left: the call has ended."""
-        return self._take(is_end=True)
+        texts = self._take(is_end=True)
+        if self._left_out:
+            texts.append(f"\n… {self._left_out} bytes left out …\n")
+        last = _whole_characters(self._last)
+        texts += [piece.decode(errors="replace") for piece in _pieces(last, self._chunk_bytes)]
+        self._left_out, self._last = 0, b""
+        return texts
 
     def _take(self, *, is_end: bool) -> list[str]:
         given, begin = b"", 0
@@ -80,7 +93,21 @@ class OutputBuffer:
         self._held = self._held[cut:]
         self._since = self._clock()
         self.end += cut
-        return [piece.decode(errors="replace") for piece in _pieces(given, self._chunk_bytes)]
+        fits = self._kept(given)
+        return [piece.decode(errors="replace") for piece in _pieces(fits, self._chunk_bytes)]
+
+    def _kept(self, given: bytes) -> bytes:
+        """As much of `given` as there is room for; of the rest its end is remembered, and how much it was."""
+        cut = min(len(given), self._room)
+        if cut < len(given):
+            cut -= _begun_character(given[:cut])
+        self._room -= cut
+        if cut < len(given):
+            self._room = 0
+        rest = self._last + given[cut:]
+        self._last = rest[-LAST_BYTES:]
+        self._left_out += len(rest) - len(self._last)
+        return given[:cut]
 
     def _begun_secret(self, begin: int) -> int:
         """Where, from `begin` on, that starts which could become a secret with what comes next; else the end."""
@@ -103,6 +130,14 @@ def _begun_character(data: bytes) -> int:
         if byte < 0x80:
             return 0
     return 0
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """Without the end of a character that was cut off before it."""
+    for place, byte in enumerate(data[:3]):
+        if byte & 0xC0 != 0x80:
+            return data[place:]
+    return data[3:]
 
 
 def _pieces(data: bytes, limit: int) -> Iterator[bytes]:

@@ -59,6 +59,8 @@ STATE_SCRIPT_RETRY_LIMIT_SECONDS = env.int("STATE_SCRIPT_RETRY_LIMIT_SECONDS", d
 CHECK_STALE_SECONDS = env.int("CHECK_STALE_SECONDS", default=24 * 3600)
 OUTPUT_CHUNK_BYTES = 4096
 OUTPUT_CHUNK_SECONDS = 1.0
+OUTPUT_LIMIT_BYTES = env.int("OUTPUT_LIMIT_BYTES", default=2**20)
+"""How much of what one call says is kept in the history: this much of its beginning, and its last words."""
 KEPT_TREES = env.int("KEPT_TREES", default=3)
 """How many finished upgrades' file trees stay on a device, so that a rollback by hand has something to restore."""
 

@@ -192,3 +192,19 @@ def test_the_timeline_is_read_to_its_end_by_a_cursor() -> None:
         seen, cursor = [*seen, *(event.seq for event in page.events)], page.cursor
 
     assert seen == numbers(upgrade)
+
+
+def test_a_chatty_call_does_not_fill_the_history(settings: Settings) -> None:
+    settings.OUTPUT_LIMIT_BYTES = 10_000
+    upgrade = new_upgrade()
+    journal = brought_to(State.INSTALLING, held(upgrade))
+    for number in range(10_000):
+        journal.output("chatty", b"line %06d\n" % number)
+    journal.note("It has ended.", call="chatty")
+
+    said = output_of(upgrade, "chatty")
+    assert said.startswith("line 000000\n")
+    assert said.endswith("line 009999\n")
+    assert said.count("bytes left out") == 1
+    assert len(said) < settings.OUTPUT_LIMIT_BYTES + 20_000
+    assert journal.output_stored("chatty") == 120_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updates.output import MASK, OutputBuffer, blot_out
+from updates.output import LAST_BYTES, MASK, OutputBuffer, blot_out
 
 CHUNK_BYTES = 16
 CHUNK_SECONDS = 1.0
@@ -28,12 +28,15 @@ class Clock:
         return self.now
 
 
-def buffer(*secrets: str, clock: Clock | None = None, start: int = 0) -> OutputBuffer:
+def buffer(
+    *secrets: str, clock: Clock | None = None, start: int = 0, limit: int = 10**6
+) -> OutputBuffer:
     return OutputBuffer(
         secrets=secrets,
         chunk_bytes=CHUNK_BYTES,
         chunk_seconds=CHUNK_SECONDS,
         clock=clock or Clock(),
+        limit_bytes=limit,
         start=start,
     )
 
@@ -192,3 +195,50 @@ def test_a_character_that_has_come_only_in_part_is_waited_for() -> None:
 
 def test_words_that_are_too_short_to_be_secrets_stay() -> None:
     assert blot_out("the cat sat", ["cat", ""]) == "the cat sat"
+
+
+def test_of_a_call_that_says_too_much_the_beginning_and_the_end_are_kept() -> None:
+    output = buffer(limit=10)
+    texts = output.feed(b"0123456789")
+    middle, end = b"x" * LAST_BYTES, b"the end" + b"." * (LAST_BYTES - 7)
+    texts += [text for piece in (middle, end) for text in output.feed(piece)]
+    assert "".join(texts) == "0123456789"
+
+    texts += output.drain()
+
+    said = f"0123456789\n… {LAST_BYTES} bytes left out …\n{end.decode()}"
+    assert "".join(texts) == said
+    assert max(len(text) for text in texts[:-1]) <= len("\n… 16384 bytes left out …\n")
+    assert output.end == 10 + 2 * LAST_BYTES
+    assert output.drain() == []
+
+
+def test_a_little_more_than_the_limit_is_all_kept() -> None:
+    output = buffer(limit=10)
+    assert "".join([*output.feed(b"a" * 40), *output.drain()]) == "a" * 40
+
+
+@given(text=st.text("aß€😀", max_size=200), limit=st.integers(0, 50), size=st.integers(1, 40))
+def test_no_character_is_cut_by_the_limit(text: str, limit: int, size: int) -> None:
+    data = text.encode()
+    output = buffer(limit=limit)
+    texts = [
+        given
+        for start in range(0, len(data), size)
+        for given in output.feed(data[start : start + size])
+    ]
+    assert "".join([*texts, *output.drain()]) == text
+
+
+def test_who_goes_on_beyond_the_limit_keeps_nothing_but_the_end() -> None:
+    output = buffer(limit=10, start=100)
+    assert output.feed(b"b" * (LAST_BYTES + 5)) == []
+    said = "".join(output.drain())
+    assert said == "\n… 5 bytes left out …\n" + "b" * LAST_BYTES
+
+
+def test_a_secret_is_hidden_in_what_is_kept_of_the_end() -> None:
+    output = buffer("s3cret", limit=0)
+    output.feed(b"it is s3c")
+    output.feed(b"ret here")
+    assert "".join(output.drain()) == f"it is {MASK} here"

@@ -287,6 +287,7 @@ class DatabaseJournal:
                 chunk_bytes=settings.OUTPUT_CHUNK_BYTES,
                 chunk_seconds=settings.OUTPUT_CHUNK_SECONDS,
                 clock=time.monotonic,
+                limit_bytes=settings.OUTPUT_LIMIT_BYTES,
                 start=last["end"] if last else 0,
             )
         return self._buffers[call]
