@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from portal.core.actors import PORTAL
 from portal.core.errors import Refused
 from portal.core.models import AuditEvent
 from tests.journal.rows import brought_to, finished, held, new_artifact, new_device, new_upgrade
@@ -11,6 +12,7 @@ from tests.services.people import operator
 from updates.errors import NotCompatible, TargetBusy, TooLate
 from updates.machine import Event, Outcome, State
 from updates.models import Upgrade
+from updates.services.checks import request_checks
 from updates.services.upgrades import apply_artifact, cancel_upgrade, retry_upgrade
 
 pytestmark = pytest.mark.database
@@ -127,6 +129,22 @@ def test_a_retry_waits_for_nobody() -> None:
     with pytest.raises(TargetBusy) as busy:
         retry_upgrade(upgrade=old, actor=operator(), reason="again")
     assert busy.value.holder == str(holder.pk)
+
+
+def test_a_broken_upgrade_to_the_longest_name_can_be_retried_and_checked() -> None:
+    upgrade = new_upgrade(artifact=new_artifact("n" * 256))
+    journal = brought_to(State.ROLLING_BACK, held(upgrade))
+    journal.take(Event.FAILED)
+    brought_to(State.FINISHED, journal)
+    upgrade.refresh_from_db()
+    assert upgrade.artifact is not None
+
+    again = retry_upgrade(upgrade=upgrade, actor=operator(), reason="repaired by hand")
+    (check,) = request_checks(artifact=upgrade.artifact, devices=[again.device], actor=PORTAL)
+
+    again.refresh_from_db()
+    check.refresh_from_db()
+    assert again.from_version == check.installed == "n" * 256 + "_INCONSISTENT"
 
 
 def test_a_broken_upgrade_marks_the_device_and_can_be_retried() -> None:

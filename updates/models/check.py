@@ -6,6 +6,7 @@ from django.db import models
 
 from devices.models import Device
 from updates.models.artifact import Artifact
+from updates.models.upgrade import LONGEST_VERSION
 
 
 class Check(models.Model):
@@ -26,7 +27,7 @@ class Check(models.Model):
     verdict = models.CharField(max_length=20, choices=Verdict, default=Verdict.WAITING)
     findings = models.JSONField(default=list)
     changes = models.JSONField(default=dict)
-    installed = models.CharField(max_length=256, blank=True)
+    installed = models.CharField(max_length=LONGEST_VERSION, blank=True)
     requested_by_name = models.CharField(max_length=150)
     requested_at = models.DateTimeField()
     checked_at = models.DateTimeField(null=True, blank=True)

@@ -14,6 +14,9 @@ from updates.models.artifact import Artifact
 from updates.models.deployment import Deployment
 from updates.plan import Kind
 
+LONGEST_VERSION = 300
+"""An artifact's name has up to 256 characters; what an upgrade left in between is called by that and `_INCONSISTENT`."""
+
 
 def choices(words: type[State] | type[Outcome] | type[Kind]) -> list[tuple[str, str]]:
     """An enumeration of the pure core as a field's choices."""
@@ -51,8 +54,8 @@ class Upgrade(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="retried_by"
     )
     plan = models.JSONField()
-    from_version = models.CharField(max_length=256, blank=True)
-    to_version = models.CharField(max_length=256, blank=True)
+    from_version = models.CharField(max_length=LONGEST_VERSION, blank=True)
+    to_version = models.CharField(max_length=LONGEST_VERSION, blank=True)
 
     state = models.CharField(max_length=30, choices=choices(State), default=State.PENDING)
     outcome = models.CharField(max_length=20, choices=choices(Outcome), null=True, blank=True)  # noqa: DJ001
