@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from django.db import transaction
+from django.db import connection, transaction
 
 from portal.core import audit, clock
 from portal.core.actors import Actor
@@ -49,6 +49,7 @@ def distrust_key(*, key: TrustedKey, actor: Actor, reason: str) -> None:
     actor.require("updates.delete_trustedkey")
     why = given_reason(reason)
     with transaction.atomic():
+        _lock_keys("SHARE ROW EXCLUSIVE")
         data = {"fingerprint": key.fingerprint, "artifacts": key.artifacts.count()}
         audit.record(actor=actor, action="trusted_key.remove", subject=key, reason=why, data=data)
         key.delete()
@@ -103,10 +104,11 @@ def refuse_changed(description: mender.ArtifactDescription) -> None:
 
 
 def signer_of(artifact: Artifact) -> TrustedKey | None:
-    """The key that signed the artifact, of those trusted now, which stays until the commit; None when it is none of them."""
+    """The key that signed the artifact, of those trusted now; None when it is none of them. That stays true until the commit."""
     if not artifact.is_signed:
         return None
-    keys = TrustedKey.objects.select_for_update().order_by("pk")
+    _lock_keys("SHARE")
+    keys = TrustedKey.objects.order_by("pk")
     signers = (key for key in keys if _is_signed_by(artifact, mender.read_public_key(key.pem)))
     return next(signers, None)
 
@@ -142,6 +144,7 @@ def _keep_signing_key(name: str, pem: str, *, actor: Actor, origin: str) -> Sign
 
 def _trust(name: str, public: mender.PublicKey, *, actor: Actor) -> TrustedKey:
     with transaction.atomic():
+        _lock_keys("SHARE ROW EXCLUSIVE")
         known = TrustedKey.objects.filter(fingerprint=public.fingerprint).first()
         if known is not None:
             raise Refused(f"This very key is trusted already, as {known}.")
@@ -160,6 +163,17 @@ def _trust(name: str, public: mender.PublicKey, *, actor: Actor) -> TrustedKey:
         data = {"fingerprint": key.fingerprint, "artifacts": len(found)}
         audit.record(actor=actor, action="trusted_key.add", subject=key, data=data)
     return key
+
+
+def _lock_keys(mode: Literal["SHARE", "SHARE ROW EXCLUSIVE"]) -> None:
+    """Until the commit nobody trusts or distrusts a key, who has not done so by now.
+
+    Whoever does ("SHARE ROW EXCLUSIVE") thus sees every artifact that was kept before; and who keeps one ("SHARE") every key.
+    SQLite has one writer at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {TrustedKey._meta.db_table} IN {mode} MODE")
 
 
 def _unexplained() -> list[Artifact]:
