@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import reduce
@@ -12,12 +12,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import django_filters
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.fields.json import KT, KeyTextTransform
 from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
+from django.utils.module_loading import import_string
 
 from devices.models import Device, DeviceGroup, StoredImport, StoredSelection
 from portal.core import clock
@@ -49,6 +51,7 @@ class DeviceFilter(django_filters.FilterSet):
     silent_days = django_filters.NumberFilter(
         method="by_silence", min_value=1, max_value=3650, label="Silent for days"
     )
+    outdated = django_filters.BooleanFilter(method="by_age", label="Outdated")
     attribute = django_filters.CharFilter(
         method="by_attributes", label="Attribute", help_text="site=Leipzig; floor=1"
     )
@@ -100,6 +103,17 @@ class DeviceFilter(django_filters.FilterSet):
         """Devices that have not answered for so many days, or never."""
         since = clock.now() - timedelta(days=float(days))
         return devices.filter(Q(last_seen=None) | Q(last_seen__lt=since))
+
+    def by_age(
+        self,
+        devices: QuerySet[Device],
+        _name: str,
+        is_outdated: bool,  # noqa: FBT001
+    ) -> QuerySet[Device]:
+        """Devices that could have something newer, as the floor above sees it."""
+        ask: Callable[[], Q] = import_string(settings.OUTDATED)
+        found = Q(pk__in=Device.objects.filter(ask()).values("pk"))
+        return devices.filter(found if is_outdated else ~found)
 
     def by_attributes(self, devices: QuerySet[Device], _name: str, text: str) -> QuerySet[Device]:
         """Devices that have all of these attributes. A text that is none is refused like any wrong word."""

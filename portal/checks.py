@@ -42,6 +42,7 @@ def check_names(
         CHECK_JOB: import_string(CHECK_JOB),
         BULK_JOB: import_string(BULK_JOB),
         "settings.START_JOB": settings.START_JOB,
+        "settings.OUTDATED": settings.OUTDATED,
     }
     return [
         Error(f"{place}: {problem}", id="portal.E001")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -51,6 +51,7 @@ class UpgradeFilter(django_filters.FilterSet):
     )
     artifact = django_filters.UUIDFilter(field_name="artifact_id", label="Artifact")
     deployment = django_filters.UUIDFilter(field_name="deployment_id", label="Deployment")
+    payload_type = django_filters.CharFilter(method="of_payload_type", label="Payload type")
     kind = django_filters.CharFilter()
     state = django_filters.MultipleChoiceFilter(
         choices=[(s.value, s.value) for s in State], distinct=False
@@ -74,6 +75,13 @@ class UpgradeFilter(django_filters.FilterSet):
         self, upgrades: QuerySet[Upgrade], _name: str, group: DeviceGroup
     ) -> QuerySet[Upgrade]:
         return upgrades.filter(device__in=devices_in(group))
+
+    def of_payload_type(
+        self, upgrades: QuerySet[Upgrade], _name: str, payload_type: str
+    ) -> QuerySet[Upgrade]:
+        """Upgrades that an Update Module of this name installs. Artifacts are named one by one, for the index's sake."""
+        named = Artifact.objects.filter(payload_type=payload_type).order_by()
+        return upgrades.filter(artifact__in=list(named.values_list("pk", flat=True)))
 
     def by_activity(
         self,
@@ -234,8 +242,32 @@ def stuck(*, limit: int = PAGE, offset: int = 0) -> list[Stuck]:
     return explained(rows[offset : offset + limit])
 
 
-def stuck_upgrades(kind: Standstill | None = None) -> QuerySet[Upgrade]:
-    """Upgrades that do not move, for one reason or for any. What a worker holds within its time limit is not among them."""
+def stuck_upgrades(*kinds: Standstill) -> QuerySet[Upgrade]:
+    """Upgrades that do not move, for one of these reasons; none given: for any.
+
+    What a worker holds within its time limit is not among them.
+    """
+    others = Upgrade.objects.filter(device=OuterRef("device"))
+    older = others.filter(state=State.PENDING, created_at__lt=OuterRef("created_at"))
+    ahead = Coalesce(
+        Subquery(others.filter(state__in=ACTIVE).values("pk")[:1]),
+        Subquery(older.order_by("created_at").values("pk")[:1]),
+    )
+    return (
+        history()
+        .exclude(state=State.FINISHED)
+        .filter(_for_any_of(kinds or Standstill))
+        .annotate(ahead=ahead)
+    )
+
+
+def count_stuck(sorts: Mapping[str, Iterable[Standstill]]) -> dict[str, int]:
+    """How many `stuck_upgrades` there are of each sort, in one query."""
+    wanted = {word: Count("pk", filter=_for_any_of(kinds)) for word, kinds in sorts.items()}
+    return Upgrade.objects.exclude(state=State.FINISHED).order_by().aggregate(**wanted)
+
+
+def _for_any_of(kinds: Iterable[Standstill]) -> Q:
     now = clock.now()
     reasons = {
         Standstill.WAITING: _waiting(now),
@@ -243,14 +275,7 @@ def stuck_upgrades(kind: Standstill | None = None) -> QuerySet[Upgrade]:
         Standstill.OVERDUE: _overdue(now),
         Standstill.HELD: _held(),
     }
-    wanted = reasons[kind] if kind else reduce(or_, reasons.values())
-    others = Upgrade.objects.filter(device=OuterRef("device"))
-    older = others.filter(state=State.PENDING, created_at__lt=OuterRef("created_at"))
-    ahead = Coalesce(
-        Subquery(others.filter(state__in=ACTIVE).values("pk")[:1]),
-        Subquery(older.order_by("created_at").values("pk")[:1]),
-    )
-    return history().exclude(state=State.FINISHED).filter(wanted).annotate(ahead=ahead)
+    return reduce(or_, (reasons[kind] for kind in kinds))
 
 
 def explained(rows: Iterable[Upgrade]) -> list[Stuck]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db.models import Count, Max, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import TruncDate, TruncWeek
+from django.db.models.lookups import In
 from django.utils import timezone
 
 from devices.models import Device
@@ -86,18 +87,45 @@ def installed(*, silent_since: datetime) -> list[Installed]:
             unconfirmed=Count("pk", filter=~Q(offered_host_key="")),
         )
     ]
-    known = {
-        name: (payload_type, uploaded)
-        for name, payload_type, uploaded in Artifact.objects.order_by()
-        .values_list("name", "payload_type")
-        .annotate(Max("uploaded_at"))
-    }
+    known = _known()
     newest = _newest(rows, known)
     found = [
         Installed(**row | {"version": row["version"] or ""}, newest=_better(row, newest, known))
         for row in rows
     ]
     return sorted(found, key=lambda row: (-row.count, row.device_type, row.version))
+
+
+def outdated() -> Q:
+    """Which devices those are that `installed` counts as outdated."""
+    rows: list[dict[str, Any]] = [
+        dict(row)
+        for row in Device.objects.annotate(version=KT("provides__artifact_name"))
+        .order_by()
+        .values("device_type", "version")
+        .distinct()
+    ]
+    known = _known()
+    newest = _newest(rows, known)
+    found = Q(pk=None)
+    for device_type in sorted({row["device_type"] for row in rows}):
+        old = [
+            row["version"]
+            for row in rows
+            if row["device_type"] == device_type and _better(row, newest, known)
+        ]
+        if old:
+            found |= Q(device_type=device_type) & Q(In(KT("provides__artifact_name"), old))
+    return found
+
+
+def _known() -> Known:
+    return {
+        name: (payload_type, uploaded)
+        for name, payload_type, uploaded in Artifact.objects.order_by()
+        .values_list("name", "payload_type")
+        .annotate(Max("uploaded_at"))
+    }
 
 
 def _newest(rows: Iterable[dict[str, Any]], known: Known) -> dict[tuple[str, str], str]:

@@ -55,6 +55,7 @@ class DeviceListForm(forms.Form):
         label="Silent for days", required=False, min_value=1, max_value=3650
     )
     inconsistent = forms.ChoiceField(label="Broken", choices=YES_NO, required=False)
+    outdated = forms.ChoiceField(label="Outdated", choices=YES_NO, required=False)
     driver = forms.ChoiceField(
         label="Driver", choices=[("", "Any"), *Device.Driver.choices], required=False
     )
@@ -64,7 +65,7 @@ class DeviceListForm(forms.Form):
         widget=forms.TextInput(attrs={"placeholder": "site=Leipzig; floor=1"}),
     )
     always = ("device_type", "installed", "group")
-    seldom = ("unreachable", "silent_days", "inconsistent", "driver", "attribute")
+    seldom = ("unreachable", "silent_days", "inconsistent", "outdated", "driver", "attribute")
 
     @property
     def in_sight(self) -> list[forms.BoundField]:

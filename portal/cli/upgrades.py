@@ -17,7 +17,7 @@ from updates.machine import Outcome, State
 from updates.queries import Standstill, UpgradeFilter, explained, history, stuck_upgrades
 from updates.services.reports import history_csv, history_json_lines
 
-PLAIN: Final = ("device", "requested_by", "since", "until", "q")
+PLAIN: Final = ("device", "payload_type", "requested_by", "since", "until", "q")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -25,6 +25,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--active", action="store_true", help="only those that run")
     parser.add_argument("--device", metavar="NAME")
     parser.add_argument("--artifact", metavar="NAME|ID")
+    parser.add_argument("--payload-type", metavar="TYPE", help="installed by this Update Module")
     parser.add_argument("--deployment", metavar="ID")
     parser.add_argument("--state", action="append", choices=[word.value for word in State])
     parser.add_argument("--outcome", action="append", choices=[word.value for word in Outcome])
@@ -81,8 +82,8 @@ def stuck_arguments(parser: ArgumentParser) -> None:
 def run_stuck(call: Call) -> None:
     """What does not move is listed with the reason, oldest first."""
     call.actor.require("updates.view_upgrade")
-    kind = Standstill(call.words["kind"]) if call.words["kind"] else None
-    rows = explained(shown(stuck_upgrades(kind).order_by("created_at", "id"), call))
+    kinds = [Standstill(call.words["kind"])] if call.words["kind"] else []
+    rows = explained(shown(stuck_upgrades(*kinds).order_by("created_at", "id"), call))
     if call.out.as_json:
         call.out.document(StuckSerializer(rows, many=True).data)
         return

@@ -24,6 +24,7 @@ from portal.dashboard.pictures import outcome_bars, version_areas
 from portal.dashboard.works import parts
 from updates import statistics
 from updates.admin_views.panel import Panel
+from updates.admin_views.stuck import TABS, tab_counts
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Upgrade
 from updates.queries import Standstill, history, stuck_upgrades
@@ -103,14 +104,17 @@ def running_panel() -> Panel:
 def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
     """A number, what it counts, and the list that it leads to."""
     states = statistics.unfinished()
-    stuck = (stuck_upgrades(Standstill.UNHELD) | stuck_upgrades(Standstill.OVERDUE)).count()
+    standing, stuck = tab_counts(), reverse("admin:updates_upgrade_stuck")
     running = sum(count for state, count in states.items() if state in ACTIVE)
     outdated = sum(row.count for row in installed if row.newest)
     broken = sum(row.count for row in installed if row.is_broken)
     return [
         _tile("Running", running, _history(active="true"), "run" if running else ""),
         _tile("Waiting", states.get(State.PENDING, 0), _history(state="pending"), ""),
-        _tile("Stuck", stuck, reverse("admin:updates_upgrade_stuck"), "bad"),
+        *(
+            _tile(TABS[word].title, standing[word], f"{stuck}?kind={word}", look)
+            for word, look in (("stuck", "bad"), ("held", "back"))
+        ),
         _tile("Broken devices", broken, _devices(inconsistent="true"), "bad"),
         _tile(
             "Unreachable",
@@ -130,7 +134,7 @@ def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
             _devices(silent_days=SILENT_DAYS),
             "back",
         ),
-        _tile("Outdated", outdated, "#versions", "back"),
+        _tile("Outdated", outdated, _devices(outdated="true"), "back"),
         _tile("Devices", sum(row.count for row in installed), _devices(), ""),
     ]
 

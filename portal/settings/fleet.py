@@ -14,6 +14,9 @@ KINDS = {"artifact": "updates.jobs.run_artifact"}
 START_JOB = "updates.dispatch.start_job"
 """Puts other work than upgrades on the queue: lower floors reach the one door to RQ through here."""
 
+OUTDATED = "updates.statistics.outdated"
+"""Says which devices could have something newer: lists of devices know no artifacts, and ask here."""
+
 UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
     "updates.services.waiting.start_next",

@@ -13,11 +13,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from devices.models import Device
+from devices.queries import devices_matching
 from portal.core.actors import Actor
 from portal.dashboard.pictures import SERIES, outcome_bars, version_areas
 from tests.pages.conftest import MakeDevice
 from updates import statistics
 from updates.models import Artifact, Upgrade
+from updates.recipes.hold import HELD
 from updates.services.upgrades import cancel_upgrade
 from updates.statistics import VersionsOverTime
 
@@ -50,9 +52,35 @@ def test_the_number_of_waiting_upgrades_leads_to_just_them(
     assert page not in operator.get(found["Running"][1]).content.decode()
 
 
-def test_an_upgrade_that_was_dropped_counts_as_stuck(operator: Client, waiting: Upgrade) -> None:
-    Upgrade.objects.filter(pk=waiting.pk).update(state="installing")
-    assert tiles(operator)["Stuck"][0] == 1
+@pytest.mark.parametrize(
+    ("tile", "change"),
+    [
+        ("Stuck", {"state": "installing"}),  # nobody holds it
+        (
+            "Stuck",
+            {
+                "state": "installing",
+                "lease_until": timezone.now() + timedelta(hours=1),
+                "state_entered_at": timezone.now() - timedelta(days=2),
+            },
+        ),
+        ("Wait for a commit", {"state": "committing", "facts": {HELD: True}}),
+    ],
+    ids=["dropped", "overdue", "held"],
+)
+def test_what_does_not_move_is_counted_and_listed_in_one_place(
+    operator: Client, waiting: Upgrade, tile: str, change: dict[str, object]
+) -> None:
+    Upgrade.objects.filter(pk=waiting.pk).update(**change)
+    found = tiles(operator)
+    assert {word: found[word][0] for word in ("Stuck", "Wait for a commit")} == {
+        "Stuck": 0,
+        "Wait for a commit": 0,
+        tile: 1,
+    }
+    for word in ("Stuck", "Wait for a commit"):
+        listed = operator.get(found[word][1]).content.decode().count("data-upgrade=")
+        assert listed == found[word][0]
 
 
 def test_a_broken_device_needs_a_person(operator: Client, rolled_back: Upgrade) -> None:
@@ -115,6 +143,9 @@ def test_a_device_is_outdated_when_one_of_its_type_has_something_newer(
         ("box", "release-9"): "",
         ("another", old.name): "",
     }
+    listed = devices_matching({"outdated": "true"})
+    assert [device.name for device in listed.order_by("name")] == ["a", "b"]
+    assert not devices_matching({"outdated": "false"}).filter(name__in=["a", "b"]).exists()
 
 
 def test_versions_are_counted_backwards_from_today(succeeded: Upgrade) -> None:

@@ -88,6 +88,15 @@ def test_the_history_is_searched_and_filtered(
     assert shown(operator.get(narrowed)) == ([old.pk] if finds_not == "kind=" else [])
 
 
+def test_the_history_of_an_update_module_is_that_of_its_payload_type(
+    operator: Client, old: Upgrade
+) -> None:
+    assert old.artifact is not None
+    own = operator.get(f"{HISTORY}?days=all&payload_type={old.artifact.payload_type}")
+    assert old.pk in shown(own)
+    assert not shown(operator.get(f"{HISTORY}?days=all&payload_type=another"))
+
+
 def test_the_history_of_a_group_is_that_of_its_devices(operator: Client, old: Upgrade) -> None:
     new_upgrade(new_device("other-1"))
     group = DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"q": "box-"})

@@ -43,9 +43,7 @@ def test_what_nobody_holds_is_shown_first_with_the_reason(
 
 def test_what_waits_is_shown_under_its_reason(operator: Client, waiting: Upgrade) -> None:
     assert f'data-upgrade="{waiting.pk}"' in operator.get(PAGE).content.decode()
-    assert (
-        f'data-upgrade="{waiting.pk}"' not in operator.get(f"{PAGE}?kind=unheld").content.decode()
-    )
+    assert f'data-upgrade="{waiting.pk}"' not in operator.get(f"{PAGE}?kind=stuck").content.decode()
     assert operator.get(f"{PAGE}?kind=nonsense").status_code == 200
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django import forms
 from django.db.models import QuerySet
@@ -50,6 +50,7 @@ class HistoryForm(forms.Form):
         DeviceGroup.objects.all(), label="Group", required=False, empty_label="Any"
     )
     artifact = forms.ChoiceField(label="Artifact", required=False)
+    payload_type = forms.ChoiceField(label="Payload type", required=False)
     kind = forms.ChoiceField(label="Kind", choices=[("", "Any"), *choices(Kind)], required=False)
     requested_by = forms.CharField(label="Asked by", required=False)
     active = forms.ChoiceField(
@@ -68,6 +69,10 @@ class HistoryForm(forms.Form):
         choices=choices(State), required=False, widget=forms.CheckboxSelectMultiple
     )
     in_sight = ("q", "days")
+    seldom = (
+        "device", "group", "artifact", "payload_type", "kind", "requested_by", "active", "since",
+        "until",
+    )  # fmt: skip
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
@@ -76,13 +81,18 @@ class HistoryForm(forms.Form):
         chosen = data.get("artifact", "")
         if chosen and chosen not in offered:
             offered[chosen] = "An older one"
-        self.fields["artifact"].choices = [("", "Any"), *offered.items()]  # type: ignore[attr-defined]
+        types = Artifact.objects.order_by("payload_type").values_list("payload_type", flat=True)
+        self._offer("artifact", offered)
+        self._offer("payload_type", {word: word for word in types.distinct()})
+
+    def _offer(self, name: str, offered: dict[str, str]) -> None:
+        field = cast(forms.ChoiceField, self.fields[name])
+        field.choices = [("", "Any"), *offered.items()]
 
     @property
     def hidden_away(self) -> list[forms.BoundField]:
         """Fields that wait behind "More"."""
-        seldom = ("device", "group", "artifact", "kind", "requested_by", "active", "since", "until")
-        return [self[name] for name in seldom]
+        return [self[name] for name in self.seldom]
 
     @property
     def is_open(self) -> bool:

@@ -13,15 +13,25 @@ from django.views.decorators.http import require_GET
 from portal.core.pages import Button, page, require, why_not_permitted
 from updates.admin_views.upgrade_now import commit_button
 from updates.models import Upgrade
-from updates.queries import Standstill, Stuck, explained, stuck_upgrades
+from updates.queries import Standstill, Stuck, count_stuck, explained, stuck_upgrades
 
 PAGE: Final = 25
-WORDS: Final = {
-    Standstill.UNHELD: "Nobody holds it",
-    Standstill.OVERDUE: "Takes too long",
-    Standstill.HELD: "Waits for a commit",
-    Standstill.WAITING: "Waits",
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """Some of the reasons why upgrades do not move, under one title."""
+
+    title: str
+    kinds: tuple[Standstill, ...]
+
+
+TABS: Final = {
+    "stuck": Tab("Stuck", (Standstill.UNHELD, Standstill.OVERDUE)),
+    "held": Tab("Wait for a commit", (Standstill.HELD,)),
+    "waiting": Tab("Wait", (Standstill.WAITING,)),
 }
+"""By the word that stands for them in the address; the most pressing first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +39,23 @@ class Row:
     """One upgrade that does not move, with the buttons for it."""
 
     stuck: Stuck
-    word: str
     buttons: list[Button]
+
+
+def tab_counts() -> dict[str, int]:
+    """How many upgrades are under each tab."""
+    return count_stuck({word: tab.kinds for word, tab in TABS.items()})
 
 
 @require_GET
 def stuck_page(request: HttpRequest) -> HttpResponse:
-    """What does not move, for one reason at a time: the most pressing one that there is, unless the address names one."""
+    """What does not move, a tab at a time: the most pressing one that is not empty, unless the address names one."""
     require(request, "updates.view_upgrade")
-    counts = {kind: stuck_upgrades(kind).count() for kind in WORDS}
-    kind = _kind(request.GET.get("kind", ""), counts)
-    found = stuck_upgrades(kind).order_by("created_at", "id")
+    counts = tab_counts()
+    chosen = request.GET.get("kind", "")
+    if chosen not in TABS:
+        chosen = next((word for word, count in counts.items() if count), "stuck")
+    found = stuck_upgrades(*TABS[chosen].kinds).order_by("created_at", "id")
     shown: Page[Upgrade] = Paginator(found, PAGE).get_page(request.GET.get("page", "1"))
     return page(
         request,
@@ -47,18 +63,12 @@ def stuck_page(request: HttpRequest) -> HttpResponse:
         title="Stuck",
         model=Upgrade,
         context={
-            "kinds": [(word, label, counts[word]) for word, label in WORDS.items()],
-            "kind": kind,
+            "tabs": [(word, tab.title, counts[word]) for word, tab in TABS.items()],
+            "chosen": chosen,
             "rows": [_row(request, stuck) for stuck in explained(shown)],
             "shown": shown,
         },
     )
-
-
-def _kind(word: str, counts: dict[Standstill, int]) -> Standstill:
-    if word in set(Standstill):
-        return Standstill(word)
-    return next((kind for kind, count in counts.items() if count), Standstill.UNHELD)
 
 
 def _row(request: HttpRequest, stuck: Stuck) -> Row:
@@ -71,10 +81,10 @@ def _row(request: HttpRequest, stuck: Stuck) -> Row:
         )
 
     if stuck.kind == Standstill.HELD:
-        return Row(stuck, WORDS[stuck.kind], [commit_button(request, stuck.upgrade)])
+        return Row(stuck, [commit_button(request, stuck.upgrade)])
     recover = button("recover", "Recover", _why_no_recover(stuck), is_main=True)
     force = button("force_cancel", "Force cancel", is_danger=True)
-    return Row(stuck, WORDS[stuck.kind], [recover, force])
+    return Row(stuck, [recover, force])
 
 
 def _why_no_recover(stuck: Stuck) -> str:

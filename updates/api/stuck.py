@@ -49,7 +49,7 @@ class StuckUpgrades(ListModelMixin, GenericViewSet[Upgrade]):
 
     def get_queryset(self) -> QuerySet[Upgrade]:
         kind = words_in(self.request, StuckWords).get("kind")
-        return stuck_upgrades(Standstill(kind) if kind else None)
+        return stuck_upgrades(*([Standstill(kind)] if kind else []))
 
     def paginate_queryset(self, queryset: Any) -> Any:  # noqa: ANN401 - as DRF has it
         return explained(super().paginate_queryset(queryset) or ())
