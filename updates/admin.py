@@ -28,6 +28,7 @@ from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
 from updates.admin_views.addresses import number_or_404, uuid_or_404
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
+from updates.admin_views.offered import OfferedAdmin
 from updates.admin_views.release_list import ReleaseAdmin
 from updates.models import (
     Artifact,
@@ -43,7 +44,8 @@ from updates.queries import history
 
 
 @admin.register(Artifact)
-class ArtifactAdmin(ReadOnlyAdmin):
+class ArtifactAdmin(OfferedAdmin):
+    withdrawn_at = "release__withdrawn_at"
     list_display = (
         "name", "payload_type", "for_types", "shown_size", "signed", "uploaded_by", "uploaded_at",
     )  # fmt: skip

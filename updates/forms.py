@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
@@ -30,6 +30,9 @@ from devices.queries import (
 from portal.core.forms import ReasonForm
 from updates.models import Artifact, Deployment, Release
 from updates.services.keys import Generated
+
+ONLY_OFFERED: Final = "only_offered"
+"""The word in a lookup's address by which it leaves out what was withdrawn."""
 
 
 class UploadForm(forms.Form):
@@ -223,6 +226,13 @@ class EditReleaseForm(forms.Form):
     )
 
 
+class OfferedSelect(AutocompleteSelect):
+    """Looks up what can be ordered, and nothing that was withdrawn."""
+
+    def get_url(self) -> str:
+        return f"{super().get_url()}?{ONLY_OFFERED}=yes"
+
+
 class ReleaseForm(ReasonForm):
     """A release, looked up by name, or one artifact of it, and why."""
 
@@ -230,7 +240,7 @@ class ReleaseForm(ReasonForm):
         queryset=Release.objects.all(),
         required=False,
         help_text="Each device gets that of its artifacts which fits it.",
-        widget=AutocompleteSelect(
+        widget=OfferedSelect(
             Deployment._meta.get_field("release"), admin.site, attrs={"class": "fw-lookup"}
         ),
     )
@@ -238,7 +248,7 @@ class ReleaseForm(ReasonForm):
         label="Only this artifact of it",
         queryset=Artifact.objects.select_related("release"),
         required=False,
-        widget=AutocompleteSelect(
+        widget=OfferedSelect(
             Deployment._meta.get_field("artifact"), admin.site, attrs={"class": "fw-lookup"}
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -113,6 +114,32 @@ def test_a_check_of_the_release_goes_to_every_chosen_device(
     new_device(device_type="crate")
     operator.post(page_of(release, "check"), {"everything": "on"})
     assert Check.objects.values("artifact").distinct().count() == 2
+
+
+@pytest.mark.parametrize("page", ["updates_deployment_deploy", "updates_upgrade_apply"])
+def test_what_was_withdrawn_is_not_found_where_it_is_ordered(
+    operator: Client, release: Release, page: str
+) -> None:
+    kept = uploaded("kiosk-1").release
+    withdraw_release(release=release, actor=PORTAL, reason="It eats the disk")
+    of_device = [new_device().pk] if page == "updates_upgrade_apply" else []
+
+    form = operator.get(reverse(f"admin:{page}", args=of_device)).content.decode()
+    (address,) = re.findall(r'data-ajax--url="([^"]+)"[^>]*data-field-name="release"', form)
+
+    for name in ("release", "artifact"):
+        asked = {"app_label": "updates", "model_name": "deployment", "field_name": name}
+        answer = operator.get(f"{address}&{urlencode(asked)}&term=kiosk")
+        assert [row["text"] for row in answer.json()["results"]] == [kept.name]
+
+
+def test_the_lists_filter_still_finds_what_was_withdrawn(
+    operator: Client, release: Release
+) -> None:
+    withdraw_release(release=release, actor=PORTAL, reason="It eats the disk")
+    asked = {"app_label": "updates", "model_name": "deployment", "field_name": "release"}
+    answer = operator.get(reverse("admin:autocomplete"), {**asked, "term": "kiosk"})
+    assert [row["text"] for row in answer.json()["results"]] == ["kiosk-2"]
 
 
 def test_notes_tags_and_a_withdrawal_stand_on_the_page(operator: Client, release: Release) -> None:

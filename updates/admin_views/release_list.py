@@ -10,9 +10,10 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
-from portal.core.admin import DaysFilter, ReadOnlyAdmin
+from portal.core.admin import DaysFilter
 from updates.admin_views import releases
 from updates.admin_views.addresses import number_or_404
+from updates.admin_views.offered import OfferedAdmin
 from updates.models import Artifact, Release, ReleaseTag
 from updates.queries import installed_on
 
@@ -54,7 +55,8 @@ class ReleasePage(ChangeList):
         self.result_list = shown
 
 
-class ReleaseAdmin(ReadOnlyAdmin):
+class ReleaseAdmin(OfferedAdmin):
+    withdrawn_at = "withdrawn_at"
     list_display = (
         "name", "for_types", "payload_types", "shown_tags", "state", "installed", "created_at",
     )  # fmt: skip
