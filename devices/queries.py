@@ -112,8 +112,7 @@ class DeviceFilter(django_filters.FilterSet):
     ) -> QuerySet[Device]:
         """Devices that could have something newer, as the floor above sees it."""
         ask: Callable[[], Q] = import_string(settings.OUTDATED)
-        found = Q(pk__in=Device.objects.filter(ask()).values("pk"))
-        return devices.filter(found if is_outdated else ~found)
+        return devices.filter(ask() if is_outdated else ~ask())
 
     def by_attributes(self, devices: QuerySet[Device], _name: str, text: str) -> QuerySet[Device]:
         """Devices that have all of these attributes. A text that is none is refused like any wrong word."""

@@ -6,12 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
+from django.core.cache import cache
 from django.db.models import Count, Max, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import TruncDate, TruncWeek
-from django.db.models.lookups import In
+from django.db.models.lookups import In, IsNull
 from django.utils import timezone
 
 from devices.models import Device
@@ -21,6 +24,7 @@ from updates.models import Artifact, Upgrade
 INCONSISTENT: Final = "_INCONSISTENT"
 """What stands at the end of the name of an artifact that left its device in between."""
 
+KEPT_SECONDS: Final = 30
 
 Known = dict[str, tuple[str, datetime]]
 """Artifacts by name, with their payload type and when they were uploaded last."""
@@ -97,7 +101,20 @@ def installed(*, silent_since: datetime) -> list[Installed]:
 
 
 def outdated() -> Q:
-    """Which devices those are that `installed` counts as outdated."""
+    """Which devices those are that `installed` counts as outdated. What is the newest is looked up every half minute."""
+    old = cache.get_or_set("outdated-versions", _outdated_versions, KEPT_SECONDS)
+    installed_version = KT("provides__artifact_name")
+    # Said of every pair, so that "not outdated" is true of what nobody knows.
+    known = Q(IsNull(installed_version, rhs=False))
+    pairs = (
+        Q(device_type=device_type) & known & Q(In(installed_version, versions))
+        for device_type, versions in (old or {}).items()
+    )
+    return reduce(or_, pairs, Q(pk=None))
+
+
+def _outdated_versions() -> dict[str, list[str]]:
+    """By device type."""
     rows: list[dict[str, Any]] = [
         dict(row)
         for row in Device.objects.annotate(version=KT("provides__artifact_name"))
@@ -107,16 +124,11 @@ def outdated() -> Q:
     ]
     known = _known()
     newest = _newest(rows, known)
-    found = Q(pk=None)
-    for device_type in sorted({row["device_type"] for row in rows}):
-        old = [
-            row["version"]
-            for row in rows
-            if row["device_type"] == device_type and _better(row, newest, known)
-        ]
-        if old:
-            found |= Q(device_type=device_type) & Q(In(KT("provides__artifact_name"), old))
-    return found
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if _better(row, newest, known):
+            found[row["device_type"]].append(row["version"])
+    return dict(found)
 
 
 def _known() -> Known:
