@@ -1,0 +1,1 @@
+"""Erlang nodes (and all that runs on the BEAM): spoken with over Erlang's own distribution, without Erlang on this machine."""

@@ -1,0 +1,1 @@
+"""Running nodes of every runtime."""
