@@ -22,6 +22,8 @@ from updates.machine import ACTIVE
 from updates.plan import Kind
 
 CHECK_JOB = "updates.dispatch.CHECK_JOB"
+ORDER_VERBS = ("again", "back", "placed", "refuse_not_undoable")
+"""What a module of `settings.ORDERS` has: see `updates.services.kinds.KindOrders`."""
 BULK_JOB = "devices.services.bulk.JOB"
 
 
@@ -39,6 +41,16 @@ def check_names(
     named = {
         **{f"settings.KINDS[{kind!r}]": name for kind, name in settings.KINDS.items()},
         **{f"settings.UPGRADE_FINISHED, {name}": name for name in settings.UPGRADE_FINISHED},
+        **{f"settings.RECOVERED, {name}": name for name in settings.RECOVERED},
+        **{
+            f"settings.UPGRADE_PANELS[{kind!r}]": name
+            for kind, name in settings.UPGRADE_PANELS.items()
+        },
+        **{
+            f"settings.ORDERS[{kind!r}].{verb}": f"{name}.{verb}"
+            for kind, name in settings.ORDERS.items()
+            for verb in ORDER_VERBS
+        },
         CHECK_JOB: import_string(CHECK_JOB),
         BULK_JOB: import_string(BULK_JOB),
         "settings.START_JOB": settings.START_JOB,
@@ -55,11 +67,12 @@ def check_kinds(
     app_configs: Sequence[AppConfig] | None,
     **_: Any,  # noqa: ANN401
 ) -> list[CheckMessage]:
-    known, given = {kind.value for kind in Kind}, set(settings.KINDS)
+    known, tables = {kind.value for kind in Kind}, (set(settings.KINDS), set(settings.ORDERS))
+    given, complete = set.union(*tables), set.intersection(*tables)
     return [
         *(
-            Error(f"No job carries out {kind!r}.", id="portal.E002")
-            for kind in sorted(known - given)
+            Error(f"No job carries out {kind!r}, or nobody orders it.", id="portal.E002")
+            for kind in sorted(known - complete)
         ),
         *(Error(f"There is no kind {kind!r}.", id="portal.E002") for kind in sorted(given - known)),
     ]

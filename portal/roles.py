@@ -31,6 +31,14 @@ updates.view_release                 x       x         x          x
 updates.view_modulecheck             x       x         x          x
 updates.view_trustedkey              x       x         x          x
 updates.view_signingkey              x       x         x          x
+updates.view_module                  x       x         x          x
+updates.view_instance                x       x         x          x
+patches.view_patch                   x       x         x          x
+patches.view_node                    x       x         x          x
+patches.view_patchcheck              x       x         x          x
+patches.view_noderesult              x       x         x          x
+patches.view_application             x       x         x          x
+patches.view_keptfiles               x       x         x          x
 devices.view_device                  x       x         x          x
 devices.view_devicegroup             x       x         x          x
 devices.view_credential              x       x         x          x
@@ -47,6 +55,16 @@ updates.deploy_artifact              -       x         -          x
 updates.cancel_upgrade               -       x         -          x
 updates.retry_upgrade                -       x         -          x
 updates.roll_back_upgrade            -       x         -          x
+updates.add_module                   -       x         -          x
+updates.change_module                -       x         -          x
+updates.add_instance                 -       x         -          x
+updates.change_instance              -       x         -          x
+patches.upload_patch                 -       x         -          x
+patches.check_patch                  -       x         -          x
+patches.apply_patch                  -       x         -          x
+patches.delete_patch                 -       x         -          x
+patches.look_at_node                 -       x         -          x
+patches.restart_node                 -       x         -          x
 devices.refresh_device               -       x         -          x
 devices.add_device                   -       x         -          x
 devices.change_device                -       x         -          x
@@ -56,11 +74,16 @@ devices.delete_devicegroup           -       x         -          x
 core.share_savedfilter               -       x         -          x
 
 devices.confirm_host_key             -       -         x          x
+patches.override_patch               -       -         x          x
 updates.force_cancel_upgrade         -       -         x          x
 updates.recover_upgrade              -       -         x          x
 updates.delete_artifact              -       -         x          x
 
 devices.delete_device                -       -         -          x
+patches.add_node                     -       -         -          x
+patches.change_node                  -       -         -          x
+patches.delete_node                  -       -         -          x
+patches.set_restart_command          -       -         -          x
 devices.use_local_driver             -       -         -          x
 devices.guard_devicegroup            -       -         -          x
 updates.add_trustedkey               -       -         -          x

@@ -197,7 +197,9 @@ class UpgradeAdmin(ReadOnlyAdmin):
         return history_pages.history_page(request)
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
-        upgrades = history().select_related("undoes__device", "retries__device")
+        upgrades = history().select_related(
+            "undoes__device", "undoes__instance", "retries__device", "retries__instance"
+        )
         upgrade = get_object_or_404(upgrades, pk=uuid_or_404(object_id))
         return upgrade_pages.upgrade_page(request, upgrade)
 

@@ -6,14 +6,14 @@ edits the device meanwhile. Secrets are named (`device_id`), never copied. Pure:
 
 from __future__ import annotations
 
-import types
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Self
 
 
 class Kind(StrEnum):
     ARTIFACT = "artifact"
+    PATCH = "patch"
 
 
 class Mode(StrEnum):
@@ -95,11 +95,7 @@ class ArtifactPlan:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The plan that `as_json` wrote. ValueError when it was written by another version of the portal and does not fit."""
-        known = {field.name for field in fields(cls)}
-        if unknown := set(data) - known:
-            raise ValueError(
-                f"the plan holds fields that this version does not know: {sorted(unknown)}"
-            )
+        _require_known(cls, data)
         module = data["update_module"]
         return cls(
             **{
@@ -111,6 +107,49 @@ class ArtifactPlan:
         )
 
 
-Plan = ArtifactPlan
+@dataclass(frozen=True, slots=True)
+class PatchPlan:
+    """One hot patch into the nodes of one instance. `file` is a name in the storage; `nodes` are ids.
 
-PLANS: Final = types.MappingProxyType({Kind.ARTIFACT: ArtifactPlan})
+    `version` is the one that the patch is for, `version_recorded` the instance's by the portal's record. `leaves_out` leaves
+    out on each node what its check refuses, instead of failing. `kept_of` is the upgrade whose kept files a RESTORE puts back;
+    None for INSTALL.
+    """
+
+    upgrade: str
+    device: DevicePlan
+    mode: Mode
+    instance_id: int
+    instance: str
+    module: str
+    runtime: str
+    version: str
+    version_recorded: str
+    patch_id: str
+    patch: str
+    file: str
+    sha256: str
+    nodes: list[int]
+    leaves_out: bool = False
+    kept_of: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The plan that `as_json` wrote. ValueError when it was written by another version of the portal and does not fit."""
+        _require_known(cls, data)
+        device = DevicePlan(**data["device"])
+        return cls(**{**data, "device": device, "mode": Mode(data["mode"])})
+
+
+def _require_known(plan: type[ArtifactPlan | PatchPlan], data: dict[str, Any]) -> None:
+    if unknown := set(data) - {field.name for field in fields(plan)}:
+        raise ValueError(
+            f"the plan holds fields that this version does not know: {sorted(unknown)}"
+        )
+
+
+Plan = ArtifactPlan | PatchPlan

@@ -174,7 +174,7 @@ def counts(deployment: Deployment) -> Counts:
 
 def history() -> QuerySet[Upgrade]:
     """All upgrades, newest first, with what a list shows."""
-    rows = Upgrade.objects.select_related("device", "artifact", "deployment")
+    rows = Upgrade.objects.select_related("device", "artifact", "deployment", "instance")
     return rows.defer("deployment__left_out", "deployment__selection")
 
 

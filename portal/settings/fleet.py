@@ -8,8 +8,20 @@ from portal.settings.own_secrets import own_fernet_key
 FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or [own_fernet_key(VAR_DIR / "field-key")]
 """Fernet keys for encrypted fields: the first encrypts, all of them decrypt (put a new one in front to rotate)."""
 
-KINDS = {"artifact": "updates.jobs.run_artifact"}
+KINDS = {"artifact": "updates.jobs.run_artifact", "patch": "patches.jobs.run_patch"}
 """The job that carries out an upgrade of each kind, by dotted name: lower floors reach upper ones through here."""
+
+ORDERS = {
+    "artifact": "updates.services.artifact_orders",
+    "patch": "patches.services.patch_orders",
+}
+"""The services that know how an upgrade of each kind is ordered again, and how it is taken back: modules, see `KindOrders`."""
+
+UPGRADE_PANELS = {"patch": "patches.admin_views.results.results_of"}
+"""What an upgrade's page shows besides what all kinds have in common: a function of the upgrade that gives HTML."""
+
+RECOVERED = ["patches.services.patch_checks.recover_checks"]
+"""Functions that `recover` calls with the ids of the jobs that are known: they enqueue what is missing among theirs."""
 
 START_JOB = "updates.dispatch.start_job"
 """Puts other work than upgrades on the queue: lower floors reach the one door to RQ through here."""
@@ -19,6 +31,7 @@ OUTDATED = "updates.statistics.outdated"
 
 UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
+    "patches.services.outcomes.record_outcome",
     "updates.services.waiting.start_next",
 ]
 """Functions that the journal calls, in this order, inside the transaction that finishes an upgrade."""
@@ -58,6 +71,11 @@ STATE_SCRIPT_RETRY_SECONDS = env.int("STATE_SCRIPT_RETRY_SECONDS", default=60)
 """How long a state script that ended with status 21 is left alone before it is asked again."""
 STATE_SCRIPT_RETRY_LIMIT_SECONDS = env.int("STATE_SCRIPT_RETRY_LIMIT_SECONDS", default=1800)
 """For how long a state script may go on asking for another try: a maintenance window lies within this time."""
+
+PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
+"""The largest archive of a hot patch."""
+PATCH_CHECK_STALE_SECONDS = env.int("PATCH_CHECK_STALE_SECONDS", default=1800)
+"""How long the check of a hot patch may be relied on when it is applied."""
 
 CHECK_STALE_SECONDS = env.int("CHECK_STALE_SECONDS", default=24 * 3600)
 OUTPUT_CHUNK_BYTES = 4096

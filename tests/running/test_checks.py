@@ -23,17 +23,22 @@ def test_an_update_module_has_everywhere_the_time_that_menders_client_gives_it(
     assert settings.KILL_AFTER_SECONDS >= 60
 
 
+PATCH = {"patch": "patches.jobs.run_patch"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [
-        ("KINDS", {"artifact": "updates.jobs.run_artefact"}, ["portal.E001"]),
-        ("KINDS", {"artifact": "updates.jobs.log.nowhere"}, ["portal.E001"]),
-        ("KINDS", {"artifact": "updates.machine.REPEAT_LIMIT"}, ["portal.E001"]),
+        ("KINDS", PATCH | {"artifact": "updates.jobs.run_artefact"}, ["portal.E001"]),
+        ("KINDS", PATCH | {"artifact": "updates.jobs.log.nowhere"}, ["portal.E001"]),
+        ("KINDS", PATCH | {"artifact": "updates.machine.REPEAT_LIMIT"}, ["portal.E001"]),
         ("UPGRADE_FINISHED", ["updates.services.installed.forget"], ["portal.E001"]),
-        ("KINDS", {}, ["portal.E002"]),
+        ("UPGRADE_PANELS", {"patch": "patches.admin_views.results.of"}, ["portal.E001"]),
+        ("RECOVERED", ["patches.services.patch_checks.nowhere"], ["portal.E001"]),
+        ("KINDS", PATCH, ["portal.E002"]),
         (
             "KINDS",
-            {"artifact": "updates.jobs.run_artifact", "wish": "updates.jobs.run_artifact"},
+            PATCH | {"artifact": "updates.jobs.run_artifact", "wish": "updates.jobs.run_artifact"},
             ["portal.E002"],
         ),
         ("STATE_LIMIT_SECONDS", {"cleaning": None}, ["portal.E003"]),

@@ -213,7 +213,9 @@ def deployment_page(request: HttpRequest, deployment: Deployment) -> HttpRespons
     show = request.GET.get("show", "")
     # In the order in which they were made, which is that of the devices' names, and for which there is an index.
     found = (
-        _shown(deployment, show).select_related("device", "artifact").order_by("created_at", "id")
+        _shown(deployment, show)
+        .select_related("device", "artifact", "instance")
+        .order_by("created_at", "id")
     )
     upgrades: Page[Upgrade] = BoundedPaginator(found, PAGE).get_page(request.GET.get("page", "1"))
     return page(

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.module_loading import import_string
 
 from portal.core.pages import Button, why_not_permitted
 from updates.admin_views.state_map import label_of, map_of
@@ -40,8 +41,15 @@ def upgrade_now(request: HttpRequest, upgrade: Upgrade) -> str:
             "is_held": not is_over and bool(upgrade.facts.get(HELD)),
             "until": None if is_over else _time_limit(upgrade),
             "buttons": _buttons(request, upgrade, standstill),
+            "panel": _panel(request, upgrade),
         },
     )
+
+
+def _panel(request: HttpRequest, upgrade: Upgrade) -> str:
+    """What only this kind of change has to show, as HTML; empty for most."""
+    name = settings.UPGRADE_PANELS.get(upgrade.kind)
+    return import_string(name)(request, upgrade) if name else ""
 
 
 def _standstill(upgrade: Upgrade) -> Stuck | None:

@@ -33,8 +33,8 @@ def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
         context={
             "upgrade": upgrade,
             "now": now,
-            "undone_by": upgrade.undone_by.select_related("device"),
-            "retried_by": upgrade.retried_by.select_related("device"),
+            "undone_by": upgrade.undone_by.select_related("device", "instance"),
+            "retried_by": upgrade.retried_by.select_related("device", "instance"),
             **_news(upgrade, events, call=""),
             "mark": mark_of(now),
         },

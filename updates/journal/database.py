@@ -221,7 +221,9 @@ class DatabaseJournal:
             data={"code": said.code, "output": said.output} if said else {},
         )
         if chosen.to is State.FINISHED:
-            finished = Upgrade.objects.select_related("device", "artifact").get(pk=self.upgrade)
+            finished = Upgrade.objects.select_related("device", "artifact", "instance").get(
+                pk=self.upgrade
+            )
             for name in settings.UPGRADE_FINISHED:
                 import_string(name)(finished)
 

@@ -3,6 +3,7 @@
 from updates.models.artifact import Artifact
 from updates.models.check import Check
 from updates.models.deployment import Deployment
+from updates.models.module import Instance, Module
 from updates.models.module_check import CarriedModule, ModuleCheck
 from updates.models.release import Release, ReleaseTag
 from updates.models.signing_key import SigningKey
@@ -15,6 +16,8 @@ __all__ = [
     "CarriedModule",
     "Check",
     "Deployment",
+    "Instance",
+    "Module",
     "ModuleCheck",
     "Release",
     "ReleaseTag",

@@ -12,6 +12,7 @@ from devices.models import Device
 from updates.machine import ACTIVE, Outcome, State
 from updates.models.artifact import Artifact
 from updates.models.deployment import Deployment
+from updates.models.module import Instance
 from updates.plan import Kind
 
 LONGEST_VERSION = 300
@@ -24,7 +25,7 @@ def choices(words: type[State] | type[Outcome] | type[Kind]) -> list[tuple[str, 
 
 
 class Upgrade(models.Model):
-    """One target and one order: a row of the upgrade history, never deleted.
+    """One target and one order: a row of the upgrade history, never deleted. The target is `instance`, else `device`.
 
     `fence` counts the holders it has had; a holder with a lower one can write nothing any more. The state's time limit counts
     from `limit_from`, or from `state_entered_at` where that is empty: time in which nobody held the upgrade is no step's
@@ -46,6 +47,9 @@ class Upgrade(models.Model):
     )
     artifact = models.ForeignKey(
         Artifact, null=True, blank=True, on_delete=models.PROTECT, related_name="upgrades"
+    )
+    instance = models.ForeignKey(
+        Instance, null=True, blank=True, on_delete=models.PROTECT, related_name="upgrades"
     )
     undoes = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by"
@@ -104,6 +108,7 @@ class Upgrade(models.Model):
             models.Index(fields=["deployment", "state", "outcome"]),
             models.Index(fields=["deployment", "created_at", "id"], name="upgrade_of_deployment"),
             models.Index(fields=["artifact", "-created_at", "-id"], name="upgrade_of_artifact"),
+            models.Index(fields=["instance", "-created_at", "-id"], name="upgrade_of_instance"),
             models.Index(fields=["outcome", "-created_at", "-id"], name="upgrade_by_outcome"),
             models.Index(
                 fields=["requested_by_name", "-created_at", "-id"], name="upgrade_by_person"
@@ -138,7 +143,7 @@ class Upgrade(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.to_version} on {self.device}"
+        return f"{self.to_version} on {self.instance or self.device}"
 
 
 class UpgradeEvent(models.Model):

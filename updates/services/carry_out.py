@@ -93,4 +93,4 @@ def _nothing_to_do(upgrade: Upgrade) -> Ending | None:
 
 
 def _fresh(upgrade_id: str) -> Upgrade:
-    return Upgrade.objects.select_related("device__credential").get(pk=upgrade_id)
+    return Upgrade.objects.select_related("device__credential", "instance").get(pk=upgrade_id)

@@ -19,9 +19,11 @@ INCONSISTENT = "_INCONSISTENT"
 
 def record_outcome(finished: Upgrade) -> None:
     """The device provides what the upgrade left there; an upgrade that broke it is shown in the artifact's name."""
+    if finished.artifact is None:
+        return
     if not finished.error_code.startswith(UNREACHABLE_CODES):
         note_seen(finished.device)
-    if finished.artifact is None or finished.unchanged:
+    if finished.unchanged:
         return
     device, artifact = finished.device, finished.artifact
     if finished.outcome == Outcome.SUCCEEDED and finished.undoes is not None:

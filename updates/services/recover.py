@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import structlog
+from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from devices.services.bulk import job_id, start, unfinished_orders
 from portal.core import audit, clock
@@ -48,6 +50,8 @@ def recover() -> list[Upgrade]:
     for look in unfinished_module_checks()[:AT_ONCE]:
         if module_checks.job_id(look) not in known:
             module_checks.start(look)
+    for name in settings.RECOVERED:
+        import_string(name)(known)
     return missing
 
 

@@ -31,7 +31,9 @@ def history_json_lines(upgrades: QuerySet[Upgrade]) -> Iterator[str]:
 
 def history_rows(upgrades: QuerySet[Upgrade]) -> Iterator[dict[str, Any]]:
     """Each upgrade as a row; only a few of them are in memory at any time."""
-    wanted = upgrades.select_related("device", "artifact", "deployment").defer("plan", "facts")
+    wanted = upgrades.select_related("device", "artifact", "deployment", "instance").defer(
+        "plan", "facts"
+    )
     return (_row(upgrade) for upgrade in wanted.iterator(chunk_size=AT_ONCE))
 
 

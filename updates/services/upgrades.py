@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 
 from django.db import transaction
 
 from devices.models import Device
 from devices.queries import signed_only_groups
-from portal.core import audit, clock
+from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
-from updates.errors import NotUndoable, TargetBusy, TooLate
-from updates.machine import ACTIVE, Outcome, State
+from updates.errors import NotUndoable, TooLate
+from updates.machine import Outcome, State
 from updates.models import Artifact, Deployment, Release, Upgrade
-from updates.plan import ArtifactPlan, Kind, Mode
+from updates.plan import ArtifactPlan, Kind
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import artifacts_of, choose, refuse_withdrawn
+from updates.services.kinds import orders_of
+from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_artifact
-from updates.services.reasons import given_reason
 
 
 def apply_artifact(
@@ -65,12 +65,12 @@ def _apply(
     actor.require("updates.apply_artifact")
     with transaction.atomic():
         device = locked_idle(device)
-        artifact = _chosen(artifacts, device)
+        artifact = chosen(artifacts, device)
         upgrade = build(
-            _plan_install(artifact, device, force=force, holds=holds),
+            plan_install(artifact, device, force=force, holds=holds),
             artifact=artifact, device=device, actor=actor, reason=reason,
         )  # fmt: skip
-        return _order(upgrade, actor=actor, action="upgrade.apply")
+        return place(upgrade, actor=actor, action="upgrade.apply")
 
 
 def cancel_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str = "") -> Upgrade:
@@ -118,14 +118,10 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
     if upgrade.undoes is not None:
         return _order_rollback(upgrade.undoes, actor=actor, reason=reason, retries=upgrade)
     with transaction.atomic():
-        device = locked_idle(upgrade.device)
-        artifact = _chosen([_artifact_of(upgrade)], device)
-        asked = ArtifactPlan.from_json(upgrade.plan)
-        plan = _plan_install(artifact, device, force=asked.force, holds=asked.holds)
-        again = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
+        upgrade.device = locked_idle(upgrade.device)
+        again = orders_of(upgrade).again(upgrade, actor=actor, reason=reason)
         again.retries = upgrade
-        again.deployment = upgrade.deployment
-        return _order(again, actor=actor, action="upgrade.retry")
+        return place(again, actor=actor, action="upgrade.retry")
 
 
 def roll_back_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
@@ -141,20 +137,13 @@ def _order_rollback(
 ) -> Upgrade:
     actor.require("updates.roll_back_upgrade")
     refuse_not_undoable(upgrade)
-    artifact = _artifact_of(upgrade)
-    done = ArtifactPlan.from_json(upgrade.plan)
     with transaction.atomic():
-        device = locked_idle(upgrade.device)
+        upgrade.device = locked_idle(upgrade.device)
         refuse_not_undoable(upgrade)
-        plan = plan_artifact(
-            artifact=artifact, device=device, update_module=None, mode=Mode.RESTORE,
-            tree_of=upgrade.pk, force=True,
-        )  # fmt: skip
-        plan = plan.with_update_module(done.update_module)
-        undo = build(plan, artifact=artifact, device=device, actor=actor, reason=reason)
+        undo = orders_of(upgrade).back(upgrade, actor=actor, reason=reason)
         undo.undoes, undo.retries = upgrade, retries
         undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
-        return _order(undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back")
+        return place(undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back")
 
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:
@@ -164,51 +153,17 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
     if upgrade.unchanged:
         raise NotUndoable("It changed nothing, so there is nothing to roll back.")
     if upgrade.undoes_id is not None:
-        raise NotUndoable("It is itself a rollback: deploy the artifact again instead.")
-    if not upgrade.facts.get("supports_rollback"):
-        raise NotUndoable("Its Update Module does not support rollback: deploy an older artifact.")
-    newer = newer_on_top(upgrade)
-    if newer is not None and newer.outcome == Outcome.BROKEN:
-        raise NotUndoable(f"{newer} came after it, and is broken: deploy an artifact instead.")
-    if newer is not None:
-        raise NotUndoable(f"{newer} stands on top of it: roll that one back first.")
-
-
-def newer_on_top(upgrade: Upgrade) -> Upgrade | None:
-    """The newest upgrade of the device that changed it after `upgrade` and was not taken back since."""
-    return (
-        Upgrade.objects.filter(
-            device=upgrade.device_id,
-            started_at__gt=upgrade.started_at,
-            undoes=None,
-            unchanged=False,
-            outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
-        )
-        .exclude(undone_by__outcome=Outcome.SUCCEEDED)
-        .select_related("device")
-        .order_by("-started_at")
-        .first()
-    ) or (upgrade.undone_by.filter(outcome=Outcome.SUCCEEDED).select_related("device").first())
-
-
-def locked_idle(device: Device) -> Device:
-    """The device as it is now, locked until the commit. TargetBusy, naming it, when an upgrade is active or waits there."""
-    device = Device.objects.select_for_update().get(pk=device.pk)
-    holder = (
-        Upgrade.objects.filter(device=device, state__in=[*ACTIVE, State.PENDING])
-        .select_related("device")
-        .order_by("created_at")
-        .first()
+        raise NotUndoable("It is itself a rollback: order what you want to have instead.")
+    undone = upgrade.undone_by.filter(outcome=Outcome.SUCCEEDED).select_related(
+        "device", "instance"
     )
-    if holder is not None:
-        raise TargetBusy(
-            f"{device} is busy: {holder} is {holder.state.replace('_', ' ')}.",
-            holder=str(holder.pk),
-        )
-    return device
+    if (by := undone.first()) is not None:
+        raise NotUndoable(f"{by} has taken it back already.")
+    orders_of(upgrade).refuse_not_undoable(upgrade)
 
 
-def _plan_install(artifact: Artifact, device: Device, *, force: bool, holds: bool) -> ArtifactPlan:
+def plan_install(artifact: Artifact, device: Device, *, force: bool, holds: bool) -> ArtifactPlan:
+    """With the newest Update Module that the portal has for it."""
     plan = plan_artifact(
         artifact=artifact,
         device=device,
@@ -218,7 +173,7 @@ def _plan_install(artifact: Artifact, device: Device, *, force: bool, holds: boo
     return replace(plan, holds=holds)
 
 
-def _chosen(artifacts: list[Artifact], device: Device) -> Artifact:
+def chosen(artifacts: list[Artifact], device: Device) -> Artifact:
     """The one that fits the device, of a release that is not withdrawn."""
     if artifacts:
         refuse_withdrawn(artifacts[0].release)
@@ -236,32 +191,7 @@ def build(
     deployment: Deployment | None = None,
 ) -> Upgrade:
     """The upgrade for `plan`, not saved yet."""
-    now = clock.now()
-    return Upgrade(
-        id=uuid.UUID(plan.upgrade),
-        kind=Kind.ARTIFACT,
-        device=device,
-        deployment=deployment,
-        artifact=artifact,
-        plan=plan.as_json(),
-        from_version=device.artifact_name,
-        to_version=artifact.name,
-        requested_by=actor.user,
-        requested_by_name=actor.name,
-        reason=given_reason(reason),
-        created_at=now,
-        state_entered_at=now,
-    )
-
-
-def _order(upgrade: Upgrade, *, actor: Actor, action: str) -> Upgrade:
-    journal.open_upgrades([upgrade])
-    audit.record(actor=actor, action=action, subject=upgrade, reason=upgrade.reason)
-    dispatch.start_upgrades([upgrade])
+    upgrade = upgrade_for(plan, kind=Kind.ARTIFACT, device=device, actor=actor, reason=reason)
+    upgrade.deployment, upgrade.artifact = deployment, artifact
+    upgrade.from_version, upgrade.to_version = device.artifact_name, artifact.name
     return upgrade
-
-
-def _artifact_of(upgrade: Upgrade) -> Artifact:
-    if upgrade.artifact is None:
-        raise Refused("This upgrade is not of an artifact.")
-    return upgrade.artifact

@@ -1,0 +1,86 @@
+"""What the nodes said, as a part of pages: of a check, and of an upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+
+from devices.drivers.nodes import Status, integral
+from patches.models import NodeResult
+from updates.models import Upgrade
+
+WORDS: Final = {
+    Status.ERROR: ("error", "failed"),
+    Status.NOT_BEAM: ("not code", "failed"),
+    Status.WRONG_PATH: ("wrong path", "failed"),
+    Status.NOT_UPDATED: ("not updated", "waiting"),
+    Status.NOT_CHANGED: ("not changed", "cancelled"),
+    Status.OK: ("ok", "succeeded"),
+    Status.NOT_LOADED: ("not loaded", "cancelled"),
+}
+"""Each status with its words for people, and the badge that looks like what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A status as it is shown: its code is kept, since the order of the codes is part of the promise."""
+
+    code: int
+    text: str
+    badge: str
+
+
+def shown(status: int | None) -> Shown | None:
+    """None for what has no status: an assembly, or a patch of nothing else."""
+    if status is None:
+        return None
+    text, badge = WORDS[Status(status)]
+    return Shown(status, f"{text} ({status})", badge)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node's answer; `files` are those worth a word."""
+
+    result: NodeResult
+    status: Shown | None
+    files: list[dict[str, Any]]
+
+
+def rows_of(results: Iterable[NodeResult]) -> list[Row]:
+    """Each answer with every file's status in words."""
+    return [
+        Row(
+            result,
+            shown(result.status),
+            [file | {"shown": shown(file["status"])} for file in result.files],
+        )
+        for result in results
+    ]
+
+
+def integral_of(results: Iterable[NodeResult]) -> Shown | None:
+    """The smallest code of all."""
+    found = integral(Status(row.status) if row.status else None for row in results)
+    return shown(found.value if found else None)
+
+
+def results_of(_request: HttpRequest, upgrade: Upgrade) -> str:
+    """The part of an upgrade's page that lists its nodes with what became of each module there; see `settings.UPGRADE_PANELS`."""
+    results = list(NodeResult.objects.filter(upgrade=upgrade).order_by("step", "node_name"))
+    applied = [row for row in results if row.step == NodeResult.Step.APPLY]
+    back = [row for row in results if row.step == NodeResult.Step.BACK]
+    return render_to_string(
+        "patches/upgrade_results.html",
+        {
+            "upgrade": upgrade,
+            "applied": rows_of(applied),
+            "integral": integral_of(applied),
+            "back": rows_of(back),
+            "restarts": [row for row in results if row.needs_restart],
+        },
+    )

@@ -1,0 +1,1 @@
+"""Verbs for hot patches and nodes."""

@@ -1,0 +1,101 @@
+"""The memory of a patch's upgrade: kept files in the storage, reports in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.core.files.base import ContentFile
+
+from devices.drivers.nodes import FileResult, Kept, NodeReport, Status
+from patches.formats.kept_files import pack_kept, unpack_kept
+from patches.models import KeptFiles, Node, NodeResult, PatchCheck
+from portal.core import clock
+from portal.core.errors import StorageUnavailable
+from portal.core.stored import open_stored
+from updates.models import Upgrade
+from updates.services.receiving import put_away
+
+
+class StoredMemory:
+    """What the workers of one upgrade know of its nodes: see the recipe's `Memory`."""
+
+    def __init__(self, upgrade: Upgrade, nodes: Sequence[Node]) -> None:
+        self._upgrade = upgrade
+        self._nodes = {node.pk: node for node in nodes}
+
+    def keep(self, node: int, files: Sequence[Kept]) -> None:
+        if KeptFiles.objects.filter(upgrade=self._upgrade, node=node).exists():
+            return
+        packed = pack_kept(files)
+        row = KeptFiles(
+            upgrade=self._upgrade,
+            node_id=node,
+            sha256=hashlib.sha256(packed).hexdigest(),
+            kept_at=clock.now(),
+        )
+        name = row.file.field.generate_filename(row, f"{uuid.uuid4()}.kept")
+        with put_away(ContentFile(packed), name=name) as row.file.name:
+            row.save()
+
+    def kept(self, node: int, *, upgrade: str) -> list[Kept]:
+        row = KeptFiles.objects.filter(upgrade_id=upgrade, node=node).first()
+        if row is None:
+            return []
+        with open_stored(str(row.file.name)) as file:
+            packed = file.read()
+        if hashlib.sha256(packed).hexdigest() != row.sha256:
+            raise StorageUnavailable("What was kept of the node is damaged in the storage.")
+        return unpack_kept(packed)
+
+    def record(self, node: int, step: str, report: NodeReport) -> None:
+        row = self._nodes[node]
+        NodeResult.objects.update_or_create(
+            upgrade=self._upgrade,
+            step=step,
+            node_name=row.name,
+            defaults={"node": row, **fields_of(report)},
+        )
+
+    def recorded(self, node: int, step: str) -> list[FileResult]:
+        found = NodeResult.objects.filter(
+            upgrade=self._upgrade, step=step, node_name=self._nodes[node].name
+        ).first()
+        return results_of(found) if found else []
+
+
+def record_answer(check: PatchCheck, node: Node, report: NodeReport) -> NodeResult:
+    """What the node answered to the check is on record."""
+    row, _ = NodeResult.objects.update_or_create(
+        check_of=check,
+        node_name=node.name,
+        defaults={"step": NodeResult.Step.CHECK, "node": node, **fields_of(report)},
+    )
+    return row
+
+
+def results_of(row: NodeResult) -> list[FileResult]:
+    """The files' results as the node gave them."""
+    return [
+        FileResult(**{**file, "status": Status(file["status"]) if file["status"] else None})
+        for file in row.files
+    ]
+
+
+def fields_of(report: NodeReport) -> dict[str, Any]:
+    """The report as fields of a NodeResult."""
+    return {
+        "is_reachable": report.is_reachable,
+        "trouble": report.reason.value if report.reason else "",
+        "detail": report.detail[:2000],
+        "runtime": report.runtime[:200],
+        "version": report.version[:100],
+        "status": report.status,
+        "needs_restart": report.needs_restart,
+        "files": [asdict(result) for result in report.results],
+        "millis": report.millis,
+        "at": clock.now(),
+    }

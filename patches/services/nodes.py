@@ -1,0 +1,133 @@
+"""How nodes are: asking them, restarting them, and what follows from what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.db import transaction
+
+from devices import services as devices
+from devices.drivers.nodes import NodeReport
+from devices.errors import DeviceError
+from patches.asking import ask_all
+from patches.models import Node, Patch
+from patches.queries import expected_on, nodes_of
+from patches.services.elimination import eliminate
+from patches.services.reach import members_of
+from portal.core import audit, clock
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates import dispatch
+from updates.models import Instance
+from updates.services.reasons import given_reason
+
+LOOK_JOB: Final = "patches.jobs.look_at_instance"
+RESTART_JOB: Final = "patches.jobs.restart_node"
+RESTART_SECONDS: Final = 300.0
+SAID: Final = 4000
+
+
+def request_look(*, instance: Instance, actor: Actor) -> None:
+    """Every node of the instance is being asked how it is."""
+    actor.require("patches.look_at_node")
+    with transaction.atomic():
+        audit.record(actor=actor, action="node.look", subject=instance)
+        dispatch.start_job(
+            LOOK_JOB, argument=str(instance.pk), job=f"nodes-{instance.pk}-{clock.now():%H%M%S}"
+        )
+
+
+def look_at_nodes(instance: Instance) -> list[Node]:
+    """Each node's record says what it answered just now. Another version than the recorded one eliminates what was patched."""
+    nodes = {node.pk: node for node in nodes_of(instance)}
+    expected = {pk: expected_on(node) for pk, node in nodes.items()}
+    reports: list[NodeReport] = []
+    with members_of(nodes.values()) as members:
+        ask = ask_all(members, lambda one: one.runtime.inspect(list(expected[one.id])), tick=_idle)
+        for member, report in ask:
+            reports.append(report)
+            note_answer(nodes[member.id], report, expected=expected[member.id])
+    _note_version(instance, reports)
+    return list(nodes.values())
+
+
+def note_answer(node: Node, report: NodeReport, *, expected: dict[str, str]) -> None:
+    """The node's record follows its answer. What is as it should be needs no restart any more."""
+    node.is_reachable, node.asked_at = report.is_reachable, clock.now()
+    node.trouble = "" if report.is_reachable else (report.detail or str(report.reason))[:300]
+    changed = ["is_reachable", "asked_at", "trouble"]
+    if report.is_reachable:
+        node.seen_at, node.runtime, node.version = (
+            clock.now(), report.runtime[:200], report.version[:100],
+        )  # fmt: skip
+        node.drift = [
+            {"path": row.path, "recorded": expected[row.path], "loaded": row.version}
+            for row in report.loaded
+            if row.path in expected and row.is_loaded and row.version != expected[row.path]
+        ]
+        if not node.drift:
+            node.restart_needed = ""
+        changed += ["seen_at", "runtime", "version", "drift", "restart_needed"]
+    node.save(update_fields=changed)
+
+
+def look_at_patch(patch: Patch) -> Patch:
+    """The patch's record says which nodes know each of its modules: loaded, or on their disk."""
+    nodes = Node.objects.filter(instance__module=patch.module).select_related(
+        "instance__module", "device__credential"
+    )
+    paths = [row["path"] for row in patch.composition if row["is_code"]]
+    known: dict[str, list[str]] = {path: [] for path in paths}
+    with members_of(nodes) as members:
+        for member, report in ask_all(members, lambda one: one.runtime.inspect(paths), tick=_idle):
+            for row in report.loaded:
+                if row.is_loaded or row.disk_version:
+                    known[row.path].append(member.name)
+    patch.known_to = {path: sorted(names) for path, names in known.items()}
+    patch.save(update_fields=["known_to"])
+    return patch
+
+
+def request_restart(*, node: Node, actor: Actor, reason: str) -> None:
+    """The node's own command for it is being run on its device. Refused where nobody has said which one that is."""
+    actor.require("patches.restart_node")
+    if not node.restart_command:
+        raise Refused(
+            f"Nobody has said by which command {node} is restarted: its page asks for it."
+        )
+    with transaction.atomic():
+        audit.record(actor=actor, action="node.restart", subject=node, reason=given_reason(reason))
+        Node.objects.filter(pk=node.pk).update(restart_said="It is being restarted.")
+        dispatch.start_job(
+            RESTART_JOB, argument=str(node.pk), job=f"restart-{node.pk}-{clock.now():%H%M%S}"
+        )
+
+
+def restart_node(node: Node) -> Node:
+    """The command has ended, and what it said is on record; then the node is asked how it is."""
+    try:
+        with devices.opened(node.device) as shell:
+            done = shell.run(["sh", "-c", node.restart_command], limit_seconds=RESTART_SECONDS)
+        text = done.output.decode(errors="replace").replace("\0", "").strip()[-SAID:]
+        node.restart_said = f"Its command ended with status {done.status}.\n{text}".strip()
+    except DeviceError as error:
+        node.restart_said = str(error)
+    node.save(update_fields=["restart_said"])
+    look_at_nodes(node.instance)
+    node.refresh_from_db()
+    return node
+
+
+def _note_version(instance: Instance, reports: Sequence[NodeReport]) -> None:
+    said = {report.version for report in reports if report.is_reachable and report.version}
+    everybody = all(report.is_reachable for report in reports)
+    if everybody and len(said) == 1 and (version := said.pop()) != instance.version:
+        with transaction.atomic():
+            before, instance.version = instance.version, version[:100]
+            instance.save(update_fields=["version"])
+            eliminate(instance, why=f"Its nodes report version {version}; it was {before} before.")
+
+
+def _idle() -> None:
+    """Nobody can ask a look to stop; each answer has its own time limit."""

@@ -1,0 +1,155 @@
+"""Checking a patch on the nodes of an instance, without touching live code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils.timesince import timesince
+
+from devices.drivers.nodes import NodeReport, PatchFile, Status, integral
+from patches.asking import ask_all
+from patches.fit import version_in_force, why_not_a_part, why_not_version
+from patches.formats.patch_archive import PackedFile
+from patches.models import Patch, PatchCheck
+from patches.queries import nodes_of
+from patches.services.memory import record_answer
+from patches.services.patches import files_of
+from patches.services.reach import members_of
+from portal.core import audit, clock
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates import dispatch
+from updates.models import Instance
+
+log = structlog.get_logger(__name__)
+
+JOB: Final = "patches.jobs.run_patch_check"
+AT_ONCE: Final = 1000
+PLAIN_MODE: Final = 0o644
+
+
+def request_patch_checks(
+    *, patch: Patch, instances: Iterable[Instance], actor: Actor
+) -> list[PatchCheck]:
+    """The nodes of each instance are being asked; their answers appear as they come. Refused when there is nothing to ask."""
+    actor.require("patches.check_patch")
+    if patch.deleted_at is not None:
+        raise Refused(f"The archive was deleted by {patch.deleted_by_name}.")
+    with transaction.atomic():
+        checks = [_asked_anew(patch, instance, actor) for instance in instances]
+        if not checks:
+            raise Refused(f"There is no instance of {patch.module} that could be checked.")
+        audit.record(
+            actor=actor, action="patch.check", subject=patch,
+            data={"instances": [check.instance.name for check in checks][:50]},
+        )  # fmt: skip
+        for check in checks:
+            _start(check)
+    return checks
+
+
+def _asked_anew(patch: Patch, instance: Instance, actor: Actor) -> PatchCheck:
+    if instance.module_id != patch.module_id:
+        raise Refused(f"{instance} is no instance of {patch.module}.")
+    check, _ = PatchCheck.objects.select_for_update().get_or_create(
+        patch=patch, instance=instance, defaults={"requested_at": clock.now()}
+    )
+    check.results.all().delete()
+    check.nodes = sorted(nodes_of(instance).values_list("pk", flat=True))
+    if not check.nodes:
+        raise Refused(f"{instance} has no nodes that a patch could be loaded into.")
+    check.requested_by_name, check.requested_at = actor.name, clock.now()
+    check.checked_at = check.integral = None
+    check.refusal = check.version = check.version_says = ""
+    check.save()
+    return check
+
+
+def carry_out_patch_check(check: PatchCheck) -> PatchCheck:
+    """Every node has answered, or not within its limit; the integral of all is in, and why the patch cannot be applied at all."""
+    try:
+        reports = _ask(check)
+        check.version, check.version_says = version_in_force(
+            reports, recorded=check.instance.version
+        )
+        check.refusal = _refusal(check, reports)[:300]
+        found = integral(report.status for report in reports)
+        check.integral = found.value if found else None
+    except Refused as refusal:
+        check.refusal, check.integral = str(refusal)[:300], Status.ERROR
+    except Exception:
+        # A bug of ours. The check is over all the same, or it would be taken up again for ever.
+        check.refusal, check.integral = (
+            "A fault in the portal itself; its log has more.",
+            Status.ERROR,
+        )
+        raise
+    finally:
+        check.checked_at = clock.now()
+        check.save()
+    return check
+
+
+def _ask(check: PatchCheck) -> list[NodeReport]:
+    files = patch_files(files_of(check.patch))
+    nodes = {node.pk: node for node in nodes_of(check.instance)}
+    reports = []
+    with members_of(nodes.values()) as members:
+        for member, report in ask_all(members, lambda one: one.runtime.check(files), tick=_idle):
+            reports.append(report)
+            record_answer(check, nodes[member.id], report)
+    return reports
+
+
+def _refusal(check: PatchCheck, reports: list[NodeReport]) -> str:
+    wrong = why_not_version(
+        wanted=check.patch.version, found=check.version, says=check.version_says
+    )
+    return wrong or next((says for says in map(why_not_a_part, reports) if says), "")
+
+
+def patch_files(packed: Iterable[PackedFile]) -> list[PatchFile]:
+    """The archive's files as nodes take them."""
+    return [PatchFile(file.path, file.data, file.mode or PLAIN_MODE) for file in packed]
+
+
+def why_stale(check: PatchCheck) -> str:
+    """The reason why the check is not to be relied on any more, as a sentence; empty while it is, or while nodes answer."""
+    if check.checked_at is None:
+        return ""
+    if check.nodes != sorted(nodes_of(check.instance).values_list("pk", flat=True)):
+        return "The instance has other nodes by now."
+    if "record" in check.version_says and check.version != check.instance.version:
+        return f"The portal's record of the version was {check.version} then."
+    age, limit = (
+        clock.now() - check.checked_at,
+        timedelta(seconds=settings.PATCH_CHECK_STALE_SECONDS),
+    )
+    if age > limit:
+        return f"It is older than {timesince(clock.now() - limit, clock.now())}."
+    return ""
+
+
+def recover_checks(known: set[str]) -> None:
+    """Every check that waits for answers has a job, unless its id is among `known`."""
+    for check in PatchCheck.objects.filter(checked_at=None)[:AT_ONCE]:
+        if _job_id(check) not in known:
+            log.info("recovered", check=check.pk)
+            _start(check)
+
+
+def _start(check: PatchCheck) -> None:
+    dispatch.start_job(JOB, argument=str(check.pk), job=_job_id(check))
+
+
+def _job_id(check: PatchCheck) -> str:
+    return f"patch-check-{check.pk}-{check.requested_at.timestamp():.0f}"
+
+
+def _idle() -> None:
+    """Nobody can ask a check to stop; each answer has its own time limit."""

@@ -1,0 +1,184 @@
+"""Applying a patch, applying it again, and the way back: the orders of the kind `patch`, see `KindOrders`."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import transaction
+
+from devices.drivers.nodes import REFUSED, Status
+from patches.errors import NotApplicable
+from patches.models import Application, KeptFiles, Patch, PatchCheck
+from patches.queries import in_force, nodes_of
+from patches.services.patch_checks import why_stale
+from portal.core.actors import Actor
+from updates.errors import NotUndoable
+from updates.models import Instance, Upgrade
+from updates.plan import Kind, Mode, PatchPlan
+from updates.services.ordering import locked_idle, place, upgrade_for
+from updates.services.planning import plan_device
+
+Standing = Application.Standing
+
+
+def apply_patch(
+    *, patch: Patch, instance: Instance, actor: Actor, reason: str, override: bool = False
+) -> Upgrade:
+    """A new upgrade of `instance` is ordered, and every node will get the patch.
+
+    NotApplicable without a fresh check that allows it. With `override` what the check refuses with 1-3 is left out on the nodes
+    where it is refused; that asks for a permission of its own. TargetBusy when another upgrade is active or waiting there.
+    """
+    actor.require("patches.apply_patch")
+    if override:
+        actor.require("patches.override_patch")
+    with transaction.atomic():
+        locked_idle(instance.device)
+        upgrade = _order(patch, instance, actor=actor, reason=reason, override=override)
+        return place(upgrade, actor=actor, action="patch.apply")
+
+
+def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
+    """By the same rules as at first: a check has to be fresh."""
+    done = PatchPlan.from_json(upgrade.plan)
+    patch, instance = Patch.objects.get(pk=done.patch_id), Instance.objects.get(pk=done.instance_id)
+    actor.require("patches.apply_patch")
+    return _order(patch, instance, actor=actor, reason=reason, override=done.leaves_out)
+
+
+def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
+    """The anti-patch: each node gets what the upgrade kept of it."""
+    application = Application.objects.select_related("patch", "instance__module").get(
+        upgrade=upgrade
+    )
+    kept = KeptFiles.objects.filter(upgrade=upgrade).values_list("node", flat=True)
+    plan = _plan(
+        application.patch, application.instance, mode=Mode.RESTORE,
+        nodes=sorted(node for node in kept if node), kept_of=str(upgrade.pk),
+    )  # fmt: skip
+    undo = upgrade_for(
+        plan, kind=Kind.PATCH, device=application.instance.device, actor=actor, reason=reason
+    )
+    undo.instance = application.instance
+    return undo
+
+
+def placed(upgrade: Upgrade) -> None:
+    """The application is on record with the order, unless it is the way back of one."""
+    plan = PatchPlan.from_json(upgrade.plan)
+    if plan.mode is Mode.INSTALL:
+        Application.objects.create(
+            upgrade=upgrade, patch_id=plan.patch_id, instance_id=plan.instance_id
+        )
+
+
+def refuse_not_undoable(upgrade: Upgrade) -> None:
+    """A patch that is in force can be reverted, unless a newer one replaced a file of it."""
+    application = Application.objects.filter(upgrade=upgrade).select_related("instance").first()
+    if application is None or application.standing != Standing.ACTIVE:
+        why = application.ended_why if application else ""
+        raise NotUndoable(f"The patch is not in force any more. {why}".strip())
+    files = _paths(application.patch)
+    for newer in in_force(application.instance).filter(
+        upgrade__finished_at__gt=upgrade.finished_at
+    ):
+        if shared := files & _paths(newer.patch):
+            raise NotUndoable(
+                f"{newer.patch} stands on top of it, with {sorted(shared)[0]}: revert that one first."
+            )
+    kept = KeptFiles.objects.filter(upgrade=upgrade)
+    if not kept.exists():
+        raise NotUndoable("Nothing was kept that could be put back.")
+    if lost := kept.filter(node=None).count():
+        raise NotUndoable(f"{lost} of the nodes that got it are not known any more.")
+
+
+def refuse_not_applicable(patch: Patch, instance: Instance, *, override: bool = False) -> None:
+    """Nothing, or NotApplicable with the reason why the patch cannot be applied to the instance now."""
+    for refusal in (
+        _why_not_ever(patch, instance),
+        _why_not_by_check(patch, instance, override=override),
+    ):
+        if refusal:
+            raise NotApplicable(refusal)
+
+
+def _why_not_ever(patch: Patch, instance: Instance) -> str:
+    if instance.module_id != patch.module_id:
+        return f"{instance} is no instance of {patch.module}."
+    if patch.deleted_at is not None:
+        return f"Its archive was deleted by {patch.deleted_by_name}."
+    applied = Application.objects.filter(patch=patch, instance=instance)
+    gone = applied.filter(standing=Standing.ELIMINATED).first()
+    if gone is not None:
+        return f"It was in force before {instance} was installed anew, and can't be applied again. {gone.ended_why}"
+    if applied.filter(standing__in=[Standing.ORDERED, Standing.ACTIVE]).exists():
+        return f"It is in force on {instance} already, or on its way."
+    return ""
+
+
+def _why_not_by_check(patch: Patch, instance: Instance, *, override: bool) -> str:
+    check = PatchCheck.objects.filter(patch=patch, instance=instance).first()
+    if check is None:
+        return f"Check it on {instance} first."
+    if check.checked_at is None:
+        return "Its check is not over yet."
+    if stale := why_stale(check):
+        return f"Check it again. {stale}"
+    return check.refusal or ("" if override else _why_refused(check))
+
+
+def _why_refused(check: PatchCheck) -> str:
+    refused = check.results.filter(status__in=[status.value for status in REFUSED])
+    names = list(refused.values_list("node_name", flat=True)[:5])
+    if not names:
+        return ""
+    worst = Status(check.integral or Status.ERROR)
+    return f"The check says {worst.name.lower()} ({worst.value}) on {', '.join(names)}."
+
+
+def _order(
+    patch: Patch, instance: Instance, *, actor: Actor, reason: str, override: bool
+) -> Upgrade:
+    refuse_not_applicable(patch, instance, override=override)
+    nodes = sorted(nodes_of(instance).values_list("pk", flat=True))
+    plan = _plan(patch, instance, mode=Mode.INSTALL, nodes=nodes, leaves_out=override)
+    upgrade = upgrade_for(plan, kind=Kind.PATCH, device=instance.device, actor=actor, reason=reason)
+    upgrade.instance = instance
+    names = [application.patch.name for application in in_force(instance)]
+    upgrade.from_version = " + ".join([instance.version, *names])[:256]
+    upgrade.to_version = " + ".join([instance.version, *names, patch.name])[:256]
+    return upgrade
+
+
+def _plan(
+    patch: Patch,
+    instance: Instance,
+    *,
+    mode: Mode,
+    nodes: list[int],
+    leaves_out: bool = False,
+    kept_of: str | None = None,
+) -> PatchPlan:
+    return PatchPlan(
+        upgrade=str(uuid.uuid4()),
+        device=plan_device(instance.device),
+        mode=mode,
+        instance_id=instance.pk,
+        instance=instance.name,
+        module=instance.module.name,
+        runtime=instance.module.runtime,
+        version=patch.version,
+        version_recorded=instance.version,
+        patch_id=str(patch.pk),
+        patch=patch.name,
+        file=str(patch.file.name or ""),
+        sha256=patch.sha256,
+        nodes=nodes,
+        leaves_out=leaves_out,
+        kept_of=kept_of,
+    )
+
+
+def _paths(patch: Patch) -> set[str]:
+    return {row["path"] for row in patch.composition}

@@ -1,0 +1,43 @@
+"""What devices run: applications with versions, and each of their installations."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from devices.models import NAME, Device
+
+
+class Module(models.Model):
+    """A named, versioned application that devices run. `runtime` is what its running processes are made of."""
+
+    class Runtime(models.TextChoices):
+        BEAM = "beam", "Erlang/BEAM"
+        PYTHON = "python", "Python"
+
+    name = models.CharField(max_length=100, unique=True, validators=[NAME])
+    runtime = models.CharField(max_length=20, choices=Runtime)
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ("view", "add", "change")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Instance(models.Model):
+    """One Module installed on one Device. `version` is the one that the portal knows to be installed there."""
+
+    module = models.ForeignKey(Module, on_delete=models.PROTECT, related_name="instances")
+    device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="instances")
+    name = models.CharField(max_length=100, unique=True, validators=[NAME])
+    version = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ("view", "add", "change")
+
+    def __str__(self) -> str:
+        return self.name
