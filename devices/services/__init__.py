@@ -11,6 +11,7 @@ from devices.services.devices import (
 )
 from devices.services.groups import GUARD, change_members, delete_group, save_group
 from devices.services.reach import (
+    dialled,
     note_seen,
     note_unreachable,
     opened,
@@ -26,6 +27,7 @@ __all__ = [
     "confirm_host_key",
     "delete_device",
     "delete_group",
+    "dialled",
     "note_seen",
     "note_unreachable",
     "opened",

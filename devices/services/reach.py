@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from devices.drivers.dial import Dial, dial_straight
 from devices.drivers.linked_shell import Booting
 from devices.drivers.local import LocalShell
 from devices.drivers.shell import Shell
 from devices.drivers.ssh import SshAddress, SshShell
+from devices.drivers.ssh_dial import SshDial
 from devices.errors import DeviceUnreachable, HostKeyChanged, HostKeyUnknown, LoginRefused
-from devices.models import Device
+from devices.models import Credential, Device
 from devices.services.credentials import login_of
 from portal.core import clock
 from portal.core.actors import Actor
@@ -39,6 +41,23 @@ def opened(device: Device) -> Iterator[Shell]:
         raise
     finally:
         shell.close()
+
+
+@contextmanager
+def dialled(device: Device) -> Iterator[Dial]:
+    """A way to ports that only the device itself reaches: through its SSH connection, or from here where it is this machine."""
+    if device.driver == Device.Driver.LOCAL:
+        yield dial_straight
+        return
+    dial = SshDial(
+        SshAddress(device.host, device.port, _credential(device).username),
+        login=login_of(_credential(device)),
+        host_key=device.host_key or None,
+    )
+    try:
+        yield dial
+    finally:
+        dial.close()
 
 
 def secrets_of(device: Device) -> tuple[str, ...]:
@@ -85,10 +104,14 @@ def note_unreachable(device: Device, error: DeviceUnreachable) -> None:
 def _shell(device: Device) -> Shell:
     if device.driver == Device.Driver.LOCAL:
         return LocalShell(booting=Booting() if device.root == "/" else PLAYED)
-    if device.credential is None:
-        raise LoginRefused(f"{device} has no credential to log in with.")
     return SshShell(
-        SshAddress(device.host, device.port, device.credential.username),
-        login=login_of(device.credential),
+        SshAddress(device.host, device.port, _credential(device).username),
+        login=login_of(_credential(device)),
         host_key=device.host_key or None,
     )
+
+
+def _credential(device: Device) -> Credential:
+    if device.credential is None:
+        raise LoginRefused(f"{device} has no credential to log in with.")
+    return device.credential

@@ -12,10 +12,12 @@ from updates.models import Instance
 class Node(models.Model):
     """A running process of an Instance, on any Device. How it is reached, and what it said when it was last asked.
 
-    `address` is "name@host" for an Erlang node; for Python a folder of sockets or "host:port". `root` is the folder of the
-    system on the node's machine: paths in patches start there. `restart_needed` says what waits for a restart by hand,
-    `restart_said` how the last restart by its command ended.
-    `drift` has a row for each module that is not what the record says: {"path", "recorded", "loaded"}.
+    `address` is "name@host" for an Erlang node, for Python the path of a socket, or a port; `host` is where to ask for it,
+    empty: where the address says, or this machine. `application` is the OTP application whose version is the system's. `root`
+    is the folder of the system on the node's machine: paths in patches start there.
+
+    `restart_needed` says what waits for a restart by hand, `restart_said` how the last restart by its command ended. `drift`
+    has a row for each module that is not what the record says: {"path", "recorded", "loaded"}.
     """
 
     class Way(models.TextChoices):
@@ -26,6 +28,7 @@ class Node(models.Model):
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="nodes")
     name = models.CharField(max_length=100, unique=True, validators=[NAME])
     address = models.CharField(max_length=255)
+    host = models.CharField(max_length=255, blank=True)
     way = models.CharField(max_length=20, choices=Way, default=Way.DIRECT)
     uses_tls = models.BooleanField(default=False)
     port_mapper = models.PositiveIntegerField(default=4369)
