@@ -140,6 +140,9 @@ class PortalUserAdmin(UserAdminBase, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    # Two lists side by side are wider than a screen, and say nothing to a screen reader.
+    filter_horizontal = ()
+    autocomplete_fields = ("groups",)
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False
@@ -147,4 +150,4 @@ class PortalUserAdmin(UserAdminBase, ModelAdmin):
 
 @admin.register(Group)
 class PortalGroupAdmin(GroupAdmin, ModelAdmin):
-    pass
+    filter_horizontal = ()

@@ -1,18 +1,23 @@
-"""Every page that people look at, with something on it."""
+"""Every page that people look at, with something on it. A test compares it with the URL configuration."""
 
 from __future__ import annotations
 
-from django.contrib.auth.models import User
+from axes.models import AccessAttempt
+from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
-from devices.models import Credential, Device, DeviceGroup
+from devices.models import BulkOrder, Credential, Device, DeviceGroup
+from devices.services.bulk import order_bulk
 from devices.services.imports import store_import
 from devices.services.selections import store_selection
 from portal.core.actors import PORTAL, actor_of
-from portal.core.models import AuditEvent
+from portal.core.models import ApiToken, AuditEvent
+from portal.core.tokens import create_token
+from portal.second_factor.services import begin
 from tests.browser.fleet import OLD, Fleet
 from updates.models import Deployment, SigningKey, TrustedKey, UpdateModule, UpgradeEvent
 from updates.services.keys import Generated, generate_signing_key
+from updates.services.releases import withdraw_release
 
 LISTS = (
     "index",
@@ -33,6 +38,7 @@ LISTS = (
     "core_apitoken_changelist",
     "auth_user_changelist",
     "auth_group_changelist",
+    "second_factor_authenticator_changelist",
     "axes_accessattempt_changelist",
 )
 FORMS = (
@@ -46,10 +52,14 @@ FORMS = (
     "devices_devicegroup_add",
     "devices_credential_add",
     "auth_user_add",
+    "auth_group_add",
     "password_change",
+    "password_change_done",
 )
+KINDS = ("single-file", "directory", "script", "deb", "any")
 
 CSV_FILE = b'name,device_type\nkiosk-01,showcase\nkiosk-99,kiosk\n"",kiosk\n'
+OLDEST = "kiosk-app-2.0"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0o1Jk3m3k8nS0cP3oZ5qJm0n8Wq1hJvJc1o5n0k1aB"
 
 
@@ -72,13 +82,30 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
     )
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     kiosk = fleet.device("kiosk-01")
+    group = DeviceGroup.objects.get(name="Pilot")
+    withdrawn = fleet.artifact(OLDEST).release
+    withdraw_release(release=withdrawn, actor=PORTAL, reason="It forgets its settings")
+    order = order_bulk(
+        verb=BulkOrder.Verb.DELETE,
+        devices=Device.objects.filter(device_type="kiosk"),
+        actor=actor,
+        reason="Scrapped",
+    )
+    create_token(user=visitor, name="nightly", actor=PORTAL)
+    other = User.objects.create_user("somebody", is_staff=True)
+    begin(user=other)
+    attempt = AccessAttempt.objects.create(
+        username="somebody", ip_address="192.0.2.1", failures_since_start=1, path_info="/login/"
+    )
     of_one = {
         "updates_trustedkey_change": TrustedKey.objects.all()[0],
+        "updates_trustedkey_delete_page": TrustedKey.objects.all()[0],
         "updates_signingkey_change": SigningKey.objects.all()[0],
         "updates_signingkey_delete_page": SigningKey.objects.all()[0],
         "updates_release_change": fleet.artifact().release,
         "updates_release_edit": fleet.artifact().release,
         "updates_release_withdraw": fleet.artifact().release,
+        "updates_release_restore": withdrawn,
         "updates_release_delete_page": fleet.artifact().release,
         "updates_artifact_change": fleet.artifact(),
         "updates_artifact_delete_page": fleet.artifact(OLD),
@@ -94,16 +121,34 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_upgrade_apply": kiosk,
         "devices_device_change": kiosk,
         "devices_device_edit": kiosk,
+        "devices_device_delete": kiosk,
         "devices_device_host_key": box,
-        "devices_devicegroup_change": DeviceGroup.objects.all()[0],
+        "devices_device_bulk_order": order,
+        "devices_devicegroup_change": group,
+        "devices_devicegroup_edit": group,
+        "devices_devicegroup_members": group,
+        "devices_devicegroup_delete": group,
         "devices_credential_change": credential,
+        "devices_credential_history": credential,
+        "devices_credential_delete": credential,
+        "core_apitoken_change": ApiToken.objects.get(),
+        "auth_user_change": other,
+        "auth_user_password_change": other,
+        "auth_group_change": Group.objects.get(name="viewer"),
+        "auth_group_delete": Group.objects.get(name="viewer"),
+        "second_factor_authenticator_change": other.authenticator_set.get(),
+        "second_factor_authenticator_delete": other.authenticator_set.get(),
+        "axes_accessattempt_change": attempt,
+        "axes_accessattempt_delete": attempt,
         "updates_upgradeevent_change": UpgradeEvent.objects.exclude(data={})[0],
         "core_auditevent_change": AuditEvent.objects.all()[0],
     }
     return {
         "second factor": reverse("second_factor:home"),
-        "build a file": reverse("admin:updates_artifact_build", args=["single-file"]),
-        "build any": reverse("admin:updates_artifact_build", args=["any"]),
+        **{
+            f"build, {kind}": reverse("admin:updates_artifact_build", args=[kind]) for kind in KINDS
+        },
+        "all of an app": reverse("admin:app_list", args=["updates"]),
         "the queue": "/queue/",
         "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
         + f"?selection={picked.pk}",
