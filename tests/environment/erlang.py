@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -63,10 +64,13 @@ class ErlangNode:
             application="bay",
         )
 
-    def runtime(self, *, cookie: str | None = None, limits: Limits | None = None) -> BeamNode:
+    def runtime(
+        self, *, cookie: str | None = None, limits: Limits | None = None, root: str = ""
+    ) -> BeamNode:
         """The product's way to this node."""
-        connector = over_distribution(self.address, cookie=cookie or self.world.cookie)
-        return BeamNode(self.address, connector=connector, limits=limits)
+        address = replace(self.address, root=root or self.address.root)
+        connector = over_distribution(address, cookie=cookie or self.world.cookie)
+        return BeamNode(address, connector=connector, limits=limits)
 
     def start(self) -> None:
         """The application runs."""
