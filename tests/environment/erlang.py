@@ -79,7 +79,8 @@ class ErlangNode:
 
     def launch(self) -> None:
         """The node is on its way; `await_running` says when it is there. So many nodes start at once."""
-        home = ["env", f"HOME={self.world.home}", f"ERL_EPMD_PORT={self.world.epmd_port}"]
+        epmd = f"ERL_EPMD_PORT={self.world.epmd_port}"
+        home = ["env", f"HOME={self.world.home}", epmd, "ERL_CRASH_DUMP_BYTES=0"]
         quiet = ["-noinput", "-start_epmd", "false", "+S", "2:2", "+sbwt", "none", "+A", "1"]
         loopback = ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]
         self._child = Child(
