@@ -1,0 +1,54 @@
+"""Real nodes for patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.environment.erlang import Erlang, ErlangNode
+from tests.patches.bay import Bay, new_bay
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def erlang(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erlang]:
+    with Erlang(tmp_path_factory.mktemp("erlang")) as world:
+        yield world
+
+
+@pytest.fixture
+def started(erlang: Erlang, tmp_path: Path) -> Iterator[Callable[..., list[ErlangNode]]]:
+    """Makes nodes with a folder each; ends them with the test."""
+    nodes: list[ErlangNode] = []
+
+    def start(number: int, *, without: tuple[str, ...] = ()) -> list[ErlangNode]:
+        new = [
+            erlang.node(
+                f"patched{(n := next(_numbers))}", root=tmp_path / f"root{n}", without=without
+            )
+            for _ in range(number)
+        ]
+        for node in new:
+            node.launch()
+        for node in new:
+            node.await_running()
+            node.call("bay_greeting", "answer")
+        nodes.extend(new)
+        return new
+
+    yield start
+    for node in nodes:
+        node.stop()
+
+
+@pytest.fixture
+def bay(transactional_db: None, erlang: Erlang, started: Callable[..., list[ErlangNode]]) -> Bay:
+    """Two nodes, and nothing patched."""
+    bay = new_bay(erlang)
+    for node in started(2):
+        bay.join(node)
+    return bay
