@@ -10,7 +10,6 @@ from django.forms import ChoiceField, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from devices.admin_views import bulk, device_list, imports, saved_filters
@@ -28,26 +27,11 @@ from devices.services import (
     save_device,
     save_group,
 )
-from portal.core import audit
 from portal.core.actors import actor_of
+from portal.core.admin import ServedAdmin
 from portal.core.queries import edits_of
 
-PER_PAGE = 50
 VIEW_AUDIT = "core.view_auditevent"
-
-
-class ServedAdmin(ModelAdmin):
-    """Plain rows whose edits go through the services. Their forms refuse first, so that nothing is refused in saving."""
-
-    list_per_page = PER_PAGE
-    show_full_result_count = False
-    actions = None
-
-    def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        audit.record(
-            actor=actor_of(request.user), action=f"{obj._meta.model_name}.delete", subject=obj
-        )
-        super().delete_model(request, obj)
 
 
 @admin.register(Device)

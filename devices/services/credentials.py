@@ -7,9 +7,9 @@ from django.db import transaction
 from devices.drivers.ssh_login import KeyLogin, PasswordLogin
 from devices.errors import LoginRefused
 from devices.models import Credential
-from devices.services.edits import changes_of, require_save
 from portal.core import audit
 from portal.core.actors import Actor
+from portal.core.edits import changes_of, require_save
 from portal.core.errors import Refused
 
 FIELDS = ("name", "kind", "username", "secret", "passphrase")

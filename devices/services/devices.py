@@ -6,9 +6,9 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from devices.models import Device
-from devices.services.edits import changes_of, require_save
 from portal.core import audit
 from portal.core.actors import Actor
+from portal.core.edits import changes_of, require_save
 from portal.core.errors import Refused
 
 USE_LOCAL_DRIVER = "devices.use_local_driver"

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from devices.models import Device, DeviceGroup
 from devices.queries import devices_in
-from devices.services.edits import changes_of, require_save
 from portal.core import audit
 from portal.core.actors import Actor
+from portal.core.edits import changes_of, require_save
 from portal.core.errors import Refused
 
 FIELDS = ("name", "kind", "description", "filter", "signed_only")

@@ -17,9 +17,9 @@ from devices.models import Credential, Device, StoredImport
 from devices.queries import SELECTION_HOURS, attributes_in
 from devices.services.device_files import DeviceFile, Line, read_devices
 from devices.services.devices import EDITABLE, USE_LOCAL_DRIVER
-from devices.services.edits import differences
 from portal.core import audit, clock
 from portal.core.actors import Actor
+from portal.core.edits import differences
 from portal.core.errors import NotPermitted, Refused
 
 BATCH: Final = 500

@@ -20,6 +20,8 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from portal.core import audit
+from portal.core.actors import actor_of
 from portal.core.bounded import BoundedPaginator
 from portal.core.models import ApiToken, AuditEvent
 from portal.core.queries import words_in
@@ -50,6 +52,20 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False
+
+
+class ServedAdmin(ModelAdmin):
+    """Plain rows whose edits go through the services. Their forms refuse first, so that nothing is refused in saving."""
+
+    list_per_page = PER_PAGE
+    show_full_result_count = False
+    actions = None
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        audit.record(
+            actor=actor_of(request.user), action=f"{obj._meta.model_name}.delete", subject=obj
+        )
+        super().delete_model(request, obj)
 
 
 class DaysFilter(RangeDateFilter):

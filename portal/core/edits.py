@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from devices.models import Credential, Device, DeviceGroup
+from django.db.models import Model
+
 from portal.core.actors import Actor
 
-Row = Device | Credential | DeviceGroup
 SECRETS: Final = frozenset({"secret", "passphrase"})
 
 
-def require_save(row: Row, *, actor: Actor) -> None:
+def require_save(row: Model, *, actor: Actor) -> None:
     """Nothing, or NotPermitted: adding and changing are permissions of their own for each table."""
     effect = "add" if row._state.adding else "change"
-    actor.require(f"devices.{effect}_{row._meta.model_name}")
+    actor.require(f"{row._meta.app_label}.{effect}_{row._meta.model_name}")
 
 
-def changes_of(row: Row, *, fields: Iterable[str]) -> dict[str, Any]:
+def changes_of(row: Model, *, fields: Iterable[str]) -> dict[str, Any]:
     """What saving `row` would change, for the audit: {"field": [before, after]}; of a secret only that it changes."""
     stored = None if row._state.adding else type(row)._default_manager.filter(pk=row.pk).first()
     return differences(stored, row, fields=fields)
 
 
-def differences(before: Row | None, after: Row, *, fields: Iterable[str]) -> dict[str, Any]:
+def differences(before: Model | None, after: Model, *, fields: Iterable[str]) -> dict[str, Any]:
     """The same for two rows at hand. A row that was not there before had nothing."""
     changes: dict[str, Any] = {}
     for field in fields:
@@ -48,8 +48,8 @@ def _by_key(field: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, A
     }
 
 
-def _value(row: Row | None, field: str) -> Any:  # noqa: ANN401 - whatever the field holds
+def _value(row: Model | None, field: str) -> Any:  # noqa: ANN401 - whatever the field holds
     if row is None:
         return None
     value = getattr(row, field)
-    return str(value) if isinstance(value, Credential) else value
+    return str(value) if isinstance(value, Model) else value
