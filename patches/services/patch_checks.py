@@ -118,11 +118,16 @@ def patch_files(packed: Iterable[PackedFile]) -> list[PatchFile]:
     return [PatchFile(file.path, file.data, file.mode or PLAIN_MODE) for file in packed]
 
 
-def why_stale(check: PatchCheck) -> str:
-    """The reason why the check is not to be relied on any more, as a sentence; empty while it is, or while nodes answer."""
+def why_stale(check: PatchCheck, *, nodes: list[int] | None = None) -> str:
+    """The reason why the check is not to be relied on any more, as a sentence; empty while it is, or while nodes answer.
+
+    `nodes` are the ids of the instance's nodes, in order, where the caller knows them already.
+    """
     if check.checked_at is None:
         return ""
-    if check.nodes != sorted(nodes_of(check.instance).values_list("pk", flat=True)):
+    if nodes is None:
+        nodes = sorted(nodes_of(check.instance).values_list("pk", flat=True))
+    if check.nodes != nodes:
         return "The instance has other nodes by now."
     if "record" in check.version_says and check.version != check.instance.version:
         return f"The portal's record of the version was {check.version} then."

@@ -6,11 +6,9 @@ import uuid
 
 from django.db import transaction
 
-from devices.drivers.nodes import REFUSED, Status
-from patches.errors import NotApplicable
-from patches.models import Application, KeptFiles, Patch, PatchCheck
+from patches.models import Application, KeptFiles, Patch
 from patches.queries import in_force, nodes_of
-from patches.services.patch_checks import why_stale
+from patches.services.applicable import refuse_not_applicable
 from portal.core.actors import Actor
 from updates.errors import NotUndoable
 from updates.models import Instance, Upgrade
@@ -91,50 +89,6 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
         raise NotUndoable("Nothing was kept that could be put back.")
     if lost := kept.filter(node=None).count():
         raise NotUndoable(f"{lost} of the nodes that got it are not known any more.")
-
-
-def refuse_not_applicable(patch: Patch, instance: Instance, *, override: bool = False) -> None:
-    """Nothing, or NotApplicable with the reason why the patch cannot be applied to the instance now."""
-    for refusal in (
-        _why_not_ever(patch, instance),
-        _why_not_by_check(patch, instance, override=override),
-    ):
-        if refusal:
-            raise NotApplicable(refusal)
-
-
-def _why_not_ever(patch: Patch, instance: Instance) -> str:
-    if instance.module_id != patch.module_id:
-        return f"{instance} is no instance of {patch.module}."
-    if patch.deleted_at is not None:
-        return f"Its archive was deleted by {patch.deleted_by_name}."
-    applied = Application.objects.filter(patch=patch, instance=instance)
-    gone = applied.filter(standing=Standing.ELIMINATED).first()
-    if gone is not None:
-        return f"It was in force before {instance} was installed anew, and can't be applied again. {gone.ended_why}"
-    if applied.filter(standing__in=[Standing.ORDERED, Standing.ACTIVE]).exists():
-        return f"It is in force on {instance} already, or on its way."
-    return ""
-
-
-def _why_not_by_check(patch: Patch, instance: Instance, *, override: bool) -> str:
-    check = PatchCheck.objects.filter(patch=patch, instance=instance).first()
-    if check is None:
-        return f"Check it on {instance} first."
-    if check.checked_at is None:
-        return "Its check is not over yet."
-    if stale := why_stale(check):
-        return f"Check it again. {stale}"
-    return check.refusal or ("" if override else _why_refused(check))
-
-
-def _why_refused(check: PatchCheck) -> str:
-    refused = check.results.filter(status__in=[status.value for status in REFUSED])
-    names = list(refused.values_list("node_name", flat=True)[:5])
-    if not names:
-        return ""
-    worst = Status(check.integral or Status.ERROR)
-    return f"The check says {worst.name.lower()} ({worst.value}) on {', '.join(names)}."
 
 
 def _order(

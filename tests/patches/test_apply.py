@@ -7,7 +7,7 @@ import pytest
 from devices.drivers.beam.terms import Atom
 from patches.errors import NotApplicable
 from patches.models import Application, Node, Patch, PatchCheck
-from patches.services.patch_orders import refuse_not_applicable
+from patches.services.applicable import refuse_not_applicable
 from patches.services.patches import delete_patch
 from portal.core.errors import NotPermitted, Refused
 from tests.patches.bay import COUNTER, GREETING, NOTE, SPARE, Bay, statuses, who
