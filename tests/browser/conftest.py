@@ -45,6 +45,14 @@ def _web_server(django_db_setup: None) -> Iterator[WebServer]:
 
 
 @pytest.fixture
+def web_server(_web_server: WebServer) -> Iterator[WebServer]:
+    """The portal's web server, which a test may stop and start."""
+    yield _web_server
+    if not _web_server.is_running:
+        _web_server.start()
+
+
+@pytest.fixture
 def portal(transactional_db: None, redis_server: RedisServer, _web_server: WebServer) -> str:
     """The address of a portal that holds nothing but the four roles."""
     permissions = {

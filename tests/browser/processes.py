@@ -21,15 +21,23 @@ class WebServer:
     """Answers at `url`."""
 
     def __init__(self) -> None:
-        port = free_port()
-        self.url = f"http://{HOST}:{port}"
-        self._child = _started("web", *programs.web(host=HOST, port=port).command)
+        self._port = free_port()
+        self.url = f"http://{HOST}:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        """It answers, at the address that it had before."""
+        self._child = _started("web", *programs.web(host=HOST, port=self._port).command)
         wait_until(
-            lambda: ports.listens(HOST, port) or not self._child.running,
+            lambda: ports.listens(HOST, self._port) or not self._child.running,
             seconds=START_SECONDS,
             what=self.url,
         )
         assert self._child.running, self._child.tail()
+
+    @property
+    def is_running(self) -> bool:
+        return self._child.running
 
     def tail(self) -> str:
         """The last that it wrote to its log."""

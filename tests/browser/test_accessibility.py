@@ -66,7 +66,7 @@ def test_pages_that_refuse_something_can_be_read_and_used(
 
 def test_the_system_s_theme_is_the_portal_s(as_viewer: Page, portal: str) -> None:
     for theme in ("dark", "light"):
-        as_viewer.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        as_viewer.emulate_media(color_scheme=theme)
         as_viewer.goto(portal)
         is_dark = as_viewer.evaluate("document.documentElement.classList.contains('dark')")
         assert is_dark is (theme == "dark")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_artifacts import refused
 from updates.models import Artifact
 
 
@@ -40,3 +41,12 @@ def test_another_kind_has_another_form(as_operator: Page, portal: str) -> None:
     page.locator("summary").click()
     page.locator("[name=provides]").fill("no colon")
     expect(page.locator("[data-missing]")).to_contain_text("Each line is a key")
+
+
+def test_a_viewer_is_told_why_she_cannot(as_viewer: Page, portal: str) -> None:
+    page = as_viewer
+    page.goto(f"{portal}/updates/artifact/")
+    refused(page, "Build artifact", permission="updates.upload_artifact")
+    answer = page.goto(f"{portal}/updates/artifact/build/single-file/")
+    assert answer is not None and answer.status == 403
+    expect(page.locator("body")).to_contain_text("updates.upload_artifact")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from devices.models import Device
 from tests.browser.fleet import NEW, OLD, Fleet
+from tests.browser.processes import WebServer
 from updates.models import Upgrade
 
 END_MILLISECONDS = 60_000
@@ -68,6 +71,29 @@ def test_a_failure_says_what_to_do_and_is_retried_right_there(
     say_why(page, "Its firmware is new now", button="Retry")
     assert watched(page) == "succeeded"
     expect(page.locator("body")).to_contain_text("Retry of")
+
+
+def test_a_watch_outlives_a_restart_of_the_web_server(
+    as_operator: Page,
+    portal: str,
+    fleet: Fleet,
+    web_server: WebServer,
+    start_worker: Callable[[], None],
+    complaints: list[str],
+) -> None:
+    page = as_operator
+    page.goto(portal + of(fleet.ordered(fleet.device())))
+    expect(page.locator("#upgrade")).to_have_attribute("data-state", "pending")
+    web_server.stop()
+    lost = page.locator("#fw-connection.fw-lost")
+    expect(lost).to_be_visible(timeout=END_MILLISECONDS)
+    web_server.start()
+    start_worker()
+    assert watched(page) == "succeeded"
+    expect(lost).to_have_count(0)
+    expect(page.locator("#output")).to_contain_text("The app answers")
+    unheard = [line for line in complaints if "/htmx.js: " not in line]
+    complaints[:] = unheard  # that the portal was away is what this is about
 
 
 def test_an_operator_cancels_what_waits(as_operator: Page, portal: str, fleet: Fleet) -> None:
