@@ -10,7 +10,7 @@ import time
 from typing import Any, Final, Self
 
 from devices.drivers.dial import Line
-from devices.drivers.nodes import CONNECT_SECONDS, Trouble
+from devices.drivers.nodes import Trouble
 from devices.drivers.python_node.rooms import ENTRY, engine, rooms
 from devices.errors import DeviceError
 
@@ -29,15 +29,17 @@ class NoAnswer(DeviceError):
 
 
 class Conversation:
-    """With the process of that number, or whichever answers (0). NoAnswer if it can't be trusted, or does not trust us.
+    """With the process of that number, or whichever answers (0); it has so many seconds to begin.
+
+    NoAnswer if it can't be trusted, or does not trust us.
 
     Close it, or use it in a `with`.
     """
 
-    def __init__(self, line: Line, *, key: bytes, process: int = 0) -> None:
-        self._line, self._key = line, key
+    def __init__(self, line: Line, *, key: bytes, seconds: float, process: int = 0) -> None:
+        self._line, self._key, self._seconds = line, key, seconds
         self._is_greeted = False
-        self._until = time.monotonic() + CONNECT_SECONDS
+        self._until = time.monotonic() + seconds
         try:
             self._bound = self._greet(process)
         except BaseException:
@@ -56,7 +58,7 @@ class Conversation:
 
     def processes(self) -> list[int]:
         """The processes of the system that the agent knows, the oldest first."""
-        self._until = time.monotonic() + CONNECT_SECONDS
+        self._until = time.monotonic() + self._seconds
         found = self._ask({"processes": True}).get("processes")
         if not isinstance(found, list) or not all(type(number) is int for number in found):
             raise NoAnswer(Trouble.PROTOCOL, "The agent's answer cannot be understood.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from devices.drivers.dial import Dial
-from devices.drivers.nodes import CONNECT_SECONDS, Trouble
+from devices.drivers.nodes import Trouble
 from devices.drivers.python_node.conversation import Conversation, NoAnswer
 from devices.errors import DeviceUnreachable
 
@@ -37,8 +37,8 @@ class Gone(NoAnswer):
 class FolderDoors:
     """Sockets of processes on this machine."""
 
-    def __init__(self, folder: Path, *, key: bytes) -> None:
-        self._folder, self._key = folder, key
+    def __init__(self, folder: Path, *, key: bytes, seconds: float) -> None:
+        self._folder, self._key, self._seconds = folder, key, seconds
 
     def processes(self) -> list[int]:
         """The oldest first. Some may be gone."""
@@ -55,7 +55,7 @@ class FolderDoors:
     def open(self, process: int) -> Conversation:
         """A talk with that process. Gone if it is no more."""
         line = socket.socket(socket.AF_UNIX)
-        line.settimeout(CONNECT_SECONDS)
+        line.settimeout(self._seconds)
         try:
             line.connect(str(self._folder / f"{process}.sock"))
         except (ConnectionRefusedError, FileNotFoundError):
@@ -66,14 +66,14 @@ class FolderDoors:
             is_full = isinstance(error, BlockingIOError | TimeoutError)
             trouble = Trouble.TIMED_OUT if is_full else Trouble.UNREACHABLE
             raise NoAnswer(trouble, f"Its socket cannot be used: {error.strerror}.") from None
-        return Conversation(line, key=self._key, process=process)
+        return Conversation(line, key=self._key, seconds=self._seconds, process=process)
 
 
 class PortDoors:
     """One of the processes listens, and lets us through to the others."""
 
-    def __init__(self, address: PythonAddress, *, key: bytes, dial: Dial) -> None:
-        self._address, self._key, self._dial = address, key, dial
+    def __init__(self, address: PythonAddress, *, key: bytes, seconds: float, dial: Dial) -> None:
+        self._address, self._key, self._seconds, self._dial = address, key, seconds, dial
 
     def processes(self) -> list[int]:
         """The oldest first."""
@@ -83,7 +83,7 @@ class PortDoors:
     def open(self, process: int) -> Conversation:
         """A talk with that process."""
         try:
-            line = self._dial(self._address.host, self._address.port, CONNECT_SECONDS)
+            line = self._dial(self._address.host, self._address.port, self._seconds)
         except DeviceUnreachable as error:
             raise NoAnswer(Trouble.UNREACHABLE, str(error)) from None
-        return Conversation(line, key=self._key, process=process)
+        return Conversation(line, key=self._key, seconds=self._seconds, process=process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from devices.drivers.dial import Dial, dial_straight
 from devices.drivers.nodes import (
     APPLY_SECONDS,
     CHECK_SECONDS,
+    CONNECT_SECONDS,
     INSPECT_SECONDS,
     Keeping,
     NodeReport,
@@ -29,33 +30,54 @@ ROUNDS: Final = 5
 """How often to look for processes that were forked while the others were asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many seconds a process may take for each thing. `connect` is for connecting and authenticating."""
+
+    connect: float = CONNECT_SECONDS
+    inspect: float = INSPECT_SECONDS
+    check: float = CHECK_SECONDS
+    apply: float = APPLY_SECONDS
+
+
 class PythonNode:
     """NodeRuntime of the processes at `address`. `key` is their agents'."""
 
-    def __init__(self, address: PythonAddress, *, key: bytes, dial: Dial = dial_straight) -> None:
-        self._address = address
+    def __init__(
+        self,
+        address: PythonAddress,
+        *,
+        key: bytes,
+        limits: Limits = Limits(),
+        dial: Dial = dial_straight,
+    ) -> None:
+        self._address, self._limits, seconds = address, limits, limits.connect
         self._doors: FolderDoors | PortDoors
         if address.folder:
-            self._doors = FolderDoors(Path(address.folder), key=key)
+            self._doors = FolderDoors(Path(address.folder), key=key, seconds=seconds)
         else:
-            self._doors = PortDoors(address, key=key, dial=dial)
+            self._doors = PortDoors(address, key=key, seconds=seconds, dial=dial)
 
     def __repr__(self) -> str:
         return f"PythonNode({str(self._address)!r})"
 
     def inspect(self, paths: Sequence[str]) -> NodeReport:
         """See NodeRuntime."""
-        return self._report({"operation": "inspect", "paths": list(paths)}, seconds=INSPECT_SECONDS)
+        return self._report(
+            {"operation": "inspect", "paths": list(paths)}, seconds=self._limits.inspect
+        )
 
     def check(self, files: Sequence[PatchFile]) -> NodeReport:
         """See NodeRuntime."""
         request = {"operation": "check", "files": written(files)}
-        return self._report(request, seconds=CHECK_SECONDS)
+        return self._report(request, seconds=self._limits.check)
 
     def keep(self, paths: Sequence[str]) -> Keeping:
         """See NodeRuntime. Every process has to run what lies on the disk."""
         began = time.monotonic()
-        answers = self._answers({"operation": "keep", "paths": list(paths)}, seconds=CHECK_SECONDS)
+        answers = self._answers(
+            {"operation": "keep", "paths": list(paths)}, seconds=self._limits.check
+        )
         report = merged(answers, millis=_millis(began))
         if not report.is_reachable:
             return Keeping(report=report)
@@ -75,7 +97,7 @@ class PythonNode:
         """See NodeRuntime. The oldest process, the master of the others if they have one, comes first and writes the files."""
         order = {"upgrade": turn.upgrade, "fence": turn.fence}
         request = {"operation": "apply", "files": written(files), **order}
-        return self._report(request, seconds=APPLY_SECONDS, is_oldest_first=True)
+        return self._report(request, seconds=self._limits.apply, is_oldest_first=True)
 
     def _report(
         self, request: dict[str, Any], *, seconds: float, is_oldest_first: bool = False

@@ -11,8 +11,10 @@ import pytest
 
 from tests.drivers.nodes.beam_under_test import BeamUnderTest
 from tests.drivers.nodes.node_under_test import KINDS, NodeUnderTest
+from tests.drivers.nodes.python_under_test import PythonUnderTest
 from tests.environment.erlang import Erlang
 from tests.environment.programs import need_root, program
+from tests.environment.python_nodes import PythonService
 
 _numbers = count(1)
 
@@ -30,6 +32,15 @@ def beam_node(erlang: Erlang, tmp_path: Path) -> Iterator[BeamUnderTest]:
     node.start()
     yield BeamUnderTest(erlang, node)
     node.stop()
+
+
+@pytest.fixture
+def python_node(tmp_path: Path) -> Iterator[PythonUnderTest]:
+    """A threaded Python service of its own for each test."""
+    service = PythonService(tmp_path / "root")
+    service.start()
+    yield PythonUnderTest(service)
+    service.remove()
 
 
 @pytest.fixture(params=KINDS)

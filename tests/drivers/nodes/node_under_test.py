@@ -12,7 +12,7 @@ from typing import Protocol
 
 from devices.drivers.nodes import NodeRuntime, PatchFile
 
-KINDS = ["beam"]
+KINDS = ["beam", "python"]
 
 
 class Holder(Protocol):

@@ -92,7 +92,8 @@ class Entry:
                 self._judge_module()
             else:
                 is_same = content(self.target) == self.data
-                self.end(None, "unchanged" if is_same else "assembly")
+                words = "The file is that already." if is_same else "It is copied, and not loaded."
+                self.end(None, "unchanged" if is_same else "assembly", words)
         except Verdict as verdict:
             self.end(verdict.status, verdict.reason, verdict.detail)
         except OSError as error:
@@ -159,4 +160,4 @@ class Entry:
         old = self.agent.sources[key].data
         self.graft = Graft(sys.modules[key], old=old, new=data, file=str(self.target))
         self.graft.foresee()
-        self.end(OK, "ok")
+        self.end(OK, "ok", "It can be brought in while it runs.")

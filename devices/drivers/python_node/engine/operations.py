@@ -185,7 +185,7 @@ def _load(agent: Any, entries: list[Entry]) -> None:
 def _graft(entry: Entry, index: dict[int, list[FunctionType]]) -> bool:
     """Whether the module is grafted, or is given up."""
     graft = entry.change
-    entry.end(ERROR, "unverified")
+    entry.end(ERROR, "unverified", "Nobody knows yet.")
     failure: list[BaseException] = []
 
     def run() -> None:
@@ -204,7 +204,7 @@ def _graft(entry: Entry, index: dict[int, list[FunctionType]]) -> bool:
         _give_up(entry, failure[0])
         graft.is_over = False
         return entry.reason != "raised"
-    entry.end(OK, "ok")
+    entry.end(OK, "ok", "The node runs the new code.")
     return True
 
 
@@ -223,14 +223,14 @@ def _prove(entry: Entry, index: dict[int, list[FunctionType]]) -> None:
     graft = entry.graft
     if graft is None or entry.status != OK:
         return
-    entry.end(ERROR, "unverified")
+    entry.end(ERROR, "unverified", "Nobody knows yet.")
     apart: set[int] = {id(functions) for functions in index.values()}
     try:
         graft.verify(index.get(id(graft.live), []), apart_from=apart)
     except Verdict as verdict:
         _give_up(entry, verdict)
     else:
-        entry.end(OK, "ok")
+        entry.end(OK, "ok", "The node runs the new code.")
 
 
 def _finish(agent: Any, entry: Entry) -> None:
@@ -278,7 +278,7 @@ def _take_out(agent: Any, entry: Entry) -> None:
     parent, _, child = key.rpartition(".")
     if parent in sys.modules and vars(sys.modules[parent]).get(child) is module:
         delattr(sys.modules[parent], child)
-    entry.end(OK, "removed")
+    entry.end(OK, "removed", "The module is not loaded any more.")
 
 
 def _users(module: ModuleType, key: str) -> list[str]:

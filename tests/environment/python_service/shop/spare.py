@@ -1,0 +1,3 @@
+"""Never imported by the service."""
+
+VALUE = 1
