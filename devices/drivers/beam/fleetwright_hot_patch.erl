@@ -320,11 +320,14 @@ put_in_place(Files, Here) ->
     Rows = validate(judge(Files, Here), fun(Prepared) -> put(prepared, Prepared) end),
     Staged = [stage(Row) || Row <- Rows],
     try
-        Loaded = load(Staged),
+        %% What new code calls must be there before it, what it calls no more goes after it.
+        Ahead = [settle_if(goes_ahead(Row), Row) || Row <- Staged],
+        Loaded = load(Ahead),
         Verified = [verify(load_singly(Row, Here)) || Row <- Loaded],
-        Finished = [settle(Row) || Row <- Verified],
+        Settled = [settle_if(Row#row.change =/= removed, Row) || Row <- Verified],
+        Finished = [settle(Row) || Row <- Settled],
         sync_dirs(Finished),
-        [count_after(Row) || Row <- Finished]
+        [look_again(Row) || Row <- Finished]
     after
         [file:delete(Beside) || #row{staged = Beside} <- Staged, Beside =/= none]
     end.
@@ -468,6 +471,13 @@ verify(#row{reason = loaded, module = Module, md5 = Md5} = Row) ->
 verify(Row) ->
     Row.
 
+%% Files of which nothing runs.
+goes_ahead(#row{plan = Plan, change = Change, status = Status}) ->
+    Plan =:= write andalso is_binary(Change) andalso Status =/= ?NOT_UPDATED.
+
+settle_if(true, Row) -> settle(Row);
+settle_if(false, Row) -> Row.
+
 settle(#row{plan = nothing} = Row) ->
     Row;
 settle(#row{change = removed, plan = Plan} = Row) ->
@@ -476,7 +486,7 @@ settle(#row{change = removed, plan = Plan} = Row) ->
             Gone = Row#row{written = true},
             case Plan of
                 unload -> unload(Gone);
-                write -> Gone#row{reason = removed}
+                write -> Gone#row{reason = removed, plan = nothing}
             end;
         {error, Reason} ->
             refuse(Row, ?ERROR, write_failed, text(Reason))
@@ -484,8 +494,8 @@ settle(#row{change = removed, plan = Plan} = Row) ->
 settle(#row{staged = Beside, full = Full} = Row) ->
     Previous = file:read_file(Full),
     case file:rename(Beside, Full) of
-        ok when Row#row.reason =:= writable -> Row#row{written = true, reason = written};
-        ok -> Row#row{written = true};
+        ok when Row#row.reason =:= writable -> Row#row{written = true, plan = nothing, reason = written};
+        ok -> Row#row{written = true, plan = nothing};
         {error, Reason} -> take_back(Row, Previous, Reason)
     end.
 
@@ -525,9 +535,16 @@ sync_dir(Dir) ->
             ok
     end.
 
-count_after(#row{reason = loaded, module = Module} = Row) ->
+look_again(#row{reason = loaded, module = Module} = Row) ->
     Row#row{lingering = lingering(Module)};
-count_after(Row) ->
+look_again(#row{reason = not_loaded, module = Module, md5 = Md5} = Row) ->
+    %% Somebody may have called it in the meantime.
+    case loaded_md5(Module) of
+        none -> Row;
+        Md5 -> Row#row{status = ?OK, reason = loaded};
+        _ -> Row#row{status = ?NOT_UPDATED, reason = loaded_meanwhile}
+    end;
+look_again(Row) ->
     Row.
 
 would_be(#row{status = Status, md5 = Md5}) when Status >= ?NOT_UPDATED -> Md5;

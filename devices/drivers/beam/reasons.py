@@ -22,6 +22,7 @@ SENTENCES: Final = {
     "other_path": "The node has this module from {info}.",
     "not_on_code_path": "The node loads no code from this folder.",
     "lingering": "{lingering} still in older code: they go on, and a restart of the node brings the new code in.",
+    "loaded_meanwhile": "The node loaded the older file while it was patched: apply again, or restart it.",
     "load_failed": "What the new code does when it is loaded failed: the previous code goes on.",
     "load_timed_out": "What the new code does when it is loaded did not end in time: the previous code goes on.",
     "same_code": "The node runs this code already; comments, line numbers and attributes do not count.",

@@ -169,6 +169,14 @@ def test_code_that_runs_at_its_load_is_loaded(beam_node: BeamUnderTest) -> None:
     assert beam_node.answer() == 2
 
 
+def test_new_code_finds_the_new_files_of_what_it_calls(beam_node: BeamUnderTest) -> None:
+    beam_node.answer()
+    patch = with_on_load(beam_node, "begin 2 = bay_spare:answer(), 1 = bay_added:answer(), ok end")
+    results = put(beam_node, patch, beam_node.spare(2), beam_node.new_module())
+    assert [result.status for result in results] == [Status.OK] * 3
+    assert [result.reason for result in results] == ["loaded"] * 3
+
+
 def test_code_that_runs_at_its_load_and_needs_a_newer_runtime_is_refused(
     beam_node: BeamUnderTest,
 ) -> None:
