@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
+from devices.drivers.nodes import Status
 from patches.models import Application, Node, NodeResult, Patch
 from updates.models import Instance, Upgrade
 
@@ -25,7 +26,10 @@ def in_force(instance: Instance) -> QuerySet[Application]:
 
 
 def expected_on(node: Node) -> dict[str, str]:
-    """The version of each module that the record says to be loaded on `node`, or to be once it was restarted: {path: version}."""
+    """The version of each patched module that the record says to be loaded on `node`: {path: version}.
+
+    Empty where the patch waited for a restart: whatever the file holds is loaded afterwards.
+    """
     expected: dict[str, str] = {}
     applied = NodeResult.objects.filter(
         upgrade__application__in=in_force(node.instance),
@@ -34,8 +38,9 @@ def expected_on(node: Node) -> dict[str, str]:
     ).order_by("upgrade__finished_at")
     for row in applied:
         for file in row.files:
-            if file["status"] and file["is_written"] and file["after"]:
-                expected[file["path"]] = file["after"]
+            if file["status"] and file["is_written"]:
+                waits = file["status"] == Status.NOT_UPDATED
+                expected[file["path"]] = "" if waits else file["after"]
     return expected
 
 

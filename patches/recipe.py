@@ -41,8 +41,6 @@ APPLY: Final = "apply"
 BACK: Final = "back"
 LEFT_OUT: Final = "left_out"
 """The fact {node: [path, ...], or null for the whole node}: what the check refused, where that may be left out."""
-AWAY_SECONDS: Final = 60.0
-"""How long a node that must get its files back may be away: it may just be restarting."""
 AWAY_PAUSE_SECONDS: Final = 2.0
 TAKEN: Final = frozenset({Status.OK, Status.NOT_LOADED, Status.NOT_CHANGED})
 
@@ -71,7 +69,10 @@ class Memory(Protocol):
 
 
 class PatchRecipe:
-    """One patch, or the way back from one, on the nodes of one instance."""
+    """One patch, or the way back from one, on the nodes of one instance.
+
+    A node that must get its files back may be away for `away_seconds`: it may just be restarting.
+    """
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class PatchRecipe:
         members: Sequence[Member],
         read_files: Callable[[], list[PatchFile]],
         memory: Memory,
-        away_seconds: float = AWAY_SECONDS,
+        away_seconds: float,
     ) -> None:
         self._plan = plan
         self._members = members

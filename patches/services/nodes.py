@@ -8,7 +8,7 @@ from typing import Final
 from django.db import transaction
 
 from devices import services as devices
-from devices.drivers.nodes import NodeReport
+from devices.drivers.nodes import Loaded, NodeReport
 from devices.errors import DeviceError
 from patches.asking import ask_all
 from patches.models import Node, Patch
@@ -61,15 +61,20 @@ def note_answer(node: Node, report: NodeReport, *, expected: dict[str, str]) -> 
         node.seen_at, node.runtime, node.version = (
             clock.now(), report.runtime[:200], report.version[:100],
         )  # fmt: skip
-        node.drift = [
-            {"path": row.path, "recorded": expected[row.path], "loaded": row.version}
-            for row in report.loaded
-            if row.path in expected and row.is_loaded and row.version != expected[row.path]
-        ]
-        if not node.drift:
+        rows = [row for row in report.loaded if row.is_loaded and row.path in expected]
+        if all(row.version == row.disk_version for row in rows):
             node.restart_needed = ""
+        node.drift = [
+            {"path": row.path, "recorded": wanted, "loaded": row.version}
+            for row in rows
+            if row.version != (wanted := expected[row.path] or _unless_waiting(node, row))
+        ]
         changed += ["seen_at", "runtime", "version", "drift", "restart_needed"]
     node.save(update_fields=changed)
+
+
+def _unless_waiting(node: Node, row: Loaded) -> str:
+    return row.version if node.restart_needed else row.disk_version
 
 
 def look_at_patch(patch: Patch) -> Patch:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from django.conf import settings
+
 from devices.drivers.nodes import PatchFile
 from patches.models import Node
 from patches.recipe import PatchRecipe
@@ -32,6 +34,7 @@ def patch_recipe(upgrade: Upgrade, *, ways: ExitStack) -> PatchRecipe:
         members=ways.enter_context(members_of(nodes)),
         read_files=_read(plan),
         memory=StoredMemory(upgrade, nodes),
+        away_seconds=settings.PATCH_AWAY_SECONDS,
     )
 
 

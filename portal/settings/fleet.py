@@ -76,6 +76,8 @@ PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
 """The largest archive of a hot patch."""
 PATCH_CHECK_STALE_SECONDS = env.int("PATCH_CHECK_STALE_SECONDS", default=1800)
 """How long the check of a hot patch may be relied on when it is applied."""
+PATCH_AWAY_SECONDS = env.int("PATCH_AWAY_SECONDS", default=60)
+"""How long a node that has to get back what was there before a hot patch may be away: it may just be restarting."""
 
 CHECK_STALE_SECONDS = env.int("CHECK_STALE_SECONDS", default=24 * 3600)
 OUTPUT_CHUNK_BYTES = 4096
