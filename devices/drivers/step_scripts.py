@@ -135,12 +135,14 @@ report
 """
 )
 
-# ... offset. Writes what `out` holds from there on, as it grows, until the step has ended or is gone.
+# ... offset. Writes what `out` holds from there on, as it grows, until the step has ended or is gone. Most steps are short,
+# so it looks often at first.
 FOLLOW = (
     _STEP
     + _REPORT
     + r"""
 off=$5
+naps='0.01 0.02 0.04 0.08 0.2'
 f=$root/fence-$upgrade
 while :; do
   IFS= read -r held <"$f" || held=0
@@ -153,7 +155,8 @@ while :; do
     off=$size
   fi
   [ -z "$over" ] || exit 0
-  sleep 0.2 2>/dev/null || sleep 1
+  sleep "${naps%% *}" 2>/dev/null || sleep 1
+  naps=${naps#* }
 done
 """
 )
