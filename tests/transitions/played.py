@@ -29,7 +29,10 @@ RECORDER = Path(__file__).with_name("recorder.sh")
 BEFORE = {"artifact_name": "old", "app.version": "1", "other": "kept"}
 AFTER = {"artifact_name": "new", "app.version": "2", "other": "kept"}
 BROKEN = {**BEFORE, "artifact_name": "new_INCONSISTENT"}
-REBOOT = 'echo reboot >>"$1/log"; cat /proc/sys/kernel/random/uuid >"$1/boot_id"'
+REBOOT = """
+echo reboot >>"$1/log"
+if [ -s "$1/stays-away" ]; then sed -i '$d' "$1/stays-away"; else cat /proc/sys/kernel/random/uuid >"$1/boot_id"; fi
+"""
 
 
 class Ordered(Protocol):
@@ -59,6 +62,10 @@ class FolderDevice:
             reboot_command=("sh", "-c", REBOOT, "sh", str(self.root)),
         )
         return LocalShell(booting=booting, kill_after_seconds=0.5)
+
+    def stays_away(self, times: int) -> None:
+        """Of its next reboots it does not boot again after so many."""
+        (self.root / "stays-away").write_text("once\n" * times)
 
     def log(self) -> list[str]:
         path = self.root / "log"

@@ -1,8 +1,9 @@
 """The transition table of Mender's Update Modules v3, as rows: what goes wrong where, which calls follow, how it ends.
 
-As Mender's client 5.1 has it. Three things are our own. A Cleanup that fails after a good commit is a success with a warning, no
+As Mender's client 5.1 has it. Four things are our own. A Cleanup that fails after a good commit is a success with a warning, no
 failure. One that is cut by a power loss there is made again, and then nothing has gone wrong. And SupportsRollback is asked once
-more after a commit: so the portal knows whether a person can take the change back.
+more after a commit: so the portal knows whether a person can take the change back. And what is given up before anything was
+changed has failed, and leaves nothing in between.
 """
 
 from __future__ import annotations
@@ -59,7 +60,15 @@ class Row:
         """The state whose time limit ends a call that hangs."""
         if self.more and self.word == "NeedsArtifactReboot":
             return "rolling_back"
+        if self.word == "SupportsRollback" and not self.more:
+            return "committed"
         return STATE_OF[self.word.partition("@")[0]]
+
+    @property
+    def fails_in(self) -> str:
+        """The state of the first fault."""
+        first = (*self.more.values(), *self.word.split())[0]
+        return STATE_OF[first.partition("@")[0]]
 
     @property
     def provides(self) -> dict[str, str]:
@@ -104,16 +113,14 @@ def undone(rollback: str) -> Outcome:
     return Outcome.ROLLED_BACK if rollback == "Yes" else Outcome.BROKEN
 
 
-def ways(fault: str, *, reboots: tuple[str, ...] = REBOOTS) -> Iterator[tuple[str, str]]:
-    """With and without a rollback, with each kind of reboot; one way is enough for a call that hangs, which is one that fails."""
-    if fault == "hang":
-        return iter([("Yes", "Yes")])
-    return product(("Yes", "No"), reboots)
+def ways(*reboots: str) -> Iterator[tuple[str, str]]:
+    """With and without a rollback, with each of these kinds of reboot."""
+    return product(("Yes", "No"), reboots or REBOOTS)
 
 
 def without_a_fault() -> Iterator[Row]:
-    for reboot in REBOOTS:
-        yield Row("fail", "nothing", good(reboot), Outcome.SUCCEEDED, reboot=reboot)
+    for way in ways():
+        yield Row("fail", "nothing", good(way[1]), Outcome.SUCCEEDED, *way)
 
 
 def on_the_way_there() -> Iterator[Row]:
@@ -121,39 +128,39 @@ def on_the_way_there() -> Iterator[Row]:
         asked = DOWNLOAD[:1]
         yield Row(fault, "ProvidePayloadFileSizes", (*asked, "Cleanup"), Outcome.FAILED)
         yield Row(fault, "Download", (*DOWNLOAD, "Cleanup"), Outcome.FAILED)
-        for way in ways(fault):
+        for way in ways():
             calls = (*INSTALL, *back(*way))
             yield Row(fault, "ArtifactInstall", calls, undone(way[0]), *way)
-        for way in ways(fault, reboots=("No", "Yes")):
             calls = (*ASKED, *back(*way))
             yield Row(fault, "NeedsArtifactReboot@1", calls, undone(way[0]), *way)
-        for way in ways(fault, reboots=("Yes",)):
+            calls = (*ASKED, *restart(way[1]), "ArtifactCommit", *back(*way))
+            yield Row(fault, "ArtifactCommit", calls, undone(way[0]), *way)
+        for way in ways("Yes"):
             if fault == "cut":
                 yield Row(fault, "ArtifactReboot", good("Yes"), Outcome.SUCCEEDED, *way)
             else:
                 calls = (*ASKED, "ArtifactReboot", *back(*way))
                 yield Row(fault, "ArtifactReboot", calls, undone(way[0]), *way)
-        for way in ways(fault, reboots=("Yes", "Automatic")):
+        for way in ways("Yes", "Automatic"):
             calls = (*ASKED, *restart(way[1]), *back(*way))
             yield Row(fault, "ArtifactVerifyReboot", calls, undone(way[0]), *way)
-        for way in ways(fault, reboots=("No", "Yes")):
-            calls = (*ASKED, *restart(way[1]), "ArtifactCommit", *back(*way))
-            yield Row(fault, "ArtifactCommit", calls, undone(way[0]), *way)
 
 
 def after_the_commit() -> Iterator[Row]:
     done = good("No")
-    yield Row("fail", "SupportsRollback", done, Outcome.SUCCEEDED, reboot="No")
     asked_again = (*done[:-1], *done[-2:])
-    yield Row("cut", "SupportsRollback@1", asked_again, Outcome.SUCCEEDED, reboot="No")
-    for fault in ("fail", "hang"):
-        yield Row(fault, "Cleanup", done, Outcome.SUCCEEDED, reboot="No")
-    yield Row("cut", "Cleanup@1", (*done, "Cleanup"), Outcome.SUCCEEDED, reboot="No")
+    for rollback in ("Yes", "No"):
+        way = (rollback, "No")
+        for fault in ("fail", "hang"):
+            yield Row(fault, "SupportsRollback", done, Outcome.SUCCEEDED, *way)
+            yield Row(fault, "Cleanup", done, Outcome.SUCCEEDED, *way)
+        yield Row("cut", "SupportsRollback@1", asked_again, Outcome.SUCCEEDED, *way)
+        yield Row("cut", "Cleanup@1", (*done, "Cleanup"), Outcome.SUCCEEDED, *way)
 
 
 def on_the_way_back() -> Iterator[Row]:
     """The installation has failed; this is the second fault."""
-    for row in _back_from_install():
+    for row in (*_back_with_rollback(), *_back_without_rollback()):
         begun = "fail" if row.fault != "fail" else ""
         more = {begun: "ArtifactInstall"} if begun else {}
         word = row.word if begun else f"ArtifactInstall {row.word}"
@@ -161,27 +168,50 @@ def on_the_way_back() -> Iterator[Row]:
         yield Row(row.fault, word, calls, row.outcome, row.rollback, row.reboot, more)
 
 
-def _back_from_install() -> Iterator[Row]:
-    whole = (*TAKEN_BACK, *restart_back("Yes"), *END)
-    asked, taken, _, reboot, verify = whole[:5]
+def _back_with_rollback() -> Iterator[Row]:
+    asked, taken, kind = TAKEN_BACK
+    for reboot in REBOOTS:
+        way = ("Yes", reboot)
+        again = restart_back(reboot)
+        whole = (*TAKEN_BACK, *again, *END)
+        for fault in ("fail", "hang"):
+            yield Row(fault, "SupportsRollback@1", (asked, *END), Outcome.BROKEN, *way)
+            yield Row(fault, "ArtifactRollback", (asked, taken, *END), Outcome.BROKEN, *way)
+            yield Row(fault, kind, (*TAKEN_BACK, *END), Outcome.BROKEN, *way)
+            yield Row(fault, "ArtifactFailure", whole, Outcome.BROKEN, *way)
+            yield Row(fault, "Cleanup", whole, Outcome.ROLLED_BACK, *way)
+            if reboot == "Yes":
+                yield Row(fault, "ArtifactRollbackReboot", whole, Outcome.ROLLED_BACK, *way)
+            if reboot != "No":
+                calls = (*TAKEN_BACK, *again, *again, *END)
+                word = "ArtifactVerifyRollbackReboot@1"
+                yield Row(fault, word, calls, Outcome.ROLLED_BACK, *way)
+        yield Row("cut", "SupportsRollback@1", (asked, *whole), Outcome.ROLLED_BACK, *way)
+        calls = (asked, taken, *whole[1:])
+        yield Row("cut", "ArtifactRollback@1", calls, Outcome.ROLLED_BACK, *way)
+        calls = (*TAKEN_BACK, *whole[1:])
+        yield Row("cut", f"{kind}@1", calls, Outcome.ROLLED_BACK, *way)
+        calls = (*whole[:-1], *END)
+        yield Row("cut", "ArtifactFailure@1", calls, Outcome.ROLLED_BACK, *way)
+        yield Row("cut", "Cleanup@1", (*whole, "Cleanup"), Outcome.ROLLED_BACK, *way)
+        if reboot == "Yes":
+            yield Row("cut", "ArtifactRollbackReboot@1", whole, Outcome.ROLLED_BACK, *way)
+        if reboot != "No":
+            word = "ArtifactVerifyRollbackReboot"
+            calls = (*TAKEN_BACK, *again, word, *END)
+            yield Row("cut", f"{word}@1", calls, Outcome.ROLLED_BACK, *way)
+
+
+def _back_without_rollback() -> Iterator[Row]:
+    whole, way = ("SupportsRollback", *END), ("No", "Yes")
     for fault in ("fail", "hang"):
-        yield Row(fault, "SupportsRollback@1", (asked, *END), Outcome.BROKEN)
-        yield Row(fault, "ArtifactRollback", (asked, taken, *END), Outcome.BROKEN)
-        yield Row(fault, "NeedsArtifactReboot", (*TAKEN_BACK, *END), Outcome.BROKEN)
-        yield Row(fault, "ArtifactRollbackReboot", whole, Outcome.ROLLED_BACK)
-        again = (*TAKEN_BACK, reboot, verify, reboot, verify, *END)
-        yield Row(fault, "ArtifactFailure", whole, Outcome.BROKEN)
-        yield Row(fault, "Cleanup", whole, Outcome.ROLLED_BACK)
-        yield Row(fault, "ArtifactVerifyRollbackReboot@1", again, Outcome.ROLLED_BACK)
-    yield Row("cut", "SupportsRollback@1", (asked, *whole), Outcome.ROLLED_BACK)
-    yield Row("cut", "ArtifactRollback@1", (asked, taken, *whole[1:]), Outcome.ROLLED_BACK)
-    yield Row("cut", "NeedsArtifactReboot@1", (*TAKEN_BACK, *whole[1:]), Outcome.ROLLED_BACK)
-    yield Row("cut", "ArtifactRollbackReboot@1", whole, Outcome.ROLLED_BACK)
-    verified_again = (*whole[:5], verify, *END)
-    yield Row("cut", "ArtifactVerifyRollbackReboot@1", verified_again, Outcome.ROLLED_BACK)
-    yield Row("cut", "ArtifactFailure@1", (*whole[:-1], *END), Outcome.ROLLED_BACK)
-    yield Row("cut", "Cleanup@1", (*whole, "Cleanup"), Outcome.ROLLED_BACK)
-    yield Row("fail", "ArtifactFailure Cleanup", (asked, *END), Outcome.BROKEN, rollback="No")
+        for word in ("SupportsRollback@1", "ArtifactFailure", "Cleanup"):
+            yield Row(fault, word, whole, Outcome.BROKEN, *way)
+    calls = ("SupportsRollback", *whole)
+    yield Row("cut", "SupportsRollback@1", calls, Outcome.BROKEN, *way)
+    yield Row("cut", "ArtifactFailure@1", (*whole[:-1], *END), Outcome.BROKEN, *way)
+    yield Row("cut", "Cleanup@1", (*whole, "Cleanup"), Outcome.BROKEN, *way)
+    yield Row("fail", "ArtifactFailure Cleanup", whole, Outcome.BROKEN, *way)
 
 
 def late_second_faults() -> Iterator[Row]:
@@ -190,6 +220,8 @@ def late_second_faults() -> Iterator[Row]:
     taken = TAKEN_BACK[:2]
     words = "ArtifactVerifyReboot ArtifactRollback ArtifactFailure Cleanup"
     yield Row("fail", words, (*begun, *taken, *END), Outcome.BROKEN)
+    calls = (*begun, "SupportsRollback", *END)
+    yield Row("fail", words, calls, Outcome.BROKEN, rollback="No")
     words = "ArtifactCommit ArtifactRollbackReboot ArtifactVerifyRollbackReboot@1"
     twice = restart_back("Yes") * 2
     calls = (*begun, "ArtifactCommit", *TAKEN_BACK, *twice, *END)
@@ -197,19 +229,41 @@ def late_second_faults() -> Iterator[Row]:
     calls = (*begun, taken[0], taken[1], *taken[1:], TAKEN_BACK[2], *restart_back("Yes"), *END)
     more = {"fail": "ArtifactVerifyReboot"}
     yield Row("cut", "ArtifactRollback@1", calls, Outcome.ROLLED_BACK, more=more)
+    calls = (*ASKED, *restart("Automatic"), *TAKEN_BACK, *restart_back("Automatic") * 2, *END)
+    word = "ArtifactVerifyRollbackReboot@1"
+    yield Row("hang", word, calls, Outcome.ROLLED_BACK, reboot="Automatic", more=more)
 
 
-def endless() -> Iterator[Row]:
-    """With three repeats allowed: the fourth ends it on the spot, without a Cleanup."""
-    begun = (*INSTALL, *TAKEN_BACK)
-    more = {"fail": "ArtifactInstall"}
-    calls = (*begun, *restart_back("Yes") * 2, "ArtifactRollbackReboot")
-    words = "ArtifactInstall ArtifactVerifyRollbackReboot"
-    yield Row("fail", words, calls, Outcome.BROKEN)
-    calls = (*begun, *restart_back("Yes"), *["ArtifactFailure"] * 4)
-    yield Row("cut", "ArtifactFailure", calls, Outcome.BROKEN, more=more)
-    calls = (*begun, *restart_back("Yes"), "ArtifactFailure", *["Cleanup"] * 4)
-    yield Row("cut", "Cleanup", calls, Outcome.BROKEN, more=more)
+def endless(repeats: int) -> Iterator[Row]:
+    """With `repeats` repeats allowed: one more ends it on the spot, without a Cleanup."""
+    times = repeats + 1
+    asked, taken, kind = TAKEN_BACK
+    reboot, verify = restart_back("Yes")
+    whole = (*TAKEN_BACK, reboot, verify, *END)
+    rows = {
+        "SupportsRollback": [asked] * times,
+        "ArtifactRollback": [asked, *[taken] * times],
+        "NeedsArtifactReboot": [asked, *[taken, kind] * times],
+        "ArtifactVerifyRollbackReboot": [*TAKEN_BACK, reboot, *[verify] * times],
+        "ArtifactFailure": [*whole[:-2], *["ArtifactFailure"] * times],
+        "Cleanup": [*whole[:-1], *["Cleanup"] * times],
+    }
+    failed = {"fail": "ArtifactInstall"}
+    for word, calls in rows.items():
+        yield Row("cut", word, (*INSTALL, *calls), Outcome.BROKEN, more=failed)
+    calls = [asked, *["ArtifactFailure"] * times]
+    way = ("No", "Yes")
+    yield Row("cut", "ArtifactFailure", (*INSTALL, *calls), Outcome.BROKEN, *way, more=failed)
+    for kind_of_reboot in ("Yes", "Automatic"):
+        pair = restart_back(kind_of_reboot)
+        calls = [pair[number % 2] for number in range(repeats + 2)]  # each round begins two anew
+        words = "ArtifactInstall ArtifactVerifyRollbackReboot"
+        way = ("Yes", kind_of_reboot)
+        yield Row("fail", words, (*INSTALL, *TAKEN_BACK, *calls), Outcome.BROKEN, *way)
+    calls = ["Cleanup"] * times
+    yield Row("cut", "Cleanup", (*good("No")[:-1], *calls), Outcome.BROKEN, reboot="No")
+    failed = {"fail": "Download"}
+    yield Row("cut", "Cleanup", (*DOWNLOAD, *calls), Outcome.FAILED, more=failed)
 
 
 def table() -> list[Row]:
