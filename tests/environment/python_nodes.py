@@ -66,6 +66,7 @@ class PythonService:
             "AGENT_KEY_FILE": str(self.home / "key"),
             "AGENT_PORT": str(self.port or ""),
             "CONSOLES": str(self._consoles),
+            "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPATH": str(self.home / "carried"),
         }
         settings = [f"{name}={value}" for name, value in variables.items()]

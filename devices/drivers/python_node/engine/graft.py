@@ -62,6 +62,7 @@ class Graft:
         self.journal: list[tuple[Any, str | None, Any]] = []
         self.replaced: list[Any] = []
         self.caches: list[Any] = []
+        self.bare: list[Any] = []  # functions that were only made to be looked at
         self.moved: dict[str, tuple[Any, Any]] = {}  # names of constants and callables -> old, new
         self.functions: list[FunctionType] = []
         self.is_dry, self.is_over = False, False
@@ -87,27 +88,28 @@ class Graft:
             _assign(*self.journal.pop())
         for cache in self.caches:
             cache.cache_clear()
+        for found in (self.replaced, self.caches, self.bare, self.moved):
+            found.clear()
 
     def verify(self, functions: list[FunctionType], *, apart_from: set[int]) -> None:
         """Raises if anybody still has old code of the module. `apart_from`: ids of what holds functions on our behalf."""
         self.functions = functions
         self._swap()  # closures that old frames made meanwhile
         codes = set(all_codes(self.new))
-        given_up = {id(part) for value in self.replaced for part in _parts(value)}
+        bodies = {_body(code) for code in codes}
+        given_up = {id(part) for value in self.replaced + self.bare for part in _parts(value)}
         for function in functions:
-            is_made = function.__code__.co_filename.startswith("<")  # by dataclasses, say
-            if function.__code__ not in codes and id(function) not in given_up and not is_made:
+            is_made = function.__code__.co_filename[0] == "<"  # by dataclasses, say
+            is_made = is_made or function.__name__ == "<module>"  # a body that came to an end
+            is_new = function.__code__ in codes or _body(function.__code__) in bodies
+            if not (is_new or is_made or id(function) in given_up):
                 held = f"{function.__qualname__} is alive with old code that cannot be exchanged."
                 raise Verdict(NOT_UPDATED, "held", held)
         own = {id(entry) for entry in self.journal} | {id(entry) for entry in self.moved.values()}
         own |= apart_from | {id(self.replaced)}
         for value in self.replaced:
-            if isinstance(value, type):
-                found = (
-                    ["an instance"] if any(type(item) is value for item in gc.get_objects()) else []
-                )
-            else:
-                found = holders(value, apart_from=own)
+            is_class = isinstance(value, type)
+            found = _instances(value) if is_class else holders(value, apart_from=own)
             if found:
                 name = getattr(value, "__name__", type(value).__name__)
                 raise Verdict(NOT_UPDATED, "held", f"The old {name} is still held by {found[0]}.")
@@ -225,6 +227,7 @@ class Graft:
         if dump(args[0]) != dump(args[1]) or self.moved.keys() & set(loads([bare])):
             attributes += ["__defaults__", "__kwdefaults__"]  # else they may be state
         for made in self._run(owner, [bare]).values():
+            self.bare.append(made)
             for function in self.functions if isinstance(made, FunctionType) else ():
                 for name in attributes if function.__code__ == code else ():
                     if getattr(function, name) != getattr(made, name):
@@ -279,7 +282,8 @@ class Graft:
         """The names that `statements` make, when they run in the module or in a class of it."""
         if self.is_dry and not is_harmless:
             return {}
-        captured: dict[str, Any] = {}
+        # What a source made at first, it made of the names as they were.
+        captured = {name: was for name, (was, _) in self.moved.items()} if is_harmless else {}
         body = statements
         if isinstance(owner, type):
             known = {name: vars(owner)[name] for name in loads(statements) if name in vars(owner)}
@@ -306,6 +310,15 @@ class Graft:
 def bound_by(statements: list[ast.stmt]) -> list[str]:
     """The names that `statements` give something to."""
     return [name for statement in statements for name in bound(statement)]
+
+
+def _body(code: CodeType) -> tuple[Any, ...]:
+    """What is left of a code when something like `types.coroutine` gave a function another one."""
+    return (code.co_name, code.co_code, code.co_consts, code.co_names, code.co_firstlineno)
+
+
+def _instances(kind: type) -> list[str]:
+    return ["an instance"] if any(type(item) is kind for item in gc.get_objects()) else []
 
 
 def _decorators(statement: Any) -> list[Any]:

@@ -202,7 +202,7 @@ def _graft(entry: Entry, index: dict[int, list[FunctionType]]) -> bool:
         failure.append(Verdict(NOT_UPDATED, "hung", "Its new code does not come to an end."))
     if failure:
         _give_up(entry, failure[0])
-        graft.is_over = False
+        graft.is_over = thread.is_alive()
         return entry.reason != "raised"
     entry.end(OK, "ok", "The node runs the new code.")
     return True
