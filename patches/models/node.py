@@ -12,9 +12,10 @@ from updates.models import Instance
 class Node(models.Model):
     """A running process of an Instance, on any Device. How it is reached, and what it said when it was last asked.
 
-    `address` is "name@host" for an Erlang node, for Python the path of a socket, or a port; `host` is where to ask for it,
-    empty: where the address says, or this machine. `application` is the OTP application whose version is the system's. `root`
-    is the folder of the system on the node's machine: paths in patches start there.
+    `address` is "name@host" for an Erlang node, for Python the folder of its agents' sockets, or a port; `host` is where to ask
+    for it, empty: where the address says, or this machine. With `tls_authority` (PEM) an Erlang node speaks TLS only.
+    `application` is the OTP application whose version is the system's. `root` is the folder of the system on the node's machine:
+    paths in patches start there.
 
     `restart_needed` says what waits for a restart by hand, `restart_said` how the last restart by its command ended. `drift`
     has a row for each module that is not what the record says: {"path", "recorded", "loaded"}.
@@ -30,7 +31,9 @@ class Node(models.Model):
     address = models.CharField(max_length=255)
     host = models.CharField(max_length=255, blank=True)
     way = models.CharField(max_length=20, choices=Way, default=Way.DIRECT)
-    uses_tls = models.BooleanField(default=False)
+    tls_authority = models.TextField(blank=True)
+    tls_certificate = models.TextField(blank=True)
+    tls_key = EncryptedTextField(blank=True)
     port_mapper = models.PositiveIntegerField(default=4369)
     secret = EncryptedTextField()
     root = models.CharField(max_length=1000, validators=[ABSOLUTE])
@@ -57,3 +60,7 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def uses_tls(self) -> bool:
+        return bool(self.tls_authority)

@@ -17,11 +17,12 @@ from updates.models import Module
 from updates.services.ordering import locked_idle
 from updates.services.reasons import given_reason
 
+SHORTEST_KEY: Final = 16
 SET_RESTART: Final = "patches.set_restart_command"
 """Whoever may say by which command a node is restarted can run any command on its device: a permission of its own."""
 EDITABLE: Final = (
-    "name", "instance", "device", "address", "host", "way", "uses_tls", "port_mapper", "secret",
-    "root", "application", "restart_command",
+    "name", "instance", "device", "address", "host", "way", "port_mapper", "secret", "tls_authority",
+    "tls_certificate", "tls_key", "root", "application", "restart_command",
 )  # fmt: skip
 """What a person says about a node. The rest is what the node itself said, and no edit writes over it."""
 
@@ -71,7 +72,34 @@ def _require_sense(node: Node, changes: dict[str, object]) -> None:
         raise ValidationError(
             {"instance": "A node stays with its instance: delete it, and add another."}
         )
-    if node.instance.module.runtime == Module.Runtime.BEAM:
-        name, at, host = node.address.partition("@")
-        if not (name and at and host):
-            raise ValidationError({"address": "An Erlang node is called name@host."})
+    _SENSE[Module.Runtime(node.instance.module.runtime)](node)
+    if node.uses_tls and node.way != Node.Way.DIRECT:
+        raise ValidationError({"way": "A node that speaks TLS only is reached directly."})
+    if node.uses_tls and not (node.tls_certificate and node.tls_key):
+        raise ValidationError({"tls_certificate": "TLS needs a certificate of ours, and its key."})
+
+
+def _require_erlang(node: Node) -> None:
+    name, at, host = node.address.partition("@")
+    if not (name and at and host):
+        raise ValidationError({"address": "An Erlang node is called name@host."})
+
+
+def _require_python(node: Node) -> None:
+    if node.uses_tls:
+        raise ValidationError({"tls_authority": "Only Erlang nodes are reached over TLS."})
+    is_port = node.address.isascii() and node.address.isdigit() and 0 < int(node.address) < 65536
+    if not is_port and not node.address.startswith("/"):
+        raise ValidationError(
+            {"address": "A Python system is a port, or the absolute path of its agents' folder."}
+        )
+    if not is_port and node.way != Node.Way.DIRECT:
+        raise ValidationError({"way": "A folder is on this machine: on a device it takes a port."})
+    if len(node.secret.encode()) < SHORTEST_KEY:
+        raise ValidationError({"secret": f"The agents' key has at least {SHORTEST_KEY} bytes."})
+
+
+_SENSE: Final = {
+    Module.Runtime.BEAM: _require_erlang,
+    Module.Runtime.PYTHON: _require_python,
+}

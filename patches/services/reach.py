@@ -9,8 +9,11 @@ from typing import Final
 from devices import services as devices
 from devices.drivers.beam.address import BeamAddress
 from devices.drivers.beam.node import BeamNode, over_distribution
+from devices.drivers.beam.tls import BeamTls, over_tls
 from devices.drivers.dial import Dial, dial_straight
 from devices.drivers.nodes import NodeRuntime
+from devices.drivers.python_node.doors import HOST, PythonAddress
+from devices.drivers.python_node.runtime import PythonNode
 from patches.asking import Member
 from patches.models import Node
 from updates.models import Module
@@ -45,9 +48,29 @@ def _beam(node: Node, dial: Dial) -> NodeRuntime:
         root=node.root,
         application=node.application,
     )
-    return BeamNode(address, connector=over_distribution(address, cookie=node.secret, dial=dial))
+    connector = (
+        over_tls(address, cookie=node.secret, tls=_tls(node))
+        if node.uses_tls
+        else over_distribution(address, cookie=node.secret, dial=dial)
+    )
+    return BeamNode(address, connector=connector)
+
+
+def _tls(node: Node) -> BeamTls:
+    return BeamTls(authority=node.tls_authority, certificate=node.tls_certificate, key=node.tls_key)
+
+
+def _python(node: Node, dial: Dial) -> NodeRuntime:
+    is_port = node.address.isdigit()
+    address = PythonAddress(
+        folder="" if is_port else node.address,
+        port=int(node.address) if is_port else 0,
+        host=node.host or HOST,
+    )
+    return PythonNode(address, key=node.secret.encode(), dial=dial)
 
 
 _RUNTIMES: Final[dict[Module.Runtime, Callable[[Node, Dial], NodeRuntime]]] = {
     Module.Runtime.BEAM: _beam,
+    Module.Runtime.PYTHON: _python,
 }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import Model
 
 from portal.core.actors import Actor
-
-SECRETS: Final = frozenset({"secret", "passphrase"})
+from portal.core.fields import EncryptedTextField
 
 
 def require_save(row: Model, *, actor: Actor) -> None:
@@ -27,11 +26,12 @@ def changes_of(row: Model, *, fields: Iterable[str]) -> dict[str, Any]:
 def differences(before: Model | None, after: Model, *, fields: Iterable[str]) -> dict[str, Any]:
     """The same for two rows at hand. A row that was not there before had nothing."""
     changes: dict[str, Any] = {}
+    secrets = {row.name for row in after._meta.fields if isinstance(row, EncryptedTextField)}
     for field in fields:
         old, new = _value(before, field), _value(after, field)
         if old == new or (before is None and new in ("", None, {})):
             continue
-        if field in SECRETS:
+        if field in secrets:
             changes[field] = "changed"
         elif isinstance(new, dict):
             changes |= _by_key(field, old or {}, new)
