@@ -23,6 +23,7 @@
 -define(COUNT_MS, 3000).
 -define(POLL_MS, 10).
 -define(SPARE_MS, 1000).
+-define(AT_ONCE, 16).
 
 %% The applications of Erlang/OTP and of Elixir: what of them lies where the runtime keeps its own is a system library.
 -define(OTP, [
@@ -318,7 +319,7 @@ merge(Rows, Judged) ->
 
 put_in_place(Files, Here) ->
     Rows = validate(judge(Files, Here), fun(Prepared) -> put(prepared, Prepared) end),
-    Staged = [stage(Row) || Row <- Rows],
+    Staged = at_once(fun stage/1, Rows, []),
     try
         %% What new code calls must be there before it, what it calls no more goes after it.
         Ahead = [settle_if(goes_ahead(Row), Row) || Row <- Staged],
@@ -331,6 +332,21 @@ put_in_place(Files, Here) ->
     after
         [file:delete(Beside) || #row{staged = Beside} <- Staged, Beside =/= none]
     end.
+
+%% Waiting for the disk takes most of the time of an apply: some files wait together. Who is ended takes the others along.
+at_once(_Fun, [], Done) ->
+    lists:append(lists:reverse(Done));
+at_once(Fun, Rows, Done) ->
+    {Now, Later} = lists:split(min(?AT_ONCE, length(Rows)), Rows),
+    Self = self(),
+    Begun = [{spawn_link(fun() -> Self ! {self(), Fun(Row)} end)} || Row <- Now],
+    Results = [
+        receive
+            {Pid, Result} -> Result
+        end
+     || {Pid} <- Begun
+    ],
+    at_once(Fun, Later, [Results | Done]).
 
 stage(#row{plan = Plan, change = Bytes} = Row) when Plan =/= nothing, is_binary(Bytes) ->
     Beside = beside(Row#row.full),
