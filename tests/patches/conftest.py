@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.drivers.nodes.conftest import beam_node, erlang, node, python_node
 from tests.environment.erlang import Erlang, ErlangNode
 from tests.patches.bay import Bay, new_bay
 
+__all__ = ["beam_node", "erlang", "node", "python_node"]
+
 _numbers = count(1)
-
-
-@pytest.fixture(scope="session")
-def erlang(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erlang]:
-    with Erlang(tmp_path_factory.mktemp("erlang")) as world:
-        yield world
 
 
 @pytest.fixture
@@ -32,23 +29,23 @@ def started(erlang: Erlang, tmp_path: Path) -> Iterator[Callable[..., list[Erlan
             )
             for _ in range(number)
         ]
-        for node in new:
-            node.launch()
-        for node in new:
-            node.await_running()
-            node.call("bay_greeting", "answer")
+        for one in new:
+            one.launch()
+        for one in new:
+            one.await_running()
+            one.call("bay_greeting", "answer")
         nodes.extend(new)
         return new
 
     yield start
-    for node in nodes:
-        node.stop()
+    for one in nodes:
+        one.stop()
 
 
 @pytest.fixture
 def bay(transactional_db: None, erlang: Erlang, started: Callable[..., list[ErlangNode]]) -> Bay:
     """Two nodes, and nothing patched."""
     bay = new_bay(erlang)
-    for node in started(2):
-        bay.join(node)
+    for one in started(2):
+        bay.join(one)
     return bay

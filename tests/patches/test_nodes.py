@@ -9,9 +9,9 @@ import pytest
 from patches.errors import NotApplicable
 from patches.jobs import look_at_instance, look_at_patch, restart_node
 from patches.models import Application, KeptFiles, Node
+from patches.services.applicable import refuse_not_applicable
 from patches.services.elimination import eliminate, record_installation
 from patches.services.nodes import request_restart
-from patches.services.patch_orders import refuse_not_applicable
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
 from tests.journal.rows import new_device
