@@ -26,7 +26,7 @@ SERVICE = Path(__file__).with_name("python_service")
 START_SECONDS = 20
 CALL_SECONDS = 10
 WORKERS = 2
-QUICK = Limits(connect=2, inspect=5, check=10, apply=20)
+QUICK = Limits(connect=1.5, inspect=5, check=10, apply=20, on_load=2, grace=0.7)
 
 _numbers = itertools.count(1)
 

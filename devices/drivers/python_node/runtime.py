@@ -15,6 +15,7 @@ from devices.drivers.nodes import (
     CHECK_SECONDS,
     CONNECT_SECONDS,
     INSPECT_SECONDS,
+    ON_LOAD_SECONDS,
     Keeping,
     NodeReport,
     PatchFile,
@@ -26,18 +27,25 @@ from devices.drivers.python_node.doors import FolderDoors, Gone, PortDoors, Pyth
 from devices.drivers.python_node.reports import Answers, kept, merged, unreachable, written
 
 AT_ONCE: Final = 16
+GRACE_SECONDS: Final = 2.0
 ROUNDS: Final = 5
 """How often to look for processes that were forked while the others were asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many seconds a process may take for each thing. `connect` is for connecting and authenticating."""
+    """How many seconds a process may take for each thing.
+
+    `connect` is for connecting and authenticating, `on_load` for new code of one module to run through, `grace` for frames
+    to leave old code.
+    """
 
     connect: float = CONNECT_SECONDS
     inspect: float = INSPECT_SECONDS
     check: float = CHECK_SECONDS
     apply: float = APPLY_SECONDS
+    on_load: float = ON_LOAD_SECONDS
+    grace: float = GRACE_SECONDS
 
 
 class PythonNode:
@@ -69,7 +77,7 @@ class PythonNode:
 
     def check(self, files: Sequence[PatchFile]) -> NodeReport:
         """See NodeRuntime."""
-        request = {"operation": "check", "files": written(files)}
+        request = {"operation": "check", "files": written(files), "grace": self._limits.grace}
         return self._report(request, seconds=self._limits.check)
 
     def keep(self, paths: Sequence[str]) -> Keeping:
@@ -96,7 +104,8 @@ class PythonNode:
     def apply(self, files: Sequence[PatchFile], *, turn: Turn) -> NodeReport:
         """See NodeRuntime. The oldest process, the master of the others if they have one, comes first and writes the files."""
         order = {"upgrade": turn.upgrade, "fence": turn.fence}
-        request = {"operation": "apply", "files": written(files), **order}
+        limits = {"on_load": self._limits.on_load, "grace": self._limits.grace}
+        request = {"operation": "apply", "files": written(files), **order, **limits}
         return self._report(request, seconds=self._limits.apply, is_oldest_first=True)
 
     def _report(

@@ -13,8 +13,7 @@ from enum import Enum
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-GRACE_SECONDS = 2.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 
 LRU: Any = type(functools.lru_cache(maxsize=1)(len))
 PLAIN = (int, str, bytes, float, complex, type(None), type(...), range, ModuleType, Enum)
@@ -62,9 +61,9 @@ def inside(value: Any) -> Iterator[Any]:
             waiting += vars(part).values()
 
 
-def lingering(codes: set[CodeType]) -> list[CodeType]:
-    """The code of each frame that is in one of `codes` now and still is when the grace is over."""
-    frames, end = _standing(codes), time.monotonic() + GRACE_SECONDS
+def lingering(codes: set[CodeType], *, grace: float) -> list[CodeType]:
+    """The code of each frame that is in one of `codes` now and still is after `grace` seconds."""
+    frames, end = _standing(codes), time.monotonic() + grace
     while frames and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
         now = _standing(codes)

@@ -23,7 +23,6 @@ from devices.drivers.python_node.engine.verdicts import (
     Verdict,
 )
 
-BODY_SECONDS = 5.0
 REFUSED = (ERROR, NOT_PYTHON, WRONG_PATH)
 MAX_KEPT_BYTES = 100 << 20
 UNFINISHED = ("raised", "hung")
@@ -47,12 +46,12 @@ def answer(agent: Any, request: dict[str, Any]) -> dict[str, Any]:
         return {**found, **_kept(agent, request["paths"])}
     entries = [_entry(agent, file) for file in request["files"]]
     if operation == "check":
-        _check(entries)
+        _check(entries, grace=request["grace"])
     elif request["fence"] < agent.fences.get(request["upgrade"], request["fence"]):
         return {"stale": True}
     else:
         agent.fences[request["upgrade"]] = request["fence"]
-        _apply(agent, entries)
+        _apply(agent, entries, on_load=request["on_load"], grace=request["grace"])
     return {**found, "results": [entry.row() for entry in entries]}
 
 
@@ -113,18 +112,18 @@ def _is_of(data: bytes | None, entry: Entry) -> bool:
         return False
 
 
-def _check(entries: list[Entry]) -> None:
+def _check(entries: list[Entry], *, grace: float) -> None:
     for entry in entries:
         entry.judge()
     changing = [entry for entry in entries if entry.graft is not None and entry.status == OK]
-    for entry in _staying(changing):
+    for entry in _staying(changing, grace=grace):
         entry.end(NOT_UPDATED, "lingering", _says_lingering(entry))
 
 
-def _staying(entries: list[Entry]) -> list[Entry]:
+def _staying(entries: list[Entry], *, grace: float) -> list[Entry]:
     """Those whose old code still runs after the grace; all of them are waited for at the same time."""
     grafts = {id(entry): entry.graft.changed for entry in entries if entry.graft is not None}
-    frames = lingering({code for codes in grafts.values() for code in codes})
+    frames = lingering({code for codes in grafts.values() for code in codes}, grace=grace)
     for entry in entries:
         entry.lingering = sum(code in grafts[id(entry)] for code in frames)
     return [entry for entry in entries if entry.lingering]
@@ -135,16 +134,16 @@ def _says_lingering(entry: Entry) -> str:
     return f"{entry.lingering} {frames} in older code of {entry.name}, and did not leave it."
 
 
-def _apply(agent: Any, entries: list[Entry]) -> None:
+def _apply(agent: Any, entries: list[Entry], *, on_load: float, grace: float) -> None:
     for entry in entries:
         entry.judge()
     for entry in entries:
         _stage(entry)
     try:
         with agent.mending:
-            _load(agent, entries)
+            _load(agent, entries, on_load=on_load, grace=grace)
             for entry in entries:
-                _finish(agent, entry)
+                _finish(agent, entry, grace=grace)
     finally:
         for entry in entries:
             if entry.beside is not None:
@@ -162,12 +161,12 @@ def _stage(entry: Entry) -> None:
         entry.end(ERROR, "unwritable", f"The file cannot be written: {error.strerror}.")
 
 
-def _load(agent: Any, entries: list[Entry]) -> None:
+def _load(agent: Any, entries: list[Entry], *, on_load: float, grace: float) -> None:
     """Every module that can be is the new one, in memory."""
     waiting = [entry for entry in entries if entry.status == OK and entry.graft is not None]
     index = functions_by_globals() if waiting else {}
     while waiting:
-        failed = [entry for entry in waiting if not _graft(entry, index)]
+        failed = [entry for entry in waiting if not _graft(entry, index, on_load=on_load)]
         if len(failed) == len(waiting):
             break
         waiting = failed  # they may have waited for what others bring
@@ -175,14 +174,14 @@ def _load(agent: Any, entries: list[Entry]) -> None:
     for entry in grafted:
         entry.change.spread({entry.name, *entry.keys}, agent.sources)
     del index
-    for entry in _staying(grafted):
+    for entry in _staying(grafted, grace=grace):
         _give_up(entry, Verdict(NOT_UPDATED, "lingering", _says_lingering(entry)))
     index = functions_by_globals() if grafted else {}
     for entry in grafted:
         _prove(entry, index)
 
 
-def _graft(entry: Entry, index: dict[int, list[FunctionType]]) -> bool:
+def _graft(entry: Entry, index: dict[int, list[FunctionType]], *, on_load: float) -> bool:
     """Whether the module is grafted, or is given up."""
     graft = entry.change
     entry.end(ERROR, "unverified", "Nobody knows yet.")
@@ -196,7 +195,7 @@ def _graft(entry: Entry, index: dict[int, list[FunctionType]]) -> bool:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(BODY_SECONDS)
+    thread.join(on_load)
     graft.is_over = True
     if thread.is_alive():
         failure.append(Verdict(NOT_UPDATED, "hung", "Its new code does not come to an end."))
@@ -233,12 +232,12 @@ def _prove(entry: Entry, index: dict[int, list[FunctionType]]) -> None:
         entry.end(OK, "ok", "The node runs the new code.")
 
 
-def _finish(agent: Any, entry: Entry) -> None:
+def _finish(agent: Any, entry: Entry, *, grace: float) -> None:
     """The file is in place, unless the code was refused."""
     if entry.status in REFUSED or entry.reason in UNFINISHED:
         return
     if entry.data is None and entry.is_module and entry.keys:
-        _take_out(agent, entry)
+        _take_out(agent, entry, grace=grace)
     try:
         if entry.data is None:
             is_there = entry.target.exists()
@@ -260,13 +259,13 @@ def _finish(agent: Any, entry: Entry) -> None:
         entry.reason = "removed" if entry.data is None else "written"
 
 
-def _take_out(agent: Any, entry: Entry) -> None:
+def _take_out(agent: Any, entry: Entry, *, grace: float) -> None:
     """A module whose file is removed is not loaded any more, unless somebody uses it."""
     key = entry.keys[0]
     module = sys.modules[key]
     source = agent.sources.get(key)
     codes = set(all_codes(compiled(source.data, str(entry.target)))) if source else set()
-    entry.lingering = len(lingering(codes))
+    entry.lingering = len(lingering(codes, grace=grace))
     holders = [name for name in _users(module, key) if name not in entry.keys]
     if entry.lingering or holders:
         by = f"{holders[0]} uses it" if holders else "its code is running"
