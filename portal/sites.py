@@ -28,7 +28,7 @@ GROUPS = (
             ("History", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
             ("Stuck", "hourglass_disabled", "admin:updates_upgrade_stuck", "updates.view_upgrade"),
             ("Update Modules", "extension", "admin:updates_updatemodule_changelist", "updates.view_updatemodule"),
-            ("Trusted keys", "verified", "admin:updates_trustedkey_changelist", "updates.view_trustedkey"),
+            ("Trusted keys", "verified_user", "admin:updates_trustedkey_changelist", "updates.view_trustedkey"),
             ("Signing keys", "signature", "admin:updates_signingkey_changelist", "updates.view_signingkey"),
         ),
     ),

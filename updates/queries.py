@@ -184,7 +184,7 @@ def newest_upgrades(devices: Iterable[int]) -> dict[int, Upgrade]:
     ids = Device.objects.filter(pk__in=list(devices)).values(
         newest=Subquery(newest.values("pk")[:1])
     )
-    rows = Upgrade.objects.filter(pk__in=ids).defer("plan", "facts")
+    rows = Upgrade.objects.filter(pk__in=ids).defer("plan")
     return {row.device_id: row for row in rows}
 
 

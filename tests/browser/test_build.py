@@ -18,7 +18,7 @@ def test_an_operator_builds_an_artifact_of_one_file(
     file.write_text("volume=3\n")
     page.goto(f"{portal}/updates/artifact/")
     page.get_by_role("link", name="Build artifact").click()
-    expect(page.locator("[data-missing]")).to_contain_text("Name: This field is required.")
+    expect(page.locator("[data-asked]")).to_contain_text("Name, Device types")
     page.locator("[name=name]").fill("kiosk-1.1")
     page.locator("[name=device_types]").fill("kiosk")
     page.locator("[name=folder]").fill("/etc/kiosk")
@@ -40,7 +40,7 @@ def test_another_kind_has_another_form(as_operator: Page, portal: str) -> None:
     page.get_by_role("link", name="Any Update Module").click()
     page.locator("summary").click()
     page.locator("[name=provides]").fill("no colon")
-    expect(page.locator("[data-missing]")).to_contain_text("Each line is a key")
+    expect(page.locator("[data-wrong]")).to_contain_text("Each line is a key")
 
 
 def test_a_viewer_is_told_why_she_cannot(as_viewer: Page, portal: str) -> None:

@@ -82,7 +82,8 @@ def build_preview(request: HttpRequest, kind: str) -> HttpResponse:
     form.allow_signing(actor)
     for name in form.files_asked():
         form.fields[name].required = False
-    context: dict[str, object] = {"missing": _missing(form)}
+    asked, wrong = _faults(form)
+    context: dict[str, object] = {"asked": asked, "wrong": wrong}
     if form.is_valid():
         try:
             context["composition"] = _composition(form)
@@ -95,9 +96,16 @@ def _composition(form: BuildForm) -> ArtifactDescription:
     return composition_of(form.spec(form.stand_ins()))
 
 
-def _missing(form: BuildForm) -> list[str]:
-    return [
-        f"{form[name].label}: {' '.join(map(str, errors))}"
-        for name, errors in form.errors.items()
-        if name in form.fields
-    ]
+def _faults(form: BuildForm) -> tuple[list[str], list[str]]:
+    """The fields that are still empty, and what is wrong with others: a form that was just opened is not wrong."""
+    asked: list[str] = []
+    wrong: list[str] = []
+    for name, errors in form.errors.as_data().items():
+        if name not in form.fields:
+            continue
+        label = str(form[name].label)
+        if all(error.code == "required" for error in errors):
+            asked.append(label)
+        else:
+            wrong.append(f"{label}: {' '.join(map(str, form.errors[name]))}")
+    return asked, wrong

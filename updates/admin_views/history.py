@@ -182,7 +182,7 @@ def history_page(request: HttpRequest) -> HttpResponse:
         answer.status_code = REFUSED_STATUS
         return answer
     shown = slice_of(
-        upgrades.defer("plan", "facts"),
+        upgrades.defer("plan"),
         time="created_at",
         older=asked.words.get("older", ""),
         newer=asked.words.get("newer", ""),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -12,11 +15,18 @@ from updates.admin_views import keys
 from updates.admin_views.addresses import number_or_404
 from updates.models import SigningKey, TrustedKey
 
+SHOWN_DIGITS: Final = 16
+
 
 class KeyAdmin(ReadOnlyAdmin):
-    list_display = ("name", "kind", "fingerprint", "added_by", "added_at")
+    list_display = ("name", "kind", "shown_fingerprint", "added_by", "added_at")
     search_fields = ("name", "fingerprint")
     list_select_related = ("added_by",)
+
+    @admin.display(description="Fingerprint", ordering="fingerprint")
+    def shown_fingerprint(self, key: TrustedKey | SigningKey) -> str:
+        """As much of it as tells keys apart: all of it is on the key's page."""
+        return f"{key.fingerprint[:SHOWN_DIGITS]}…"
 
 
 class TrustedKeyAdmin(KeyAdmin):

@@ -85,7 +85,7 @@ def moments_of(
     device: Device, *, start: Cursor | None, with_audit: bool
 ) -> tuple[list[Moment], str]:
     """Up to a page of moments before `start`, newest first, and the cursor of what is older; empty at the beginning."""
-    upgrades = history().filter(device=device).defer("plan", "facts")
+    upgrades = history().filter(device=device).defer("plan")
     entries = AuditEvent.objects.filter(
         subject_type=Device._meta.label_lower, subject_id=str(device.pk)
     )

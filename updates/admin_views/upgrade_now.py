@@ -38,7 +38,7 @@ def upgrade_now(request: HttpRequest, upgrade: Upgrade) -> str:
             "failure": _failure(upgrade),
             "advice": _advice(upgrade),
             "standstill": standstill,
-            "is_held": not is_over and bool(upgrade.facts.get(HELD)),
+            "is_held": upgrade.is_held,
             "until": None if is_over else _time_limit(upgrade),
             "buttons": _buttons(request, upgrade, standstill),
             "panel": _panel(request, upgrade),

@@ -14,6 +14,7 @@ from updates.models.artifact import Artifact
 from updates.models.deployment import Deployment
 from updates.models.module import Instance
 from updates.plan import Kind
+from updates.recipes.hold import HELD
 
 LONGEST_VERSION = 300
 """An artifact's name has up to 256 characters; what an upgrade left in between is called by that and `_INCONSISTENT`."""
@@ -144,6 +145,12 @@ class Upgrade(models.Model):
 
     def __str__(self) -> str:
         return f"{self.to_version} on {self.instance or self.device}"
+
+    @property
+    def is_held(self) -> bool:
+        """It is installed, and waits for somebody who commits it."""
+        is_under_way = self.state in ACTIVE and self.cancel_requested_at is None
+        return is_under_way and bool(self.facts.get(HELD))
 
 
 class UpgradeEvent(models.Model):
