@@ -14,6 +14,7 @@ from portal.core.actors import PORTAL
 from tests.e2e.portal_process import PortalProcess
 from tests.environment.device_container import DeviceContainer
 from tests.environment.programs import program
+from tests.environment.ssh_fleet import own_sshd as own_sshd
 from updates.models import Artifact
 from updates.services.artifacts import upload_artifact
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 
-from devices.models import Credential, Device
+from devices.models import Device
 from portal.core.actors import PORTAL
-from tests.drivers.sshd import RunningSshd, start_sshd
+from tests.drivers.sshd import RunningSshd
 from tests.e2e.conftest import StartPortal
 from tests.e2e.record import RECORDING_MODULE, calls, overlaps, read_record
 from tests.environment.redis import RedisServer
+from tests.environment.ssh_fleet import ssh_devices
 from tests.environment.waiting import wait_until
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade
@@ -35,37 +36,16 @@ echo No
 
 
 @pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[RunningSshd]:
-    running = start_sshd(tmp_path / "sshd")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def fleet(sshd: RunningSshd, tmp_path: Path, transactional_db: None) -> list[Device]:
-    credential = Credential.objects.create(
-        name="key", kind=Credential.Kind.SSH_KEY, username=sshd.user, secret=sshd.client_key_pem
-    )
-    return [_device(sshd, credential, tmp_path, number) for number in range(DEVICES)]
-
-
-def _device(sshd: RunningSshd, credential: Credential, folder: Path, number: int) -> Device:
-    root = folder / f"device-{number}"
-    (root / "var/www").mkdir(parents=True)
-    (root / "var/www/index").write_text("before")
-    (root / "seconds").write_text("1.5")
-    if number == FAILING:
-        (root / "fails").touch()
-    return Device.objects.create(
-        name=f"device-{number}",
-        device_type="web",
-        driver=Device.Driver.SSH,
-        host=sshd.host,
-        port=sshd.port,
-        credential=credential,
-        host_key=sshd.host_key,
-        root=str(root),
-    )
+def fleet(own_sshd: RunningSshd, tmp_path: Path, transactional_db: None) -> list[Device]:
+    found = ssh_devices(own_sshd, tmp_path, count=DEVICES)
+    for number, device in enumerate(found):
+        root = Path(device.root)
+        (root / "var/www").mkdir(parents=True)
+        (root / "var/www/index").write_text("before")
+        (root / "seconds").write_text("1.5")
+        if number == FAILING:
+            (root / "fails").touch()
+    return found
 
 
 def test_every_upgrade_ends_in_its_true_outcome_though_a_worker_dies_and_redis_forgets(
@@ -109,7 +89,7 @@ def test_every_upgrade_ends_in_its_true_outcome_though_a_worker_dies_and_redis_f
 
 
 def test_a_question_is_asked_again_when_the_connection_breaks(
-    sshd: RunningSshd,
+    own_sshd: RunningSshd,
     fleet: list[Device],
     uploaded: Callable[..., Artifact],
     start_portal: StartPortal,
@@ -123,7 +103,7 @@ def test_a_question_is_asked_again_when_the_connection_breaks(
     upgrade = apply_artifact(device=device, artifact=artifact, actor=PORTAL, reason="a slow answer")
 
     wait_until(asked.exists, seconds=PATIENCE_SECONDS, what="the question")
-    sshd.kill_connections()
+    own_sshd.kill_connections()
 
     wait_until(
         lambda: Upgrade.objects.filter(pk=upgrade.pk, state=State.FINISHED).exists(),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from tests.environment.ssh_fleet import own_sshd as own_sshd
 from tests.failures.played_device import PlayedDevice
 
 

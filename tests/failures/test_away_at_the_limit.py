@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
-from devices.models import Credential, Device
+from devices.models import Device
 from tests.drivers.sshd import RunningSshd, start_sshd
+from tests.environment.ssh_fleet import let_in
 from tests.environment.waiting import wait_until
 from tests.failures.played_device import Meanwhile, PlayedDevice, order
 from tests.journal.rows import states
@@ -26,24 +26,14 @@ LIMIT_SECONDS = 5
 
 
 @pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[RunningSshd]:
-    running = start_sshd(tmp_path / "sshd")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def distant(device: PlayedDevice, sshd: RunningSshd) -> PlayedDevice:
+def distant(device: PlayedDevice, own_sshd: RunningSshd) -> PlayedDevice:
     """The played device, behind a real sshd."""
-    credential = Credential.objects.create(
-        name="key", kind=Credential.Kind.SSH_KEY, username=sshd.user, secret=sshd.client_key_pem
-    )
     Device.objects.filter(pk=device.row.pk).update(
         driver=Device.Driver.SSH,
-        host=sshd.host,
-        port=sshd.port,
-        credential=credential,
-        host_key=sshd.host_key,
+        host=own_sshd.host,
+        port=own_sshd.port,
+        credential=let_in(own_sshd),
+        host_key=own_sshd.host_key,
     )
     device.row.refresh_from_db()
     return device
@@ -61,7 +51,7 @@ def test_what_still_runs_there_is_ended_before_the_way_back(
     state: State,
     outcome: Outcome,
     distant: PlayedDevice,
-    sshd: RunningSshd,
+    own_sshd: RunningSshd,
     tmp_path: Path,
     settings: Settings,
 ) -> None:
@@ -71,13 +61,13 @@ def test_what_still_runs_there_is_ended_before_the_way_back(
 
     def cut_and_come_back() -> None:
         distant.await_start(word)
-        sshd.stop()
+        own_sshd.stop()
         wait_until(
             lambda: not Upgrade.objects.filter(pk=upgrade.pk, state__in=_up_to(state)).exists(),
             seconds=PATIENCE_SECONDS,
             what="the end of the state",
         )
-        back.append(start_sshd(tmp_path / "sshd", port=sshd.port))
+        back.append(start_sshd(tmp_path / "sshd", port=own_sshd.port))
 
     try:
         with Meanwhile(cut_and_come_back):

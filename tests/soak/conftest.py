@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import container as container
 from tests.e2e.conftest import device as device
+from tests.e2e.conftest import own_sshd as own_sshd
 from tests.e2e.conftest import start_portal as start_portal
 from tests.e2e.conftest import uploaded as uploaded
 from tests.e2e.conftest import write_artifact as write_artifact
