@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
@@ -25,6 +26,7 @@ from updates.services.keys import (
 )
 
 LARGEST_PEM = 16 * 1024
+Key = TypeVar("Key", TrustedKey, SigningKey)
 
 
 class TrustedKeySerializer(serializers.ModelSerializer[TrustedKey]):
@@ -70,14 +72,28 @@ class NewSigningKey(serializers.Serializer[dict[str, Any]]):
         return attrs
 
 
-class TrustedKeys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[TrustedKey]):
+class Keys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Key]):
+    """What both kinds of keys are asked for."""
+
+    filterset_fields = ("name", "fingerprint")
+    ordering = ("name",)
+    lookup_value_converter = "int"
+    let_go: ClassVar[Callable[..., None]]
+
+    @extend_schema(parameters=[ReasonSerializer])
+    def destroy(self, request: Request, **_path: object) -> Response:
+        """Let a key go: a trusted one counts no more, a private one is gone for good."""
+        reason = words_in(request, ReasonSerializer)["reason"]
+        type(self).let_go(key=self.get_object(), actor=actor_in(request), reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TrustedKeys(Keys[TrustedKey]):
     """Public keys whose signature on an artifact counts."""
 
     queryset = TrustedKey.objects.select_related("added_by")
     serializer_class = TrustedKeySerializer
-    filterset_fields = ("name", "fingerprint")
-    ordering = ("name",)
-    lookup_value_converter = "int"
+    let_go = staticmethod(distrust_key)
 
     @extend_schema(request=NewTrustedKey, responses={201: TrustedKeySerializer})
     @once
@@ -87,22 +103,13 @@ class TrustedKeys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         key = trust_key(actor=actor_in(request), **order_in(request, NewTrustedKey))
         return created(self.get_serializer(key).data, route="trusted-keys", request=request)
 
-    @extend_schema(parameters=[ReasonSerializer])
-    def destroy(self, request: Request, **_path: object) -> Response:
-        """Trust a key no more."""
-        reason = words_in(request, ReasonSerializer)["reason"]
-        distrust_key(key=self.get_object(), actor=actor_in(request), reason=reason)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
-
-class SigningKeys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[SigningKey]):
+class SigningKeys(Keys[SigningKey]):
     """Keys that the portal signs with."""
 
     queryset = SigningKey.objects.select_related("added_by").defer("private_pem")
     serializer_class = SigningKeySerializer
-    filterset_fields = ("name", "fingerprint")
-    ordering = ("name",)
-    lookup_value_converter = "int"
+    let_go = staticmethod(delete_signing_key)
 
     @extend_schema(request=NewSigningKey, responses={201: SigningKeySerializer})
     @once
@@ -123,10 +130,3 @@ class SigningKeys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
                 actor=actor,
             )
         return created(self.get_serializer(key).data, route="signing-keys", request=request)
-
-    @extend_schema(parameters=[ReasonSerializer])
-    def destroy(self, request: Request, **_path: object) -> Response:
-        """Delete a private key, for good."""
-        reason = words_in(request, ReasonSerializer)["reason"]
-        delete_signing_key(key=self.get_object(), actor=actor_in(request), reason=reason)
-        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -10,8 +10,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.timesince import timesince
 
-from devices import services as devices
-from devices.errors import DeviceError, DeviceUnreachable
 from devices.models import Device
 from portal.core import audit, clock
 from portal.core.actors import Actor
@@ -20,9 +18,10 @@ from updates import dispatch
 from updates.models import Artifact, Check, Release
 from updates.plan import ArtifactPlan
 from updates.recipes.artifact_fit import changes, is_installed
-from updates.recipes.finding import BUG, Finding
+from updates.recipes.finding import Finding
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import artifacts_of, nearest
+from updates.services.looking import Seen, over_in_any_case, seen_on
 from updates.services.planning import plan_artifact
 from updates.services.recipes import artifact_recipe
 
@@ -90,35 +89,15 @@ def request_release_checks(
 
 def carry_out_check(check: Check) -> Check:
     """The check's verdict is in, with a finding for each thing looked at."""
-    try:
-        verdict, findings, would_change = _look(check)
-    except Exception:
-        # A bug of ours. The check is over all the same, or it would be taken up again for ever.
-        _keep(check, Check.Verdict.REFUSED, [BUG], {})
-        raise
-    return _keep(check, verdict, findings, would_change)
-
-
-def _look(check: Check) -> tuple[Check.Verdict, list[Finding], dict[str, Any]]:
-    plan = plan_artifact(
-        artifact=check.artifact,
-        device=check.device,
-        update_module=newest_update_module(check.artifact.payload_type),
-    )
-    findings: list[Finding] = []
-    try:
-        with devices.opened(check.device) as shell:
-            for finding in artifact_recipe(plan, shell).inspect():
-                findings.append(finding)
-        verdict = _verdict(plan, findings)
-    except DeviceUnreachable as error:
-        devices.note_unreachable(check.device, error)
-        findings.append(Finding("connection", ok=False, says=str(error)))
-        verdict = Check.Verdict.UNREACHABLE
-    except DeviceError as error:
-        findings.append(Finding("device", ok=False, says=str(error)))
-        verdict = Check.Verdict.REFUSED
-    return verdict, findings, changes(plan)
+    with over_in_any_case(lambda bug: _keep(check, Check.Verdict.REFUSED, bug, {})):
+        plan = plan_artifact(
+            artifact=check.artifact,
+            device=check.device,
+            update_module=newest_update_module(check.artifact.payload_type),
+        )
+        seen = seen_on(check.device, lambda shell: artifact_recipe(plan, shell).inspect())
+        verdict, would_change = _verdict(plan, seen), changes(plan)
+    return _keep(check, verdict, seen.findings, would_change)
 
 
 def _keep(
@@ -156,7 +135,9 @@ def why_stale(check: Check) -> str:
     return ""
 
 
-def _verdict(plan: ArtifactPlan, findings: list[Finding]) -> Check.Verdict:
-    if not all(finding.ok for finding in findings):
+def _verdict(plan: ArtifactPlan, seen: Seen) -> Check.Verdict:
+    if not seen.is_reached:
+        return Check.Verdict.UNREACHABLE
+    if not seen.is_good:
         return Check.Verdict.REFUSED
     return Check.Verdict.UNCHANGED if is_installed(plan) else Check.Verdict.COMPATIBLE

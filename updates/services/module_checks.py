@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from devices import services as devices
-from devices.errors import DeviceError, DeviceUnreachable
+from devices.drivers.shell import Shell
 from devices.models import Device
 from portal.core import audit, clock
 from portal.core.actors import Actor
-from portal.core.errors import Refused, StorageUnavailable
+from portal.core.errors import Refused
 from portal.core.stored import open_stored
 from updates import dispatch
 from updates.models import CarriedModule, ModuleCheck, UpdateModule
-from updates.recipes.finding import BUG, Finding
+from updates.recipes.finding import Finding
 from updates.recipes.module_check import carried, look_at_module
+from updates.services.looking import over_in_any_case, seen_on
 
 BATCH: Final = 500
 JOB: Final = "updates.jobs.run_module_check"
@@ -71,35 +71,20 @@ def unfinished_module_checks() -> QuerySet[ModuleCheck]:
 
 def carry_out_module_check(check: ModuleCheck) -> ModuleCheck:
     """The verdict is in, with a finding for each thing looked at; and which Update Modules the device has is on record."""
-    try:
-        verdict, findings = _look(check)
-    except Exception:
-        # A bug of ours. The look is over all the same, or it would be taken for ever.
-        _keep(check, ModuleCheck.Verdict.REFUSED, [BUG])
-        raise
-    return _keep(check, verdict, findings)
+    with over_in_any_case(lambda bug: _keep(check, ModuleCheck.Verdict.REFUSED, bug)):
+        seen = seen_on(check.device, lambda shell: _findings(check, shell))
+        found = ModuleCheck.Verdict.COMPATIBLE if seen.is_good else ModuleCheck.Verdict.REFUSED
+        verdict = found if seen.is_reached else ModuleCheck.Verdict.UNREACHABLE
+    return _keep(check, verdict, seen.findings)
 
 
-def _look(check: ModuleCheck) -> tuple[ModuleCheck.Verdict, list[Finding]]:
-    device, findings = check.device, list[Finding]()
-    try:
-        with open_stored(str(check.module.file.name)) as file:
-            content = file.read()
-        with devices.opened(device) as shell:
-            _keep_carried(device, carried(shell, device.modules_dir))
-            folder = f"{device.work_root}/module-check-{uuid.uuid4()}"
-            for finding in look_at_module(shell, content=content, folder=folder, root=device.root):
-                findings.append(finding)
-        is_good = all(finding.ok for finding in findings)
-        verdict = ModuleCheck.Verdict.COMPATIBLE if is_good else ModuleCheck.Verdict.REFUSED
-    except DeviceUnreachable as error:
-        devices.note_unreachable(device, error)
-        findings.append(Finding("connection", ok=False, says=str(error)))
-        verdict = ModuleCheck.Verdict.UNREACHABLE
-    except (DeviceError, StorageUnavailable) as error:
-        findings.append(Finding("device", ok=False, says=str(error)))
-        verdict = ModuleCheck.Verdict.REFUSED
-    return verdict, findings
+def _findings(check: ModuleCheck, shell: Shell) -> Iterator[Finding]:
+    device = check.device
+    with open_stored(str(check.module.file.name)) as file:
+        content = file.read()
+    _keep_carried(device, carried(shell, device.modules_dir))
+    folder = f"{device.work_root}/module-check-{uuid.uuid4()}"
+    yield from look_at_module(shell, content=content, folder=folder, root=device.root)
 
 
 def _keep(check: ModuleCheck, verdict: ModuleCheck.Verdict, findings: list[Finding]) -> ModuleCheck:
