@@ -14,6 +14,7 @@ from tests.environment import database, postgres
 from tests.environment.chromium import open_page, running_chromium
 from tests.environment.device_container import DeviceContainer
 from tests.environment.docker import DockerEngine, private_engine
+from tests.environment.erlang import Erlang
 from tests.environment.redis import RedisServer
 from tests.environment.variables import missing_database
 from tests.environment.workdir import remove_workdir, workdir
@@ -93,6 +94,13 @@ def device_container(docker_engine: DockerEngine) -> Iterator[Callable[..., Devi
     yield boot
     for device in devices:
         device.remove()
+
+
+@pytest.fixture(scope="session")
+def erlang() -> Iterator[Erlang]:
+    """Where Erlang nodes of a small application can be started: `erlang.node("name", root=folder)`."""
+    with Erlang(workdir() / "erlang") as world:
+        yield world
 
 
 @pytest.fixture(scope="session")

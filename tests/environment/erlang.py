@@ -232,6 +232,13 @@ class Erlang:
         self._nodes.append(node)
         return node
 
+    def start(self, *nodes: ErlangNode) -> None:
+        """All of them run; they start at the same time."""
+        for node in nodes:
+            node.launch()
+        for node in nodes:
+            node.await_running()
+
     def install(self, root: Path, *, without: tuple[str, ...] = ()) -> None:
         """The application lies in `root`, in version 1, unless some is there already."""
         ebin = root / EBIN

@@ -20,10 +20,12 @@ from playwright.sync_api import Browser, Page
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from devices.drivers.beam.trouble import NodeTroubled
 from tests.environment import debian
 from tests.environment.chromium import open_page
 from tests.environment.device_container import DeviceContainer
 from tests.environment.docker import DockerEngine
+from tests.environment.erlang import Erlang
 from tests.environment.ports import free_port
 from tests.environment.redis import RedisServer
 from tests.environment.waiting import wait_until
@@ -104,6 +106,23 @@ def test_redis_can_go_away_and_come_back_empty(redis_server: RedisServer) -> Non
             client.ping()
         redis_server.start()
         assert client.get("ordered") is None
+
+
+def test_erlang_nodes_share_a_folder_or_have_their_own_and_start_again(
+    erlang: Erlang, tmp_path: Path
+) -> None:
+    one, two = (erlang.node(name, root=tmp_path / "shared") for name in ("one", "two"))
+    lacking = erlang.node("lacking_one", root=tmp_path / "own", without=("bay_spare",))
+    erlang.start(one, two, lacking)
+    assert one.call("bay_counter", "bump") == 1
+    assert [node.call("bay_counter", "count") for node in (one, two, lacking)] == [1, 0, 0]
+    assert two.call("bay_spare", "answer") == 1
+    with pytest.raises(NodeTroubled, match="undef"):
+        lacking.call("bay_spare", "answer")
+    one.restart()
+    assert one.call("bay_counter", "count") == 0
+    for node in (one, two, lacking):
+        node.stop()
 
 
 @pytest.mark.e2e

@@ -19,12 +19,6 @@ from tests.environment.python_nodes import PythonService
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-def erlang(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Erlang]:
-    with Erlang(tmp_path_factory.mktemp("erlang")) as world:
-        yield world
-
-
 @pytest.fixture
 def beam_node(erlang: Erlang, tmp_path: Path) -> Iterator[BeamUnderTest]:
     """An Erlang node of its own for each test: it starts in a fifth of a second."""

@@ -221,9 +221,13 @@ def test_a_node_that_ends_during_the_call_has_died(beam_node: BeamUnderTest) -> 
     beam_node.answer()
     report = beam_node.runtime().apply([with_on_load(beam_node, "erlang:halt(3)")], turn=TURN)
     assert (report.is_reachable, report.reason) == (False, Trouble.DIED)
-    # Nothing was renamed: it starts with what it had.
+    # Nothing was renamed: it starts with what it had. What the dead node left beside goes with the next patch.
     beam_node.restart()
     assert beam_node.answer() == 1
+    ebin = (beam_node.root / GREETING).parent
+    assert len([path for path in ebin.iterdir() if "fleetwright" in path.name]) == 1
+    assert put(beam_node, beam_node.module(2))[0].status is Status.OK
+    assert [path for path in ebin.iterdir() if "fleetwright" in path.name] == []
 
 
 def test_the_first_patch_tells_how_many_processes_are_left_behind(

@@ -62,11 +62,8 @@ def test_a_link_that_leads_elsewhere_by_now_is_not_patched_into(linked: BeamUnde
 
 def test_nodes_that_share_a_folder_are_patched_at_once(erlang: Erlang, tmp_path: Path) -> None:
     nodes = [erlang.node(f"shared{number}", root=tmp_path / "root") for number in range(3)]
-    for node in nodes:
-        node.launch()
-    for node in nodes:
-        node.await_running()
-        node.call("bay_greeting", "answer")
+    erlang.start(*nodes)
+    assert [node.call("bay_greeting", "answer") for node in nodes] == [1] * 3
     patch = BeamUnderTest(erlang, nodes[0]).module(2)
     reports: list[NodeReport] = []
 
