@@ -33,14 +33,18 @@ def bring(calls: Calls, *, seconds: float) -> None:
     """The node has our module. Nobody who runs in an older one of it is disturbed; nothing is written there."""
     if _present(calls, seconds=seconds) == version():
         return
-    if calls.call("code", "soft_purge", arguments=[Atom(MODULE)], seconds=_LOAD_SECONDS) != "true":
-        raise NodeTroubled("An earlier call still runs on the node.", reason=Trouble.PROTOCOL)
-    # Charlist: the file name that is shown for the module.
+    purged = calls.call("code", "soft_purge", arguments=[Atom(MODULE)], seconds=_LOAD_SECONDS)
+    # The file name that is shown for the module, as Erlang's lists of characters are.
     row: Term = (Atom(MODULE), list(f"{MODULE}.beam".encode()), _code())
-    loaded = calls.call("code", "atomic_load", arguments=[[row]], seconds=_LOAD_SECONDS)
-    if loaded != "ok":
+    loaded = purged
+    if purged == "true":
+        loaded = calls.call("code", "atomic_load", arguments=[[row]], seconds=_LOAD_SECONDS)
+    # Somebody else may have brought it at the same time.
+    if loaded != "ok" and _present(calls, seconds=seconds) != version():
         raise NodeTroubled(
-            f"The node does not load the portal's module: {str(loaded)[:200]}",
+            "The node does not load the portal's module: an earlier call still runs in an older one."
+            if purged == "false"
+            else f"The node does not load the portal's module: {str(loaded)[:200]}",
             reason=Trouble.PROTOCOL,
         )
 

@@ -80,9 +80,17 @@ run(Operation, Request) ->
             {'DOWN', Monitor, process, Pid, {?MODULE, Answer}} ->
                 Answer;
             {'DOWN', Monitor, process, Pid, _} ->
-                _ = [file:delete(beside(full(Path, Request))) || Operation =:= apply, {Path, _, _} <- maps:get(files, Request)],
+                Operation =:= apply andalso sweep(Request),
                 timed_out
         end
+    end.
+
+%% Nothing is left beside the files, unless the disk itself hangs.
+sweep(#{files := Files} = Request) ->
+    {Pid, Monitor} = spawn_monitor(fun() -> [file:delete(beside(full(Path, Request))) || {Path, _, _} <- Files] end),
+    receive
+        {'DOWN', Monitor, process, Pid, _} -> ok
+    after ?SPARE_MS -> ok
     end.
 
 answer(Operation, Request, Until) ->

@@ -33,6 +33,14 @@ def for_a_newer_runtime(beam: bytes) -> bytes:
     return beam_of(parts)
 
 
+def with_another_instruction_set(beam: bytes) -> bytes:
+    """As a future generation of the machine may have."""
+    parts = chunks(beam)
+    code = parts[b"Code"]
+    parts[b"Code"] = code[:4] + struct.pack(">I", 99) + code[8:]
+    return beam_of(parts)
+
+
 def with_an_atom_table_as_of_otp_28(beam: bytes) -> bytes:
     """A negative count of atoms, and lengths as compact terms."""
     parts = chunks(beam)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from devices.drivers.beam.node import BeamNode, Limits
+from devices.drivers.beam.node import Limits
 from devices.drivers.beam.terms import Atom
-from devices.drivers.nodes import PatchFile, Turn
+from devices.drivers.nodes import NodeRuntime, PatchFile, Turn
 from tests.environment.erlang import EBIN, Erlang, ErlangNode
 
 GREETING = f"{EBIN}/bay_greeting.beam"
@@ -58,10 +58,10 @@ class BeamUnderTest:
     def root(self) -> Path:
         return self.node.root
 
-    def runtime(self) -> BeamNode:
+    def runtime(self) -> NodeRuntime:
         return self.node.runtime(limits=LIMITS)
 
-    def stranger(self) -> BeamNode:
+    def stranger(self) -> NodeRuntime:
         return self.node.runtime(cookie="another", limits=LIMITS)
 
     def answer(self) -> int:

@@ -222,6 +222,41 @@ def test_the_portals_module_is_brought_once_and_when_it_is_another(
     assert beam_node.node.call("code", "is_loaded", Atom(MODULE)) == loaded
 
 
+def test_many_who_come_first_at_once_are_all_answered(beam_node: BeamUnderTest) -> None:
+    reports: list[NodeReport] = []
+    threads = [
+        threading.Thread(target=lambda: reports.append(beam_node.runtime().inspect([])))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [report.is_reachable for report in reports] == [True] * 8, reports
+
+
+@pytest.mark.parametrize("stuck", ["file_server_2", "code_server"])
+def test_a_node_whose_disk_or_loader_hangs_is_told_within_its_limit(
+    beam_node: BeamUnderTest, stuck: str
+) -> None:
+    beam_node.answer()
+    assert beam_node.runtime().inspect([]).is_reachable
+    limits = replace(LIMITS, check=1, apply=1)
+    runtime = beam_node.node.runtime(limits=limits)
+    beam_node.node.call("sys", "suspend", Atom(stuck))
+    began = time.monotonic()
+    reports = [
+        runtime.check([beam_node.module(2)]),
+        runtime.apply([beam_node.module(2)], turn=TURN),
+    ]
+    assert [report.reason for report in reports] == [Trouble.TIMED_OUT] * 2, reports
+    assert "did not finish" in reports[0].detail
+    assert time.monotonic() - began < 8
+    beam_node.node.call("sys", "resume", Atom(stuck))
+    assert beam_node.answer() == 1
+    assert beam_node.runtime().apply([beam_node.module(2)], turn=TURN).status is Status.OK
+
+
 def test_an_apply_waits_for_another_and_gives_up_in_time(beam_node: BeamUnderTest) -> None:
     """The other one may be of a worker that has died, or of another patch."""
     beam_node.answer()

@@ -15,6 +15,7 @@ from tests.drivers.nodes.beam_files import (
     for_a_newer_runtime,
     stripped,
     with_an_atom_table_as_of_otp_28,
+    with_another_instruction_set,
 )
 from tests.drivers.nodes.beam_under_test import GREETING, SPARE, BeamUnderTest
 from tests.environment.erlang import EBIN, Erlang
@@ -52,6 +53,7 @@ def with_on_load(node: BeamUnderTest, what: str, *, v: int = 2) -> PatchFile:
     ("change", "status", "reason"),
     [
         (for_a_newer_runtime, Status.ERROR, "newer_runtime"),
+        (with_another_instruction_set, Status.ERROR, "newer_runtime"),
         (with_an_atom_table_as_of_otp_28, Status.ERROR, "newer_runtime"),
         (lambda beam: beam[:-100], Status.NOT_BEAM, "not_a_module"),
         (lambda beam: beam[:11], Status.NOT_BEAM, "not_a_module"),
