@@ -2,6 +2,7 @@
 
     ARGS="--only WORD"     measure only pages with the word in their name
     ARGS="--explain"       PostgreSQL's plan of the slowest statement of each page that is over a limit
+    ARGS="--part nodes"    measure only hot patches on Erlang nodes; `pages`: only the fleet's pages and orders
     ARGS="--devices 10000 --upgrades 100000"   a smaller fleet
 
 With TEST_POSTGRES_URL in the environment the database is made there, and kept: a second run measures it without filling it.
@@ -32,6 +33,7 @@ from bench.addresses import addresses  # noqa: E402
 from bench.database import fill_once, make_database, rows, yardstick_ms  # noqa: E402
 from bench.examples import give_own_rows  # noqa: E402
 from bench.fleet_data import Size  # noqa: E402
+from bench.nodes import measure_nodes  # noqa: E402
 from bench.orders import measure_orders  # noqa: E402
 from bench.pages import administrator, explained, measure  # noqa: E402
 from bench.report import HEAD, Report, is_over  # noqa: E402
@@ -47,6 +49,7 @@ GIB = 2**30
 @dataclass(frozen=True, slots=True)
 class Wish:
     only: str
+    part: str
     explain: bool
     size: Size
 
@@ -63,13 +66,28 @@ def main() -> int:
         say(missing_database[0])
         return 2
     logging.disable(logging.CRITICAL)
+    report = Report(_machine(), _commit())
+    if wish.part != "nodes":
+        _measure_fleet(report, wish)
+    if wish.part != "pages" and not wish.only:
+        for compared in measure_nodes():
+            report.nodes.append(compared)
+            say(str(compared))
+    say(report.summary())
+    if not wish.only:
+        report.write(OUT)
+        say(f"Written: {OUT}/bench.txt, {OUT}/bench.json")
+    return 1 if report.over() else 0
+
+
+def _measure_fleet(report: Report, wish: Wish) -> None:
     redis = RedisServer(Path(settings.REDIS_URL.removeprefix("unix://")))
     redis.start()
     try:
         make_database()
         for line in fill_once(wish.size):
             say(line)
-        report = Report(_machine(), _commit(), rows(), yardstick_ms())
+        report.rows, report.unit_ms = rows(), yardstick_ms()
         if not wish.only:
             report.orders = measure_orders()
         _measure_pages(report, wish)
@@ -79,11 +97,6 @@ def main() -> int:
         remove_workdir()
     for order in report.orders:
         say(report.order_line(order))
-    say(report.summary())
-    if not wish.only:
-        report.write(OUT)
-        say(f"Written: {OUT}/bench.txt, {OUT}/bench.json")
-    return 1 if report.over() else 0
 
 
 def _measure_pages(report: Report, wish: Wish) -> None:
@@ -105,12 +118,13 @@ def _measure_pages(report: Report, wish: Wish) -> None:
 def _wish() -> Wish:
     parser = argparse.ArgumentParser(prog="bench", description="Measure pages with a large fleet.")
     parser.add_argument("--only", default="", help="pages with this word in their name")
+    parser.add_argument("--part", choices=["pages", "nodes"], default="", help="only that part")
     parser.add_argument("--explain", action="store_true", help="show plans of slow statements")
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--upgrades", type=int, default=1_000_000)
     given = parser.parse_args()
     size = Size(devices=given.devices, upgrades=given.upgrades, told=given.upgrades // 10)
-    return Wish(given.only, given.explain, size)
+    return Wish(given.only, given.part, given.explain, size)
 
 
 def _machine() -> str:

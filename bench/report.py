@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bench.nodes import Compared
 from bench.orders import OrderFigure
 from bench.pages import Figure
 
@@ -29,15 +30,17 @@ class Report:
 
     machine: str
     commit: str
-    rows: dict[str, int]
-    unit_ms: float
+    rows: dict[str, int] = field(default_factory=dict)
+    unit_ms: float = 0.0
     pages: list[Figure] = field(default_factory=list)
     orders: list[OrderFigure] = field(default_factory=list)
+    nodes: list[Compared] = field(default_factory=list)
 
     def over(self) -> list[str]:
         """What is over its limit, by name."""
         slow = [page.name for page in self.pages if is_over(page)]
-        return [*slow, *(order.name for order in self.orders if order.is_over)]
+        far = [f"{one.what} on {one.nodes} nodes" for one in self.nodes if one.is_over]
+        return [*slow, *(order.name for order in self.orders if order.is_over), *far]
 
     def page_line(self, page: Figure) -> str:
         mark = "!" if is_over(page) else " "
@@ -86,4 +89,5 @@ class Report:
         yield from (self.page_line(page) for page in self.pages)
         yield ""
         yield from (self.order_line(order) for order in self.orders)
+        yield from (str(compared) for compared in self.nodes)
         yield self.summary()

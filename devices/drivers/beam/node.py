@@ -62,7 +62,7 @@ class BeamNode:
         )
 
     def check(self, files: Sequence[PatchFile]) -> NodeReport:
-        request: dict[Term, Term] = {Atom("files"): _changes(files)}
+        request: dict[Term, Term] = {Atom("files"): changes(files)}
         return self._reported(
             lambda: self._asked("check", request, seconds=self._limits.check), _with_results
         )
@@ -86,7 +86,7 @@ class BeamNode:
 
     def apply(self, files: Sequence[PatchFile], *, turn: Turn) -> NodeReport:
         request: dict[Term, Term] = {
-            Atom("files"): _changes(files),
+            Atom("files"): changes(files),
             Atom("upgrade"): turn.upgrade.encode(),
             Atom("fence"): turn.fence,
             Atom("on_load_milliseconds"): int(self._limits.on_load * 1000),
@@ -141,7 +141,7 @@ def _binaries(paths: Sequence[str]) -> list[Term]:
     return [path.encode() for path in paths]
 
 
-def _changes(files: Sequence[PatchFile]) -> list[Term]:
+def changes(files: Sequence[PatchFile]) -> list[Term]:
     return [
         (file.path.encode(), Atom("removed") if file.data is None else file.data, file.mode)
         for file in files
