@@ -45,6 +45,7 @@ class ErlangNode:
         options: tuple[str, ...] = (),
         run_from: Path | None = None,
         runs: str = "bay",
+        program: tuple[str, ...] = (),
     ) -> None:
         self.world = world
         self.name = f"{name}@localhost"
@@ -52,6 +53,7 @@ class ErlangNode:
         self._options = options
         self._run_from = run_from or root
         self._runs = runs
+        self._program = program or (world.erl,)
         self._child: Child | None = None
 
     @property
@@ -86,7 +88,7 @@ class ErlangNode:
         self._child = Child(
             [
                 *home,
-                self.world.erl,
+                *self._program,
                 *quiet,
                 *loopback,
                 "-sname",
@@ -222,13 +224,18 @@ class Erlang:
         options: tuple[str, ...] = (),
         run_from: Path | None = None,
         without: tuple[str, ...] = (),
+        release: bool = False,
     ) -> ErlangNode:
         """A node that is not started yet; ended with the world. `root` gets the application if it is not there.
 
         `run_from`: the path by which the node knows `root`, such as a symbolic link. `without`: modules that are left out.
+        `release`: `root` holds Erlang's own libraries too, beside the application, as releases do.
         """
         self.install(root, without=without)
-        node = ErlangNode(self, name=name, root=root, options=options, run_from=run_from)
+        program = self._install_runtime(root) if release else ()
+        node = ErlangNode(
+            self, name=name, root=root, options=options, run_from=run_from, program=program
+        )
         self._nodes.append(node)
         return node
 
@@ -249,6 +256,22 @@ class Erlang:
         for module in MODULES:
             if module not in without:
                 (ebin / f"{module}.beam").write_bytes(self.compiled(module))
+
+    def _install_runtime(self, root: Path) -> tuple[str, ...]:
+        """How to start a node whose own libraries lie below `root`."""
+        said = self._compiler.evaluate(
+            '{list_to_binary(code:root_dir()), list_to_binary("erts-" ++ erlang:system_info(version))}'
+        )
+        assert isinstance(said, tuple)
+        home, erts = (Path(part.decode()) for part in said if isinstance(part, bytes))
+        for library in ("kernel-*", "stdlib-*"):
+            (found,) = (home / "lib").glob(library)
+            shutil.copytree(found / "ebin", root / "lib" / found.name / "ebin")
+        (root / "bin").mkdir()
+        shutil.copy(home / "bin" / "start_clean.boot", root / "bin" / "start.boot")
+        binaries = home / erts / "bin"
+        places = (f"ROOTDIR={root}", f"BINDIR={binaries}", "EMU=beam", "PROGNAME=erl")
+        return ("env", *places, str(binaries / "erlexec"), "-boot", str(root / "bin" / "start"))
 
     def compiled(self, module: str, *, v: int = 1, options: str = "") -> bytes:
         """One of the application's modules in version `v`. `options`: more for Erlang's compiler, as terms."""

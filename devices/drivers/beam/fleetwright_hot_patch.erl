@@ -175,10 +175,11 @@ kept(Row, _Here) ->
 kept_reason(true) -> loaded_differs;
 kept_reason(false) -> none.
 
-module_count(#here{real_root = Root, code_dirs = Dirs}) ->
+%% The runtime's own libraries, which lie below the root of a release, are not the system's.
+module_count(#here{real_root = Root, code_dirs = Dirs, system_dirs = System}) ->
     lists:sum([
         length([Name || Name <- names(Dir), filename:extension(Name) =:= ".beam"])
-     || [Dir | _] <- maps:values(Dirs), is_below(Root, real(raw(Dir)))
+     || {Id, [Dir]} <- maps:to_list(Dirs), not maps:is_key(Id, System), is_below(Root, real(raw(Dir)))
     ]).
 
 names(Dir) ->

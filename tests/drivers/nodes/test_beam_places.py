@@ -13,7 +13,7 @@ import pytest
 
 from devices.drivers.beam.address import AddressRefused, BeamAddress
 from devices.drivers.beam.node import BeamNode, over_distribution
-from devices.drivers.nodes import NodeReport, Status, Turn
+from devices.drivers.nodes import NodeReport, PatchFile, Status, Turn
 from tests.drivers.nodes.beam_under_test import GREETING, LIMITS, SPARE, BeamUnderTest
 from tests.environment.erlang import Erlang, ErlangNode
 from tests.environment.programs import need_root, program
@@ -81,6 +81,28 @@ def test_nodes_that_share_a_folder_are_patched_at_once(erlang: Erlang, tmp_path:
     assert [path.name for path in ebin.iterdir() if "fleetwright" in path.name] == []
     for node in nodes:
         node.stop()
+
+
+def test_of_a_release_the_system_is_patched_and_the_runtime_is_not(
+    erlang: Erlang, tmp_path: Path
+) -> None:
+    """The libraries of both lie beside each other there."""
+    node = erlang.node("release", root=tmp_path / "root", release=True)
+    node.start()
+    assert node.evaluate("list_to_binary(code:lib_dir())") == str(tmp_path / "root/lib").encode()
+    under_test = BeamUnderTest(erlang, node)
+    under_test.answer()
+    assert under_test.runtime().inspect([]).module_count == 4
+    (dets,) = (tmp_path / "root" / "lib").glob("stdlib-*/ebin/dets.beam")
+    own = str(dets.relative_to(tmp_path / "root"))
+    dets_changed = PatchFile(own, erlang.compile("-module(dets).\n-export([a/0]).\na() -> 1.\n"))
+    before = dets.read_bytes()
+    report = under_test.runtime().apply([dets_changed, under_test.module(2)], turn=TURN)
+    assert [result.status for result in report.results] == [Status.ERROR, Status.OK]
+    assert report.results[0].reason == "system_library"
+    assert dets.read_bytes() == before
+    assert under_test.answer() == 2
+    node.stop()
 
 
 def test_a_node_that_loads_nothing_by_itself_is_told(erlang: Erlang, tmp_path: Path) -> None:
