@@ -43,7 +43,7 @@ class PythonService:
         self.folder, self._consoles = self.home / "agent", self.home / "consoles"
         self._consoles.mkdir()
         self.key = secrets.token_hex(16).encode()
-        (self.home / "key").write_bytes(self.key)
+        (self.home / "key").write_bytes(self.key + b"\n")
         (self.home / "carried").mkdir()
         shutil.copy(fleetwright_agent.__file__, self.home / "carried")
         if not root.exists():

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 MAGIC = b"FWA1"
 MAX_BYTES = 192 << 20
-MAX_CALLERS = 16
+MAX_CALLERS = 64
 KEY_BYTES = 16
 HANDSHAKE_SECONDS, CALL_SECONDS, FORK_SECONDS, GATE_SECONDS = 5.0, 90.0, 30.0, 2.0
 ENGINE = "fleetwright_engine"
@@ -58,7 +58,7 @@ def start(
     global _agent
     if _agent is not None:
         raise RuntimeError("The agent runs already in this process.")
-    secret = key.encode() if isinstance(key, str) else bytes(key)
+    secret = (key.encode() if isinstance(key, str) else bytes(key)).strip()
     if len(secret) < KEY_BYTES:
         raise ValueError(f"The agent's key has fewer than {KEY_BYTES} bytes.")
     home = Path(folder)
@@ -87,6 +87,7 @@ class Agent:
     def __init__(self, *, root: Path, folder: Path, key: bytes, version: str) -> None:
         self.root, self.folder, self.version, self._key = root, folder, version, key
         self.sources: dict[str, Source] = {}
+        self._elsewhere: set[str] = set()
         self.fences: dict[str, int] = {}
         self.mending = threading.Lock()  # while modules are changed no process is forked
         self._turn = threading.Lock()
@@ -103,14 +104,18 @@ class Agent:
         """What was loaded without our loader is in `sources` too, as its file is now."""
         for name, module in list(sys.modules.items()):
             loader, file = getattr(module, "__loader__", None), getattr(module, "__file__", None)
-            if name not in self.sources and isinstance(loader, SourceFileLoader) and file:
-                with suppress(OSError):
-                    self.note(name, Path(file), Path(file).read_bytes())
+            if name not in self.sources.keys() | self._elsewhere and file:
+                self._elsewhere.add(name)
+                if (
+                    isinstance(loader, SourceFileLoader)
+                    and self.root in Path(file).resolve().parents
+                ):
+                    with suppress(OSError):
+                        self.note(name, Path(file), Path(file).read_bytes())
 
     def note(self, name: str, file: Path, data: bytes) -> None:
-        path = file.resolve()
-        if self.root in path.parents:
-            self.sources[name] = Source(path, data)
+        """The module was loaded from that file, and this was in it."""
+        self.sources[name] = Source(file.resolve(), data)
 
     # Processes
 
@@ -166,7 +171,8 @@ class Agent:
 
     def _leave(self, number: int) -> None:
         if number == os.getpid():
-            self._door(number).unlink(missing_ok=True)
+            with suppress(OSError):  # this process may have given up its rights
+                self._door(number).unlink()
 
     def _knock(self, number: int) -> socket.socket:
         other = socket.socket(socket.AF_UNIX)

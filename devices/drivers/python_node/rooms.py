@@ -8,7 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-ORDER: Final = ("verdicts", "codes", "live", "graft", "files", "places", "entries", "operations")
+ORDER: Final = (
+    "verdicts",
+    "codes",
+    "live",
+    "members",
+    "graft",
+    "files",
+    "places",
+    "entries",
+    "operations",
+)
 ENTRY: Final = ORDER[-1]
 HERE: Final = "devices.drivers.python_node.engine"
 THERE: Final = "fleetwright_engine"

@@ -60,6 +60,7 @@ class PythonNode:
         dial: Dial = dial_straight,
     ) -> None:
         self._address, self._limits, seconds = address, limits, limits.connect
+        key = key.strip()  # files of keys end with a line
         self._doors: FolderDoors | PortDoors
         if address.folder:
             self._doors = FolderDoors(Path(address.folder), key=key, seconds=seconds)

@@ -260,6 +260,36 @@ EXCHANGES = {
     "a constant of a class": Exchange(
         "class A:\n LIMIT = 1", "class A:\n LIMIT = 2", "a.LIMIT", 1, 2, "a = m.A()"
     ),
+    "what is made of constants in a class": Exchange(
+        "class A:\n X = 1\n Y = X * 2\n def f(self, n=Y): return n",
+        "class A:\n X = 5\n Y = X * 2\n def f(self, n=Y): return n",
+        "[a.X, a.Y, a.f()]",
+        [1, 2, 2],
+        [5, 10, 10],
+        "a = m.A()",
+    ),
+    "a function that is made under a condition": Exchange(
+        "if True:\n def f(a=1): return a",
+        "if True:\n def f(a=2): return a * 10",
+        "f()",
+        1,
+        20,
+        "from MODULE import f",
+    ),
+    "a class that nobody has any more": Exchange(
+        "class A:\n def f(self): return 1\ndef g(): return A().f()",
+        "def g(): return 2",
+        "[m.g(), hasattr(m, 'A')]",
+        [1, True],
+        [2, False],
+    ),
+    "what only a program does at its start, which a module never does": Exchange(
+        "N = 1\nif __name__ == '__main__':\n N = 2",
+        "N = 1\nif __name__ == '__main__':\n N = 3",
+        "m.N",
+        1,
+        1,
+    ),
     "a pattern": Exchange(
         "import re\nP = re.compile('a')", "import re\nP = re.compile('b')", "m.P.pattern", "a", "b"
     ),
@@ -373,6 +403,12 @@ RESTARTS = {
         "import dataclasses\n@dataclasses.dataclass\nclass A:\n x: int = 1\n y: int = 2",
         "len(m.dataclasses.fields(m.A))",
         1,
+    ),
+    "a field of a data class that is gone": Restart(
+        "import dataclasses\n@dataclasses.dataclass\nclass A:\n x: int = 1\n y: int = 2",
+        "import dataclasses\n@dataclasses.dataclass\nclass A:\n x: int = 1",
+        "len(m.dataclasses.fields(m.A))",
+        2,
     ),
     "a named tuple": Restart(
         "import collections\nP = collections.namedtuple('P', 'x')",
@@ -529,6 +565,9 @@ def test_the_main_program_is_patched_and_not_started_again(service: PythonServic
     report = service.runtime().apply([PatchFile("main.py", new.encode())], turn=TURN)
     assert report.status is Status.OK, report
     assert service.value("__import__('__main__').added()") == 2
+    started = source.replace("console.serve()", "console.serve(is_aside=False)")
+    (other,) = service.runtime().check([PatchFile("main.py", started.encode())]).results
+    assert (other.status, other.reason) == (Status.NOT_UPDATED, "shape")
     back = service.runtime().apply([PatchFile("main.py", source.encode())], turn=TURN)
     assert back.status is Status.OK
     assert not service.value("hasattr(__import__('__main__'), 'added')")

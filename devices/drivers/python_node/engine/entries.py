@@ -78,11 +78,18 @@ class Entry:
             spec = getattr(sys.modules[self.keys[0]], "__spec__", None)
             self.name = spec.name if spec else self.target.stem
             source = self.agent.sources.get(self.keys[0])
-            self.before = digest(compiled(source.data, str(self.target))) if source else ""
+            self.before = self.version_of(source.data) if source else ""
         else:
             name = import_name(self.target)
             self.name = name or ""
             self.is_module = name is not None or self.target.suffix == ".py"
+
+    def version_of(self, data: bytes) -> str:
+        """That of the code in `data`; empty if there is none."""
+        try:
+            return digest(compiled(data, str(self.target)))
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return ""
 
     def judge(self) -> None:
         """`status` says what `apply` would give, as far as that is known without doing it."""
@@ -156,6 +163,10 @@ class Entry:
     def _judge_change(self, data: bytes) -> None:
         if len(self.keys) > 1:
             raise Verdict(NOT_UPDATED, "twice", f"It is loaded as {' and as '.join(self.keys)}.")
+        if not self.before:
+            raise Verdict(
+                NOT_UPDATED, "unknown", "What was loaded is not known: its file was changed."
+            )
         key = self.keys[0]
         old = self.agent.sources[key].data
         self.graft = Graft(sys.modules[key], old=old, new=data, file=str(self.target))

@@ -10,7 +10,6 @@ import __future__
 
 import ast
 import copy
-import gc
 import importlib.util
 import sys
 from abc import ABCMeta
@@ -21,7 +20,6 @@ from typing import Any
 from devices.drivers.python_node.engine.codes import (
     FUNCTIONS,
     all_codes,
-    bound,
     compiled,
     digest,
     dump,
@@ -32,10 +30,20 @@ from devices.drivers.python_node.engine.codes import (
     taken,
     units,
 )
-from devices.drivers.python_node.engine.live import LRU, holders, inside, is_plain
+from devices.drivers.python_node.engine.live import LRU, holders, inside, is_plain, users
+from devices.drivers.python_node.engine.members import (
+    MISSING,
+    assign,
+    body_of,
+    bound_by,
+    decorators,
+    mangled,
+    members_of,
+    names_of,
+    parts_of,
+)
 from devices.drivers.python_node.engine.verdicts import NOT_UPDATED, Verdict, shape
 
-MISSING: Any = object()
 METACLASS = "fleetwright metaclass"
 CALLABLES = (FunctionType, property, classmethod, staticmethod, LRU)
 HEAD = ("__doc__", "__annotations__") if sys.version_info < (3, 14) else ("__doc__",)
@@ -51,7 +59,12 @@ class Graft:
     def __init__(self, module: ModuleType, *, old: bytes, new: bytes, file: str) -> None:
         self.live: dict[str, Any] = vars(module)
         self.file = file
-        self.trees = (ast.parse(old), ast.parse(new))
+        is_main = self.live.get("__name__") == "__main__"
+        self.trees = [ast.parse(old), ast.parse(new)]
+        for (
+            tree
+        ) in self.trees:  # what only a program does at its start, an imported module never does
+            tree.body = [part for part in tree.body if is_main or not is_start(part)]
         self.old, self.new = compiled(old, file), compiled(new, file)
         self.pairs: dict[CodeType, CodeType] = {}
         pair(self.old, self.new, self.pairs)
@@ -64,6 +77,9 @@ class Graft:
         self.caches: list[Any] = []
         self.bare: list[Any] = []  # functions that were only made to be looked at
         self.moved: dict[str, tuple[Any, Any]] = {}  # names of constants and callables -> old, new
+        self.touched: set[str] = (
+            set()
+        )  # names of the module and its classes that are something else
         self.functions: list[FunctionType] = []
         self.is_dry, self.is_over = False, False
 
@@ -72,7 +88,6 @@ class Graft:
         self.is_dry = True
         self._merge(self.live, self.trees[0].body, self.trees[1].body)
         self.is_dry = False
-        self.moved.clear()
 
     def apply(self, functions: list[FunctionType]) -> None:
         """The module is the new one. `functions`: those that have its globals."""
@@ -85,10 +100,10 @@ class Graft:
     def undo(self) -> None:
         """The module is what it was."""
         while self.journal:
-            _assign(*self.journal.pop())
+            assign(*self.journal.pop())
         for cache in self.caches:
             cache.cache_clear()
-        for found in (self.replaced, self.caches, self.bare, self.moved):
+        for found in (self.replaced, self.caches, self.bare, self.moved, self.touched):
             found.clear()
 
     def verify(self, functions: list[FunctionType], *, apart_from: set[int]) -> None:
@@ -96,12 +111,12 @@ class Graft:
         self.functions = functions
         self._swap()  # closures that old frames made meanwhile
         codes = set(all_codes(self.new))
-        bodies = {_body(code) for code in codes}
-        given_up = {id(part) for value in self.replaced + self.bare for part in _parts(value)}
+        bodies = {body_of(code) for code in codes}
+        given_up = {id(part) for value in self.replaced + self.bare for part in parts_of(value)}
         for function in functions:
             is_made = function.__code__.co_filename[0] == "<"  # by dataclasses, say
             is_made = is_made or function.__name__ == "<module>"  # a body that came to an end
-            is_new = function.__code__ in codes or _body(function.__code__) in bodies
+            is_new = function.__code__ in codes or body_of(function.__code__) in bodies
             if not (is_new or is_made or id(function) in given_up):
                 held = f"{function.__qualname__} is alive with old code that cannot be exchanged."
                 raise Verdict(NOT_UPDATED, "held", held)
@@ -109,7 +124,7 @@ class Graft:
         own |= apart_from | {id(self.replaced)}
         for value in self.replaced:
             is_class = isinstance(value, type)
-            found = _instances(value) if is_class else holders(value, apart_from=own)
+            found = users(value) if is_class else holders(value, apart_from=own)
             if found:
                 name = getattr(value, "__name__", type(value).__name__)
                 raise Verdict(NOT_UPDATED, "held", f"The old {name} is still held by {found[0]}.")
@@ -141,7 +156,9 @@ class Graft:
             self.replaced.append(was)
         if owner is self.live and was is not MISSING:
             self.moved[name] = (was, value)
-        _assign(owner, name, value)
+        if was is not MISSING and not isinstance(owner, FunctionType):
+            self.touched.add(name)
+        assign(owner, name, value)
 
     def _swap(self) -> None:
         for function in self.functions:
@@ -158,9 +175,12 @@ class Graft:
         for key, was in before.items():
             if key not in after and not bound_by(was):
                 shape("A statement of its body is not there any more, or another one.")
+            is_made = all(isinstance(statement, FUNCTIONS) for statement in was)
+            if key not in after and (key == "__slots__" or (is_rigid and not is_made)):
+                shape(f"{getattr(owner, '__name__', '')}.{key} is a part of its class's shape.")
         for key, will in after.items():
             was = before.get(key, [])
-            if dump(was) == dump(will) and not self.moved.keys() & set(loads(will)):
+            if dump(was) == dump(will) and not self.touched & set(loads(will)):
                 continue
             is_made = all(isinstance(statement, FUNCTIONS) for statement in [*was, *will])
             if any(map(is_start, [*was, *will])) or (was and isinstance(will[0], LOOPS)):
@@ -170,15 +190,15 @@ class Graft:
             self._bring(owner, key, was, will)
         for key, was in before.items():
             for name in set(bound_by(was)) - staying if key not in after else ():
-                if _mangled(owner, name) in _names(owner) and not self.is_dry:
-                    self.put(owner, _mangled(owner, name), MISSING)
+                if mangled(owner, name) in names_of(owner) and not self.is_dry:
+                    self.put(owner, mangled(owner, name), MISSING)
         text = [ast.get_docstring(ast.Module(body, []), clean=False) for body in (old, new)]
         if text[0] != text[1] and not self.is_dry:
             self.put(owner, "__doc__", text[1])
 
     def _bring(self, owner: Any, key: str, was: list[ast.stmt], will: list[ast.stmt]) -> None:
         old, new = (was or [None])[0], will[0]  # type: ignore[list-item]
-        live = _names(owner).get(_mangled(owner, key), MISSING)
+        live = names_of(owner).get(mangled(owner, key), MISSING)
         if isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef) and len(was + will) == 2:
             self._renew_class(live, old, new)
         elif was and all(isinstance(statement, FUNCTIONS) for statement in [*was, *will]):
@@ -191,7 +211,7 @@ class Graft:
 
     def _renew_class(self, live: Any, old: ast.ClassDef, new: ast.ClassDef) -> None:
         heads = [[*node.bases, *node.keywords, *node.decorator_list] for node in (old, new)]
-        moved = self.moved.keys() & set(loads(heads[1]))
+        moved = self.touched & set(loads(heads[1]))
         if not isinstance(live, type) or dump(heads[0]) != dump(heads[1]) or moved:
             shape(f"The bases, the metaclass or a decorator of the class {new.name} are others.")
         if isinstance(live, EnumMeta):
@@ -205,14 +225,14 @@ class Graft:
     ) -> None:
         if self.is_dry:
             return
-        heads = [[dump(_decorators(statement)) for statement in side] for side in (was, will)]
-        moved = any(self.moved.keys() & set(loads(_decorators(statement))) for statement in will)
+        heads = [[dump(decorators(statement)) for statement in side] for side in (was, will)]
+        moved = any(self.touched & set(loads(decorators(statement))) for statement in will)
         codes = [self._code_of(statement) for statement in will]
         live = {function.__code__ for function in self.functions}
         if heads[0] == heads[1] and not moved and live.issuperset(codes):
             for old, new, code in zip(was, will, codes):
                 self._renew_head(owner, old, new, code)
-            current = _names(owner).get(_mangled(owner, name), MISSING)
+            current = names_of(owner).get(mangled(owner, name), MISSING)
             self.caches += [part for part in inside(current) if isinstance(part, LRU)]
             return
         for found, value in self._run(owner, will).items():
@@ -224,7 +244,7 @@ class Graft:
         bare.decorator_list = []
         args = [[*node.args.defaults, *node.args.kw_defaults] for node in (old, new)]
         attributes = list(HEAD)
-        if dump(args[0]) != dump(args[1]) or self.moved.keys() & set(loads([bare])):
+        if dump(args[0]) != dump(args[1]) or self.touched & set(loads([bare])):
             attributes += ["__defaults__", "__kwdefaults__"]  # else they may be state
         for made in self._run(owner, [bare]).values():
             self.bare.append(made)
@@ -247,25 +267,33 @@ class Graft:
             initial = self._run(owner, was, is_harmless=True)
         if self.is_dry:
             for name in set(bound_by(will)):
-                live = _names(owner).get(_mangled(owner, name), None)
+                live = names_of(owner).get(mangled(owner, name), None)
                 if not (imports or is_plain(live) or isinstance(live, CALLABLES)):
-                    self._content(live, live, initial.get(_mangled(owner, name), MISSING), name)
+                    self._content(live, live, initial.get(mangled(owner, name), MISSING), name)
             return
         for name, value in self._run(owner, will).items():
-            live = _names(owner).get(name, MISSING)
+            live = names_of(owner).get(name, MISSING)
             first = initial.get(name, MISSING)
             if name in self.rebound and owner is self.live:
                 continue  # the system has given it a value of its own
             if live is MISSING or imports:
                 self.put(owner, name, value)
             elif isinstance(live, CALLABLES):
-                if getattr(live, "__code__", live) != getattr(value, "__code__", value):
-                    self.put(owner, name, value)
+                self._exchange(owner, name, live, value)
             elif is_plain(live):
                 if first is MISSING or (type(live) is type(first) and live == first):
                     self.put(owner, name, value)
             else:
                 self._content(live, value, first, name)
+
+    def _exchange(self, owner: Any, name: str, live: Any, value: Any) -> None:
+        """What is callable is the new one; in place, if its code is already."""
+        if getattr(live, "__code__", live) != getattr(value, "__code__", value):
+            self.put(owner, name, value)
+            return
+        for head in ("__defaults__", "__kwdefaults__"):
+            if getattr(live, head) != getattr(value, head):
+                self.put(live, head, getattr(value, head))
 
     def _content(self, live: Any, value: Any, first: Any, name: str) -> None:
         """A container that is as its source made it gets what the new source puts in; one with a life of its own does not."""
@@ -274,7 +302,7 @@ class Graft:
             shape(f"{name} is made in another way, and what it holds now cannot be told apart.")
         if not self.is_dry and live != value:
             self.journal.append((live, None, live.copy()))
-            _assign(live, None, value)
+            assign(live, None, value)
 
     def _run(
         self, owner: Any, statements: list[ast.stmt], *, is_harmless: bool = False
@@ -283,10 +311,14 @@ class Graft:
         if self.is_dry and not is_harmless:
             return {}
         # What a source made at first, it made of the names as they were.
-        captured = {name: was for name, (was, _) in self.moved.items()} if is_harmless else {}
+        before = {name: was for place, name, was in self.journal if place is owner and is_harmless}
+        captured: dict[str, Any] = {
+            name: was for name, (was, _) in self.moved.items() if is_harmless
+        }
         body = statements
         if isinstance(owner, type):
             known = {name: vars(owner)[name] for name in loads(statements) if name in vars(owner)}
+            known.update((name, was) for name, was in before.items() if name in known)
             prepare = classmethod(lambda *_: dict(known))
             captured[METACLASS] = type("Meta", (type,), {"__prepare__": prepare})
             made = ast.parse(f"class {owner.__name__}(metaclass=M): pass").body[0]
@@ -303,67 +335,5 @@ class Graft:
         if self.is_over:
             raise Verdict(NOT_UPDATED, "hung", "Its new code came back too late.")
         if isinstance(owner, type):
-            return _members(owner, captured[owner.__name__], statements)
+            return members_of(owner, captured[owner.__name__], statements)
         return {name: captured[name] for name in bound_by(statements) if name in captured}
-
-
-def bound_by(statements: list[ast.stmt]) -> list[str]:
-    """The names that `statements` give something to."""
-    return [name for statement in statements for name in bound(statement)]
-
-
-def _body(code: CodeType) -> tuple[Any, ...]:
-    """What is left of a code when something like `types.coroutine` gave a function another one."""
-    return (code.co_name, code.co_code, code.co_consts, code.co_names, code.co_firstlineno)
-
-
-def _instances(kind: type) -> list[str]:
-    return ["an instance"] if any(type(item) is kind for item in gc.get_objects()) else []
-
-
-def _decorators(statement: Any) -> list[Any]:
-    return list(statement.decorator_list)
-
-
-def _parts(value: Any) -> list[Any]:
-    """The functions that are gone when `value` is."""
-    if not isinstance(value, type):
-        return list(inside(value))
-    return [
-        part
-        for member in vars(value).values()
-        for part in (_parts(member) if member is not value else [])
-    ]
-
-
-def _members(owner: type, made: type, statements: list[ast.stmt]) -> dict[str, Any]:
-    """What a class body made, as members of `owner`: `super()` and `__class__` mean that."""
-    names = {_mangled(owner, name) for name in bound_by(statements)}
-    members = {name: value for name, value in vars(made).items() if name in names}
-    parts = [part for value in members.values() for part in inside(value)]
-    for part in (part for part in parts if isinstance(part, FunctionType)):
-        for name, cell in zip(part.__code__.co_freevars, part.__closure__ or ()):
-            if name == "__class__" and cell.cell_contents is made:
-                cell.cell_contents = owner
-    return members
-
-
-def _names(owner: Any) -> Any:
-    return owner if isinstance(owner, dict) else vars(owner)
-
-
-def _mangled(owner: Any, name: str) -> str:
-    is_private = isinstance(owner, type) and name.startswith("__") and not name.endswith("__")
-    return f"_{owner.__name__.lstrip('_')}{name}" if is_private else name
-
-
-def _assign(owner: Any, name: str | None, value: Any) -> None:
-    if name is None:  # a container, and what it is to contain
-        owner.clear()
-        owner.extend(value) if isinstance(owner, list) else owner.update(value)
-    elif isinstance(owner, dict):
-        owner.pop(name, None) if value is MISSING else owner.__setitem__(name, value)
-    elif isinstance(owner, type):
-        type.__delattr__(owner, name) if value is MISSING else type.__setattr__(owner, name, value)
-    else:
-        setattr(owner, name, value)

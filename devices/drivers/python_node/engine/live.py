@@ -106,3 +106,15 @@ def holders(value: Any, *, apart_from: set[int]) -> list[str]:
             name = holder.get("__name__") if isinstance(holder, dict) else None
             found.append(f"the module {name}" if name else f"a {type(holder).__name__}")
     return found
+
+
+def users(kind: type) -> list[str]:
+    """Who still has the class `kind`, in words."""
+    found = ["an instance"] if any(type(item) is kind for item in gc.get_objects()) else []
+    heirs: list[type] = kind.__subclasses__()
+    found += [f"the subclass {heir.__name__}" for heir in heirs]
+    for name, module in list(sys.modules.items()):
+        names = vars(module) if type(module) is ModuleType else {}
+        if any(value is kind for value in list(names.values())):
+            found.append(f"the module {name}")
+    return found

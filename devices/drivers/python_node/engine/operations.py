@@ -9,11 +9,11 @@ import threading
 from types import FunctionType, ModuleType
 from typing import Any
 
-from devices.drivers.python_node.engine.codes import all_codes, compiled, digest
+from devices.drivers.python_node.engine.codes import all_codes, compiled
 from devices.drivers.python_node.engine.entries import Entry
 from devices.drivers.python_node.engine.files import content, put_in_place, write_beside
 from devices.drivers.python_node.engine.live import functions_by_globals, lingering
-from devices.drivers.python_node.engine.places import code_files, is_system
+from devices.drivers.python_node.engine.places import code_files, is_system, loaded
 from devices.drivers.python_node.engine.verdicts import (
     ERROR,
     NOT_PYTHON,
@@ -67,8 +67,8 @@ def _inspected(agent: Any, path: str) -> dict[str, Any] | None:
         if not entry.is_module:
             return None
         data = content(entry.target) if entry.target.suffix == ".py" else None
-        disk = digest(compiled(data, str(entry.target))) if data is not None else ""
-    except (Verdict, OSError, SyntaxError, ValueError):
+        disk = entry.version_of(data) if data is not None else ""
+    except (Verdict, OSError):
         disk = ""
     return {
         "path": path,
@@ -93,7 +93,8 @@ def _kept(agent: Any, paths: list[str]) -> dict[str, Any]:
         except OSError as error:
             return {"refusal": f"{path} cannot be read: {error.strerror}."}
         source = agent.sources.get(entry.keys[0]) if entry.keys else None
-        if source is not None and not _is_of(data, entry):
+        is_of_file = data is not None and entry.version_of(data) == entry.before != ""
+        if source is not None and not is_of_file:
             return {
                 "refusal": f"The code of {entry.name} that runs is not that of its file {path}."
             }
@@ -103,13 +104,6 @@ def _kept(agent: Any, paths: list[str]) -> dict[str, Any]:
         text = None if data is None else base64.b64encode(data).decode()
         files.append({"path": path, "data": text, "mode": mode, "version": entry.before})
     return {"files": files}
-
-
-def _is_of(data: bytes | None, entry: Entry) -> bool:
-    try:
-        return data is not None and digest(compiled(data, str(entry.target))) == entry.before
-    except (SyntaxError, ValueError):
-        return False
 
 
 def _check(entries: list[Entry], *, grace: float) -> None:
@@ -252,11 +246,21 @@ def _finish(agent: Any, entry: Entry, *, grace: float) -> None:
         entry.end(ERROR, "unwritable", f"The file cannot be written: {error.strerror}.")
         return
     entry.is_written = True
+    if entry.reason == "not_loaded" and _is_stale(agent, entry):
+        entry.end(
+            NOT_UPDATED, "meanwhile", "It was loaded while it was written. Apply it once more."
+        )
     if entry.status == OK and entry.data is not None:
         for key in entry.keys:
             agent.note(key, entry.target, entry.data)
     if entry.status is None:
         entry.reason = "removed" if entry.data is None else "written"
+
+
+def _is_stale(agent: Any, entry: Entry) -> bool:
+    agent.note_loaded()
+    now = [agent.sources[key].data for key in loaded(agent, entry.target)]
+    return any(data != entry.data for data in now)
 
 
 def _take_out(agent: Any, entry: Entry, *, grace: float) -> None:
