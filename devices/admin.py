@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Field, Model, QuerySet
 from django.forms import ChoiceField, ModelForm
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -90,44 +91,27 @@ class DeviceAdmin(ServedAdmin):
         return redirect(device_url(obj))
 
     def get_urls(self) -> list[URLPattern]:
+        pages: list[tuple[str, str, Callable[..., HttpResponseBase]]] = [
+            ("<int:pk>/edit/", "edit", self.edit_view),
+            ("<int:pk>/delete/", "delete", device_pages.DeleteDevice.as_view()),
+            ("devices.csv", "export", device_list.device_file),
+            ("pick/", "pick", device_list.pick_devices),
+            ("import/", "import", imports.ImportDevices.as_view()),
+            ("import/<uuid:pk>/", "import_preview", imports.PreviewImport.as_view()),
+            ("bulk/<slug:verb>/", "bulk", bulk.BulkPage.as_view()),
+            ("bulk/order/<uuid:pk>/", "bulk_order", bulk.bulk_order_page),
+            ("filters/", "keep_filter", saved_filters.keep_filter),
+            ("filters/<int:pk>/delete/", "drop_filter", saved_filters.drop_filter),
+            ("<int:pk>/refresh/", "refresh", device_pages.refresh),
+            ("<int:pk>/host-key/", "host_key", ConfirmHostKey.as_view()),
+        ]
         own = self.admin_site.admin_view
         return [
-            path("<int:pk>/edit/", own(self.edit_view), name="devices_device_edit"),
-            path(
-                "<int:pk>/delete/",
-                own(device_pages.DeleteDevice.as_view()),
-                name="devices_device_delete",
-            ),
-            path("devices.csv", own(device_list.device_file), name="devices_device_export"),
-            path("pick/", own(device_list.pick_devices), name="devices_device_pick"),
-            path("import/", own(imports.ImportDevices.as_view()), name="devices_device_import"),
-            path(
-                "import/<uuid:pk>/",
-                own(imports.PreviewImport.as_view()),
-                name="devices_device_import_preview",
-            ),
-            path("bulk/<slug:verb>/", own(bulk.BulkPage.as_view()), name="devices_device_bulk"),
-            path(
-                "bulk/order/<uuid:pk>/",
-                own(bulk.bulk_order_page),
-                name="devices_device_bulk_order",
-            ),
+            *(path(route, own(page), name=f"devices_device_{name}") for route, name, page in pages),
             path(
                 "bulk/order/<uuid:pk>/live/",
                 bulk.bulk_order_fragment,
                 name="devices_device_bulk_order_live",
-            ),
-            path("filters/", own(saved_filters.keep_filter), name="devices_device_keep_filter"),
-            path(
-                "filters/<int:pk>/delete/",
-                own(saved_filters.drop_filter),
-                name="devices_device_drop_filter",
-            ),
-            path("<int:pk>/refresh/", own(device_pages.refresh), name="devices_device_refresh"),
-            path(
-                "<int:pk>/host-key/",
-                own(ConfirmHostKey.as_view()),
-                name="devices_device_host_key",
             ),
             *super().get_urls(),
         ]

@@ -205,6 +205,14 @@ class UpgradeAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         own = self.admin_site.admin_view
+        verbs = {
+            "cancel": upgrade_verbs.CancelUpgrade,
+            "commit": upgrade_verbs.CommitUpgrade,
+            "retry": upgrade_verbs.RetryUpgrade,
+            "roll-back": upgrade_verbs.RollBackUpgrade,
+            "recover": upgrade_verbs.RecoverUpgrade,
+            "force-cancel": upgrade_verbs.ForceCancelUpgrade,
+        }
         return [
             re_path(
                 r"^history\.(?P<form>csv|jsonl)$",
@@ -213,46 +221,20 @@ class UpgradeAdmin(ReadOnlyAdmin):
             ),
             path("stuck/", own(stuck.stuck_page), name="updates_upgrade_stuck"),
             path("<uuid:pk>/live/", upgrade_pages.live_fragment, name="updates_upgrade_live"),
-            path(
-                "<uuid:pk>/cancel/",
-                own(upgrade_verbs.CancelUpgrade.as_view()),
-                name="updates_upgrade_cancel",
-            ),
-            path(
-                "<uuid:pk>/commit/",
-                own(upgrade_verbs.CommitUpgrade.as_view()),
-                name="updates_upgrade_commit",
-            ),
-            path(
-                "<uuid:pk>/retry/",
-                own(upgrade_verbs.RetryUpgrade.as_view()),
-                name="updates_upgrade_retry",
-            ),
-            path(
-                "<uuid:pk>/roll-back/",
-                own(upgrade_verbs.RollBackUpgrade.as_view()),
-                name="updates_upgrade_roll_back",
-            ),
-            path(
-                "<uuid:pk>/recover/",
-                own(upgrade_verbs.RecoverUpgrade.as_view()),
-                name="updates_upgrade_recover",
-            ),
-            path(
-                "<uuid:pk>/force-cancel/",
-                own(upgrade_verbs.ForceCancelUpgrade.as_view()),
-                name="updates_upgrade_force_cancel",
+            *(
+                path(
+                    f"<uuid:pk>/{word}/",
+                    own(verb.as_view()),
+                    name=f"updates_upgrade_{word.replace('-', '_')}",
+                )
+                for word, verb in verbs.items()
             ),
             path(
                 "apply/<int:device>/",
                 own(upgrade_verbs.ApplyArtifact.as_view()),
                 name="updates_upgrade_apply",
             ),
-            path(
-                "of/<int:device>/",
-                life.life_fragment,
-                name="updates_upgrade_of_device",
-            ),
+            path("of/<int:device>/", life.life_fragment, name="updates_upgrade_of_device"),
             *super().get_urls(),
         ]
 

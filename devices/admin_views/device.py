@@ -86,7 +86,9 @@ class DeleteDevice(VerbPage):
 
 
 def _buttons(request: HttpRequest, device: Device) -> list[Button]:
-    shown = [
+    why_not_edited = why_not_local(request, device)
+    return [
+        *([_host_key_button(request, device)] if device.offered_host_key else []),
         Button(
             "Apply an artifact",
             reverse("admin:updates_upgrade_apply", args=[device.pk]),
@@ -102,27 +104,21 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
         Button(
             "Edit",
             reverse("admin:devices_device_edit", args=[device.pk]),
-            why_not=why_not_permitted(request, "devices.change_device")
-            or why_not_local(request, device),
+            why_not=why_not_permitted(request, "devices.change_device") or why_not_edited,
         ),
-    ]
-    shown.append(
         Button(
             "Delete",
             reverse("admin:devices_device_delete", args=[device.pk]),
-            why_not=why_not_permitted(request, "devices.delete_device")
-            or why_not_local(request, device),
+            why_not=why_not_permitted(request, "devices.delete_device") or why_not_edited,
             is_danger=True,
-        )
+        ),
+    ]
+
+
+def _host_key_button(request: HttpRequest, device: Device) -> Button:
+    return Button(
+        "Look at its host key",
+        reverse("admin:devices_device_host_key", args=[device.pk]),
+        why_not=why_not_permitted(request, "devices.confirm_host_key"),
+        is_main=True,
     )
-    if device.offered_host_key:
-        shown.insert(
-            0,
-            Button(
-                "Look at its host key",
-                reverse("admin:devices_device_host_key", args=[device.pk]),
-                why_not=why_not_permitted(request, "devices.confirm_host_key"),
-                is_main=True,
-            ),
-        )
-    return shown

@@ -50,11 +50,7 @@ def upload_patch(
     file.seek(0)
     sha256 = hashlib.sha256(file.read()).hexdigest()
     composition = [_described(one, module) for one in files]
-    if not any(row["is_code"] for row in composition):
-        raise PatchRefused(
-            "no-module",
-            f"The archive holds no {CODE[Module.Runtime(module.runtime)]} file: nothing could be loaded.",
-        )
+    _refuse_without_code(composition, module)
     patch = Patch(
         name=name.strip() or PurePosixPath(file.name or "patch").stem[:200],
         module=module, version=version.strip(), sha256=sha256, size=file.size,
@@ -111,6 +107,14 @@ def delete_patch(*, patch: Patch, actor: Actor, reason: str) -> Patch:
         audit.record(actor=actor, action="patch.delete", subject=patch, reason=reason)
         transaction.on_commit(lambda: default_storage.delete(stored))
     return patch
+
+
+def _refuse_without_code(composition: list[dict[str, Any]], module: Module) -> None:
+    if not any(row["is_code"] for row in composition):
+        raise PatchRefused(
+            "no-module",
+            f"The archive holds no {CODE[Module.Runtime(module.runtime)]} file: nothing could be loaded.",
+        )
 
 
 def _described(file: PackedFile, module: Module) -> dict[str, Any]:
