@@ -20,3 +20,9 @@ def only_one_connection(settings: Settings) -> None:
     """The heartbeat, a thread of its own, would not see what the test's transaction holds."""
     settings.HEARTBEAT_SECONDS = 3600
     settings.LEASE_SECONDS = 3600
+
+
+@pytest.fixture(autouse=True)
+def boots_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is back as soon as it is gone."""
+    monkeypatch.setattr("devices.drivers.linked_shell._FIRST_PAUSE_SECONDS", 0.02)
