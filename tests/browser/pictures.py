@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +23,7 @@ from tests.environment.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "portal" / "docs" / "pictures"
 LARGEST_BYTES = 200_000
+VAR = Path("/var/tmp/fleetwright")
 START_SECONDS = 120
 SEED_SECONDS = 900
 PASSWORD = re.compile(r"user admin with the password (\S+)")
@@ -60,8 +63,7 @@ PICTURES = (
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="fleetwright-pictures-") as folder:
-        var = Path(folder)
+    with _folder() as var:
         port = free_port()
         log = var / "up.log"
         portal = Child([*_manage(var, "up", f"--port={port}", "--workers=1")], log=log)
@@ -81,6 +83,16 @@ def main() -> int:
         finally:
             portal.stop()
     return 0
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """The portal's own folder, which is gone afterwards. Pages show where things are: it has a name that says nothing else."""
+    VAR.mkdir(mode=0o700)
+    try:
+        yield VAR
+    finally:
+        shutil.rmtree(VAR)
 
 
 def _manage(var: Path, *words: str) -> list[str]:
