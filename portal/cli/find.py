@@ -9,8 +9,16 @@ from typing import Final, TypeVar
 from django.core.management.base import CommandError
 from django.db.models import Model, QuerySet
 
-from devices.models import Device, DeviceGroup
-from updates.models import Artifact, Deployment, Release, Upgrade
+from devices.models import Credential, Device, DeviceGroup
+from updates.models import (
+    Artifact,
+    Deployment,
+    Release,
+    SigningKey,
+    TrustedKey,
+    UpdateModule,
+    Upgrade,
+)
 from updates.queries import history
 
 _Row = TypeVar("_Row", bound=Model)
@@ -38,6 +46,30 @@ def artifact(word: str) -> Artifact:
 def release(name: str) -> Release:
     """The release of this name."""
     return _named(Release.objects.all(), name, what="release")
+
+
+def trusted_key(name: str) -> TrustedKey:
+    """The trusted key of this name."""
+    return _named(TrustedKey.objects.select_related("added_by"), name, what="trusted key")
+
+
+def signing_key(name: str) -> SigningKey:
+    """The signing key of this name, its private half left where it is."""
+    rows = SigningKey.objects.select_related("added_by").defer("private_pem")
+    return _named(rows, name, what="signing key")
+
+
+def credential(name: str) -> Credential:
+    """The credential of this name."""
+    return _named(Credential.objects.all(), name, what="credential")
+
+
+def update_module(name: str, *, version: int | None) -> UpdateModule:
+    """The Update Module of this name: its newest version, unless another is asked for."""
+    rows = UpdateModule.objects.order_by("-version")
+    return _named(
+        rows if version is None else rows.filter(version=version), name, what="Update Module"
+    )
 
 
 def orderable(word: str) -> Artifact | Release:

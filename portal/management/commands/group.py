@@ -5,5 +5,5 @@ from portal.cli.verb import VerbCommand
 
 
 class Command(VerbCommand):
-    help = "Lists device groups."
+    help = "Lists device groups, makes, edits and deletes them, and says who is in them."
     verbs = VERBS
