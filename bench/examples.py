@@ -44,6 +44,7 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "devices": Device,
     "device-groups": DeviceGroup,
     "device-group-members": DeviceGroup,
+    "bulk-orders": BulkOrder,
     "credentials": Credential,
     "deployments": Deployment,
     "upgrades": Upgrade,

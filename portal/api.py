@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from devices.api.bulk_orders import BulkOrders
 from devices.api.credentials import Credentials
 from devices.api.devices import Devices
 from devices.api.groups import DeviceGroupMembers, DeviceGroups
@@ -51,6 +52,7 @@ router.register("device-groups", DeviceGroups, basename="device-groups")
 router.register(
     "device-groups/<int:group>/members", DeviceGroupMembers, basename="device-group-members"
 )
+router.register("bulk-orders", BulkOrders, basename="bulk-orders")
 router.register("credentials", Credentials, basename="credentials")
 router.register("deployments", Deployments, basename="deployments")
 router.register("stuck-upgrades", StuckUpgrades, basename="stuck-upgrades")

@@ -16,7 +16,11 @@ from tests.access.world import World
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Answer
 
-UPLOADS = ("api/v1/artifacts", "api/v1/update-modules")
+UPLOADS = (
+    "api/v1/artifacts",
+    "api/v1/artifacts/build/<slug:kind>",
+    "api/v1/update-modules",
+)
 WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)')
 
 

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from portal.core.actors import Actor
 from portal.core.errors import Refused
 from portal.core.pages import VerbPage, require
 from updates.admin_views.build_form import FORMS, BuildForm
@@ -48,13 +49,7 @@ class BuildArtifact(VerbPage):
         return form
 
     def act(self, form: forms.Form) -> str:
-        build, given = cast(BuildForm, form), form.cleaned_data
-        chosen = given.get("key")
-        key = open_signing_key(key=chosen, actor=self.actor) if chosen else None
-        with build.payload() as files:
-            artifact = build_artifact(
-                spec=build.spec(files), actor=self.actor, notes=given["notes"], key=key
-            )
+        artifact = built(cast(BuildForm, form), actor=self.actor)
         messages.success(self.request, f"{artifact} is built, verified and kept.")
         return reverse("admin:updates_artifact_change", args=[artifact.pk])
 
@@ -70,6 +65,16 @@ class BuildArtifact(VerbPage):
             "preview": reverse("admin:updates_artifact_build_preview", args=[kind]),
             "payload_types": types,
         }
+
+
+def built(form: BuildForm, *, actor: Actor) -> Artifact:
+    """The artifact that the form, which is valid, asks for, signed if it asks for that: verified and kept."""
+    chosen = form.cleaned_data.get("key")
+    key = open_signing_key(key=chosen, actor=actor) if chosen else None
+    with form.payload() as files:
+        return build_artifact(
+            spec=form.spec(files), actor=actor, notes=form.cleaned_data["notes"], key=key
+        )
 
 
 @require_POST

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, cast
 
+from django import forms
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -16,10 +20,12 @@ from rest_framework.viewsets import GenericViewSet
 from portal.core.downloads import MEDIA_TYPE, download
 from portal.core.rest.created import created
 from portal.core.rest.files import AnyAccept
-from portal.core.rest.once import order_of, takes_key
+from portal.core.rest.once import once, order_of, takes_key
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.parsers import UploadParser
 from portal.core.rest.permissions import actor_in
+from updates.admin_views.build import built
+from updates.admin_views.build_form import FORMS, BuildForm
 from updates.models import Artifact
 from updates.services.artifacts import delete_artifact, keep_artifact, received_artifact
 from updates.services.fetching import file_of
@@ -92,6 +98,50 @@ class ArtifactUploadSerializer(serializers.Serializer[dict[str, Any]]):
     notes = serializers.CharField(max_length=2000, default="", allow_blank=True)
 
 
+BUILD_REQUEST: Final[dict[str, Any]] = {
+    "multipart/form-data": {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "device_types": {"type": "string", "description": "With blanks between them."},
+            "notes": {"type": "string"},
+        },
+        "required": ["name", "device_types"],
+        "additionalProperties": True,
+    }
+}
+"""What all kinds have."""
+NAMED: Final = 10
+
+
+def _build_form(request: Request, kind: str) -> BuildForm:
+    """The kind's form, as the request filled it in; what it does not say is as on a page that was just opened."""
+    if kind not in FORMS:
+        raise NotFound(f"There is no kind {kind[:100]!r}: there are {', '.join(FORMS)}.")
+    form_class = FORMS[kind][1]
+    known, data = form_class.base_fields, cast(QueryDict, request.data)
+    if unknown := sorted(set(data) - set(known)):
+        raise serializers.ValidationError(
+            {name[:100]: [f"The kind {kind} has no such field."] for name in unknown[:NAMED]}
+        )
+    given = QueryDict(mutable=True)
+    for name, field in known.items():
+        if name in data:
+            given.setlist(name, [value for value in data.getlist(name) if isinstance(value, str)])
+        elif first := _first(field):
+            given[name] = first
+    return form_class(given, request.FILES)
+
+
+def _first(field: forms.Field) -> str:
+    """What a browser would send for a field that nobody touched."""
+    if field.initial is not None:
+        return "on" if field.initial is True else str(field.initial or "")
+    if isinstance(field, forms.ChoiceField) and field.required:
+        return next(iter(cast(Iterable[tuple[str, str]], field.choices)))[0]
+    return ""
+
+
 class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Artifact]):
     """What can be deployed."""
 
@@ -112,6 +162,22 @@ class Artifacts(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet
                 return order.answer
             with received_artifact(actor=actor, **upload) as artifact:
                 return order.carry_out(lambda: self._kept(artifact))
+
+    @extend_schema(request=BUILD_REQUEST, responses={201: ArtifactSerializer})
+    @action(detail=False, methods=["post"], url_path="build/<slug:kind>")
+    @once
+    def build(self, request: Request, kind: str) -> Response:
+        """Put an artifact together, with the fields of the page *Build artifact*: each kind has its own."""
+        actor = actor_in(request)
+        actor.require("updates.upload_artifact")
+        form = _build_form(request, kind)
+        form.allow_signing(actor)
+        if not form.is_valid():
+            raise serializers.ValidationError(
+                {name: [str(text) for text in texts] for name, texts in form.errors.items()}
+            )
+        artifact = built(form, actor=actor)
+        return created(self.get_serializer(artifact).data, route="artifacts", request=request)
 
     @extend_schema(parameters=FILE_HEADERS, responses=FILE_ANSWERS)
     @action(detail=True, content_negotiation_class=AnyAccept)
