@@ -118,6 +118,28 @@ def dump(parts: Any) -> str:
     return repr([ast.dump(part) for part in parts if part is not None])
 
 
+def text_of(statements: list[ast.stmt], lines: list[bytes]) -> list[Any]:
+    """The text of `statements`, with where it begins and ends in its lines: equal for equal ones, mostly."""
+    found = []
+    for node in statements:
+        first = min([node.lineno, *(part.lineno for part in getattr(node, "decorator_list", ()))])
+        found.append((lines[first - 1 : node.end_lineno], node.col_offset, node.end_col_offset))
+    return found
+
+
+def head_of(statement: Any) -> Any:
+    """What a `def` says outside its body, decorators left out, and its docstring."""
+    return dump([statement.args, statement.returns]), ast.get_docstring(statement, clean=False)
+
+
+def rebound(tree: ast.Module, source: bytes) -> set[str]:
+    """The names that functions rebind by `global`."""
+    if b"global" not in source:
+        return set()
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Global))
+    return {name for node in nodes for name in node.names}
+
+
 def is_start(statement: ast.stmt) -> bool:
     """Whether it is what a program does when it is started: `if __name__ == "__main__"`."""
     return isinstance(statement, ast.If) and "'__name__'" in ast.dump(statement.test)

@@ -13,6 +13,7 @@ import copy
 import importlib.util
 import sys
 from abc import ABCMeta
+from collections.abc import Sequence
 from enum import EnumMeta
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -23,11 +24,14 @@ from devices.drivers.python_node.engine.codes import (
     compiled,
     digest,
     dump,
+    head_of,
     is_literal,
     is_start,
     loads,
     pair,
+    rebound,
     taken,
+    text_of,
     units,
 )
 from devices.drivers.python_node.engine.live import LRU, holders, inside, is_plain, users
@@ -70,8 +74,8 @@ class Graft:
         pair(self.old, self.new, self.pairs)
         same = {code for code, twin in self.pairs.items() if digest(code) == digest(twin)}
         self.changed = set(all_codes(self.old)) - same - {self.old}
-        nodes = (node for tree in self.trees for node in ast.walk(tree))
-        self.rebound = {n for node in nodes if isinstance(node, ast.Global) for n in node.names}
+        self.lines = (old.splitlines(), new.splitlines())
+        self.rebound = rebound(self.trees[0], old) | rebound(self.trees[1], new)
         self.journal: list[tuple[Any, str | None, Any]] = []
         self.replaced: list[Any] = []
         self.caches: list[Any] = []
@@ -81,6 +85,8 @@ class Graft:
             set()
         )  # names of the module and its classes that are something else
         self.functions: list[FunctionType] = []
+        self.current: set[CodeType] = set()  # of the functions, once they are exchanged
+        self.heads = {(code.co_name, code.co_firstlineno): code for code in all_codes(self.new)}
         self.is_dry, self.is_over = False, False
 
     def foresee(self) -> None:
@@ -93,6 +99,7 @@ class Graft:
         """The module is the new one. `functions`: those that have its globals."""
         self.functions = functions
         self._swap()
+        self.current = {function.__code__ for function in functions}
         self._merge(self.live, self.trees[0].body, self.trees[1].body)
         for cache in self.caches:
             cache.cache_clear()
@@ -180,7 +187,7 @@ class Graft:
                 shape(f"{getattr(owner, '__name__', '')}.{key} is a part of its class's shape.")
         for key, will in after.items():
             was = before.get(key, [])
-            if dump(was) == dump(will) and not self.touched & set(loads(will)):
+            if self._is_same(was, will):
                 continue
             is_made = all(isinstance(statement, FUNCTIONS) for statement in [*was, *will])
             if any(map(is_start, [*was, *will])) or (was and isinstance(will[0], LOOPS)):
@@ -195,6 +202,19 @@ class Graft:
         text = [ast.get_docstring(ast.Module(body, []), clean=False) for body in (old, new)]
         if text[0] != text[1] and not self.is_dry:
             self.put(owner, "__doc__", text[1])
+
+    def _is_same(self, was: list[ast.stmt], will: list[ast.stmt]) -> bool:
+        """Whether the statements make the same as before; functions whose text differs are looked at later."""
+        if self._is_touched(will):
+            return False
+        if text_of(was, self.lines[0]) == text_of(will, self.lines[1]):
+            return True
+        is_made = all(isinstance(statement, FUNCTIONS) for statement in [*was, *will])
+        return not is_made and dump(was) == dump(will)
+
+    def _is_touched(self, nodes: Sequence[ast.AST]) -> bool:
+        """Whether they are made of something that is something else by now."""
+        return bool(self.touched) and not self.touched.isdisjoint(loads(nodes))
 
     def _bring(self, owner: Any, key: str, was: list[ast.stmt], will: list[ast.stmt]) -> None:
         old, new = (was or [None])[0], will[0]  # type: ignore[list-item]
@@ -211,7 +231,7 @@ class Graft:
 
     def _renew_class(self, live: Any, old: ast.ClassDef, new: ast.ClassDef) -> None:
         heads = [[*node.bases, *node.keywords, *node.decorator_list] for node in (old, new)]
-        moved = self.touched & set(loads(heads[1]))
+        moved = self._is_touched(heads[1])
         if not isinstance(live, type) or dump(heads[0]) != dump(heads[1]) or moved:
             shape(f"The bases, the metaclass or a decorator of the class {new.name} are others.")
         if isinstance(live, EnumMeta):
@@ -226,10 +246,9 @@ class Graft:
         if self.is_dry:
             return
         heads = [[dump(decorators(statement)) for statement in side] for side in (was, will)]
-        moved = any(self.touched & set(loads(decorators(statement))) for statement in will)
+        moved = any(self._is_touched(decorators(statement)) for statement in will)
         codes = [self._code_of(statement) for statement in will]
-        live = {function.__code__ for function in self.functions}
-        if heads[0] == heads[1] and not moved and live.issuperset(codes):
+        if heads[0] == heads[1] and not moved and self.current.issuperset(codes):
             for old, new, code in zip(was, will, codes):
                 self._renew_head(owner, old, new, code)
             current = names_of(owner).get(mangled(owner, name), MISSING)
@@ -242,9 +261,11 @@ class Graft:
         """What a `def` says outside its body holds for every function with `code`; decorators are not run again."""
         bare = copy.copy(new)
         bare.decorator_list = []
+        if head_of(old) == head_of(new) and not self._is_touched([bare]):
+            return
         args = [[*node.args.defaults, *node.args.kw_defaults] for node in (old, new)]
         attributes = list(HEAD)
-        if dump(args[0]) != dump(args[1]) or self.touched & set(loads([bare])):
+        if dump(args[0]) != dump(args[1]) or self._is_touched([bare]):
             attributes += ["__defaults__", "__kwdefaults__"]  # else they may be state
         for made in self._run(owner, [bare]).values():
             self.bare.append(made)
@@ -255,8 +276,7 @@ class Graft:
 
     def _code_of(self, statement: Any) -> CodeType | None:
         line = min([statement.lineno, *(node.lineno for node in statement.decorator_list)])
-        fitting = (c for c in all_codes(self.new) if c.co_name == statement.name)
-        return next((code for code in fitting if code.co_firstlineno == line), None)
+        return self.heads.get((statement.name, line))
 
     def _rebind(self, owner: Any, was: list[ast.stmt], will: list[ast.stmt]) -> None:
         imports = any(
