@@ -633,3 +633,21 @@ def test_code_that_is_not_that_of_its_file_is_left_alone(
     result = case.patch("def f(): return 2\n")
     assert (result.status, result.reason) == (Status.NOT_UPDATED, "held"), result
     assert case.value("m.f()") == 7
+
+
+def test_a_module_that_was_not_loaded_from_a_source_waits_for_a_restart(
+    service: PythonService, case: Case
+) -> None:
+    service.write(case.path, "x = 1\n")
+    name, file = f"shop.{case.name}", str(service.root / case.path)
+    service.run(f"import sys, types\nhand = types.ModuleType({name!r})\nhand.__file__ = {file!r}")
+    service.run(f"sys.modules[{name!r}] = hand")
+    result = case.patch("x = 2\n")
+    assert (result.status, result.reason) == (Status.NOT_UPDATED, "unknown"), result
+    assert result.is_written
+
+
+def test_names_that_a_table_was_made_of_and_that_are_gone_do_not_fail(case: Case) -> None:
+    case.load("part = 1\nT = [part]\ndel part\n")
+    result = case.patch("part = 2\nT = [part]\ndel part\n")
+    assert (result.status, result.reason) == (Status.NOT_UPDATED, "shape"), result

@@ -102,6 +102,12 @@ def bound(statement: ast.stmt) -> list[str]:
     return names
 
 
+def deleted(body: list[ast.stmt]) -> set[str]:
+    """The names that a body takes away again."""
+    targets = [target for node in body if isinstance(node, ast.Delete) for target in node.targets]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
 def units(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
     """The statements of a body by the names that they make, or by what they say if they make none."""
     found: dict[str, list[ast.stmt]] = {}

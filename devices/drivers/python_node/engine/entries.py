@@ -117,6 +117,9 @@ class Entry:
             raise Verdict(WRONG_PATH, "folder", "The node loads no code from that folder.")
         if not self.keys:
             check_place(self.target, self.name)
+            if self.name in sys.modules:
+                said = "It was loaded in a way that the agent cannot follow."
+                raise Verdict(NOT_UPDATED, "unknown", said)
         if self.data is None:
             self._judge_removal()
         elif is_extension(self.target):

@@ -14,6 +14,7 @@ import importlib.util
 import sys
 from abc import ABCMeta
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import EnumMeta
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -22,6 +23,7 @@ from devices.drivers.python_node.engine.codes import (
     FUNCTIONS,
     all_codes,
     compiled,
+    deleted,
     digest,
     dump,
     head_of,
@@ -65,9 +67,8 @@ class Graft:
         self.file = file
         is_main = self.live.get("__name__") == "__main__"
         self.trees = [ast.parse(old), ast.parse(new)]
-        for (
-            tree
-        ) in self.trees:  # what only a program does at its start, an imported module never does
+        # What a program does only at its start, an imported module never does.
+        for tree in self.trees:
             tree.body = [part for part in tree.body if is_main or not is_start(part)]
         self.old, self.new = compiled(old, file), compiled(new, file)
         self.pairs: dict[CodeType, CodeType] = {}
@@ -81,9 +82,7 @@ class Graft:
         self.caches: list[Any] = []
         self.bare: list[Any] = []  # functions that were only made to be looked at
         self.moved: dict[str, tuple[Any, Any]] = {}  # names of constants and callables -> old, new
-        self.touched: set[str] = (
-            set()
-        )  # names of the module and its classes that are something else
+        self.touched: set[str] = set()  # names, of classes too, that are something else by now
         self.functions: list[FunctionType] = []
         self.current: set[CodeType] = set()  # of the functions, once they are exchanged
         self.heads = {(code.co_name, code.co_firstlineno): code for code in all_codes(self.new)}
@@ -194,6 +193,8 @@ class Graft:
                 shape("What its body does at the start is something else.")
             if key == "__slots__" or (is_rigid and not is_made):
                 shape(f"{getattr(owner, '__name__', '')}.{key} is a part of its class's shape.")
+            if not deleted(new).isdisjoint(bound_by(will)):
+                shape(f"{key} is only there while its module is loaded.")
             self._bring(owner, key, was, will)
         for key, was in before.items():
             for name in set(bound_by(was)) - staying if key not in after else ():
@@ -284,7 +285,8 @@ class Graft:
         )
         initial: dict[str, Any] = {}
         if len(was) == 1 and is_literal(was[0]):
-            initial = self._run(owner, was, is_harmless=True)
+            with suppress(Verdict):  # a name that it was made of may be gone
+                initial = self._run(owner, was, is_harmless=True)
         if self.is_dry:
             for name in set(bound_by(will)):
                 live = names_of(owner).get(mangled(owner, name), None)
