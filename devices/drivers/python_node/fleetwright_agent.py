@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import hmac
+import importlib
 import json
 import os
 import secrets
@@ -34,6 +35,8 @@ MAX_CALLERS = 64
 KEY_BYTES = 16
 HANDSHAKE_SECONDS, CALL_SECONDS, FORK_SECONDS, GATE_SECONDS = 5.0, 90.0, 30.0, 2.0
 ENGINE = "fleetwright_engine"
+NEEDED = ("abc", "ast", "base64", "copy", "enum", "functools", "gc", "importlib.util", "types")
+"""What the engine imports; a process may not be able to do that any more when it comes (after chroot, say)."""
 
 _agent: Agent | None = None
 
@@ -68,6 +71,8 @@ def start(
         raise ValueError("The agent's folder is not this user's own, or others may write to it.")
     _agent = Agent(root=Path(root).resolve(), folder=home.resolve(), key=secret, version=version)
     _agent.port = port
+    for name in NEEDED:
+        importlib.import_module(name)
     _agent.note_loaded()
     with_path = [n for n, finder in enumerate(sys.meta_path) if finder is PathFinder]
     sys.meta_path.insert(with_path[0] if with_path else 0, _Finder(_agent))

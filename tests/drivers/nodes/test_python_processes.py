@@ -20,8 +20,10 @@ from devices.drivers.python_node import fleetwright_agent
 from devices.drivers.python_node.doors import PythonAddress
 from devices.drivers.python_node.runtime import PythonNode
 from tests.environment.ports import free_port
+from tests.environment.programs import need_root
 from tests.environment.python_nodes import QUICK, PythonService
 from tests.environment.waiting import wait_until
+from tests.environment.workdir import workdir
 
 TURN = Turn(upgrade="processes", fence=1)
 DESK = "shop/desk.py"
@@ -325,6 +327,21 @@ def test_one_worker_in_old_code_is_named(farm: PythonService) -> None:
     assert (result.status, result.lingering) == (Status.NOT_UPDATED, 1)
     assert str(worker) in result.detail
     assert result.is_written
+
+
+def test_a_worker_that_gave_up_its_rights_is_patched_by_what_its_master_wrote() -> None:
+    need_root("giving up rights")
+    farm = PythonService(workdir() / "readable", program="prefork")
+    farm.start()
+    try:
+        for worker in farm.processes()[1:]:
+            farm.run("import os\nos.setgid(65534)\nos.setuid(65534)", process=worker)
+        result = only(farm.runtime().apply([desk(farm, 2)], turn=TURN))
+        assert (result.status, result.is_written) == (Status.OK, True), result
+        assert answers(farm) == [2, 2, 2]
+    finally:
+        farm.remove()
+        shutil.rmtree(farm.root)
 
 
 def test_one_frozen_worker_is_told_beside_the_others(farm: PythonService) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import platform
 import sys
 import threading
 from types import FunctionType, ModuleType
@@ -33,7 +32,7 @@ def answer(agent: Any, request: dict[str, Any]) -> dict[str, Any]:
     """What `request` asks for, in words that JSON has."""
     agent.note_loaded()
     found: dict[str, Any] = {
-        "runtime": f"Python {platform.python_version()}",
+        "runtime": f"Python {sys.version.split()[0]}",
         "version": agent.version,
     }
     operation = request["operation"]

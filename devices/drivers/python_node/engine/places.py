@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import sysconfig
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES, PathFinder
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import Any
 
 from devices.drivers.python_node.engine.verdicts import ERROR, WRONG_PATH, Verdict
 
-PLACES = ("stdlib", "platstdlib", "purelib", "platlib")
-SYSTEM = {Path(sysconfig.get_paths()[place]).resolve() for place in PLACES}
+LIBRARY = Path(os.__file__).resolve().parent
 PACKAGES = {"site-packages", "dist-packages"}
 
 
@@ -80,7 +79,7 @@ def _is_package(folder: Path) -> bool:
 
 def is_system(target: Path) -> bool:
     """Whether the file is Python's own, or that of an installed package."""
-    return bool(PACKAGES.intersection(target.parts)) or any(p in target.parents for p in SYSTEM)
+    return bool(PACKAGES.intersection(target.parts)) or LIBRARY in target.parents
 
 
 def check_place(target: Path, name: str) -> None:
