@@ -19,6 +19,10 @@ from devices.drivers.nodes import FileResult, NodeReport, PatchFile, Status, Tro
 from devices.drivers.python_node import fleetwright_agent
 from devices.drivers.python_node.doors import PythonAddress
 from devices.drivers.python_node.runtime import PythonNode
+from devices.drivers.ssh import SshAddress
+from devices.drivers.ssh_dial import SshDial
+from devices.drivers.ssh_login import KeyLogin
+from tests.drivers.sshd import RunningSshd
 from tests.environment.ports import free_port
 from tests.environment.programs import need_root
 from tests.environment.python_nodes import QUICK, PythonService
@@ -383,6 +387,22 @@ def test_through_one_port_every_process_is_reached(root: Path) -> None:
         farm.freeze(worker)
         report = farm.runtime().inspect([DESK])
         assert (report.reason, str(worker) in report.detail) == (Trouble.TIMED_OUT, True)
+    finally:
+        farm.remove()
+
+
+def test_a_device_is_patched_through_its_ssh(root: Path, sshd: RunningSshd) -> None:
+    farm = PythonService(root, program="prefork", port=free_port())
+    farm.start()
+    place = SshAddress(sshd.host, sshd.port, sshd.user)
+    login = KeyLogin(sshd.client_key_pem)
+    try:
+        with SshDial(place, login=login, host_key=sshd.host_key) as dial:
+            node = farm.runtime(dial=dial)
+            assert only(node.apply([desk(farm, 2)], turn=TURN)).status is Status.OK
+            assert answers(farm) == [2, 2, 2]
+            farm.stop()
+            assert node.inspect([DESK]).reason is Trouble.UNREACHABLE
     finally:
         farm.remove()
 
