@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db.models import Model
+from django.db.models import Count, Model
 from django_rq import get_connection
 from rq import Queue
 
@@ -20,12 +20,14 @@ from devices.models import (
     StoredImport,
     StoredSelection,
 )
+from patches.models import Application, Patch
 from portal.core import clock
 from portal.core.models import AuditEvent, SavedFilter
 from updates.machine import Outcome, State
 from updates.models import (
     Artifact,
     Deployment,
+    Instance,
     Release,
     SigningKey,
     TrustedKey,
@@ -67,6 +69,9 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
     "queue_index": ("0",),
 }
 """What stands in an address for something else than a row."""
+
+ELSEWHERE: Final[dict[str, type[Model]]] = {"device": Device, "instance": Instance}
+"""Words that name another row than the address is about."""
 
 IMPORTED: Final = 2000
 FAILURES: Final = 200
@@ -135,7 +140,7 @@ def _values(name: str, word: str) -> dict[str, Any]:
         return {value if len(WORDS[word]) > 1 else "": value for value in WORDS[word]}
     if word == "job_id":
         return {"": _job()}
-    model = Device if word == "device" else _model(name)
+    model = ELSEWHERE[word] if word in ELSEWHERE else _model(name)
     return _rows(model) if model else {}
 
 
@@ -163,6 +168,8 @@ def _rows(model: type[Model]) -> dict[str, Any]:
         Artifact: _artifacts,
         Release: _releases,
         DeviceGroup: _groups,
+        Patch: _patches,
+        Instance: lambda: {"": Application.objects.values_list("instance", flat=True).first()},
         Device: lambda: {"": _keys(Device)[ROW_1000].first() or _keys(Device).first()},
     }
     found = choose[model]() if model in choose else {"": _newest_or_first(model)}
@@ -210,6 +217,12 @@ def _releases() -> dict[str, Any]:
 def largest_deployment(of: str) -> Any:  # noqa: ANN401 - a key of whatever kind
     """What the first deployment brought to the whole fleet: the key of its `artifact` or `release`."""
     return Deployment.objects.order_by("created_at").values_list(of, flat=True).first()
+
+
+def _patches() -> dict[str, Any]:
+    """The one that is checked on most instances."""
+    most = Patch.objects.annotate(spread=Count("checks")).order_by("-spread")
+    return {"": most.values_list("pk", flat=True).first()}
 
 
 def _groups() -> dict[str, Any]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from typing import Final
+
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 
 from devices.drivers.nodes import Status
 from patches.models import Application, Node, NodeResult, Patch
 from updates.models import Instance, Upgrade
+
+RESTART_NEEDED: Final = ~Q(restart_needed="")
+DRIFTED: Final = ~Q(drift=[])
 
 
 def nodes_of(instance: Instance) -> QuerySet[Node]:
@@ -49,3 +54,39 @@ def orders_of_patch(patch: Patch) -> QuerySet[Upgrade]:
     applied = Upgrade.objects.filter(application__patch=patch)
     undone = Upgrade.objects.filter(undoes__application__patch=patch)
     return (applied | undone).select_related("device", "instance").order_by("-created_at")
+
+
+def instances_for(patch: Patch) -> QuerySet[Instance]:
+    """The instances of the patch's module: those of its version first, each sort by name."""
+    other = Case(When(version=patch.version, then=0), default=1)
+    found = Instance.objects.filter(module=patch.module_id)
+    return found.select_related("module", "device").order_by(other, "name")
+
+
+def versions_of(module: int) -> list[str]:
+    """The versions that instances of the module have, newest name last; at most 100."""
+    found = Instance.objects.filter(module=module).order_by("version")
+    return list(found.values_list("version", flat=True).distinct()[:100])
+
+
+def standing_on(instance: Instance) -> QuerySet[Application]:
+    """The patches that are in force there, and those of which nobody knows, the oldest first."""
+    there = [Application.Standing.ACTIVE, Application.Standing.BROKEN]
+    found = Application.objects.filter(instance=instance, standing__in=there)
+    return found.select_related("patch", "upgrade").order_by("upgrade__finished_at")
+
+
+def attention() -> dict[str, int]:
+    """What waits for a person: nodes to "restart" by hand, nodes with "drift" or "away", instances with a "broken" patch;
+    and of how many "nodes" altogether.
+    """
+    broken = Application.objects.filter(
+        instance=OuterRef("instance"), standing=Application.Standing.BROKEN
+    )
+    return Node.objects.aggregate(
+        nodes=Count("pk"),
+        restart=Count("pk", filter=RESTART_NEEDED),
+        drift=Count("pk", filter=DRIFTED),
+        away=Count("pk", filter=Q(is_reachable=False)),
+        broken=Count("instance", filter=Exists(broken), distinct=True),
+    )

@@ -46,6 +46,7 @@ def check_names(
             f"settings.UPGRADE_PANELS[{kind!r}]": name
             for kind, name in settings.UPGRADE_PANELS.items()
         },
+        **{f"settings.ADVICE[{kind!r}]": name for kind, name in settings.ADVICE.items()},
         **{
             f"settings.ORDERS[{kind!r}].{verb}": f"{name}.{verb}"
             for kind, name in settings.ORDERS.items()

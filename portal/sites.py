@@ -14,7 +14,8 @@ from unfold.dataclasses import SearchResult
 
 from devices.models import Device
 from devices.queries import find_devices
-from updates.models import Artifact, Deployment, Release
+from patches.models import Node, Patch
+from updates.models import Artifact, Deployment, Instance, Release
 from updates.queries import history
 
 GROUPS = (
@@ -30,6 +31,15 @@ GROUPS = (
             ("Update Modules", "extension", "admin:updates_updatemodule_changelist", "updates.view_updatemodule"),
             ("Trusted keys", "verified_user", "admin:updates_trustedkey_changelist", "updates.view_trustedkey"),
             ("Signing keys", "signature", "admin:updates_signingkey_changelist", "updates.view_signingkey"),
+        ),
+    ),
+    (
+        "Running systems",
+        (
+            ("Patches", "healing", "admin:patches_patch_changelist", "patches.view_patch"),
+            ("Instances", "dns", "admin:updates_instance_changelist", "updates.view_instance"),
+            ("Nodes", "hub", "admin:patches_node_changelist", "patches.view_node"),
+            ("Modules", "widgets", "admin:updates_module_changelist", "updates.view_module"),
         ),
     ),
     (
@@ -60,6 +70,12 @@ VERBS: Final = (
     ("Upload artifact", "upload_file", "admin:updates_artifact_upload", "updates.upload_artifact"),
     ("Deploy artifact", "rocket_launch", "admin:updates_deployment_deploy", "updates.deploy_artifact"),
     ("Upload Update Module", "extension", "admin:updates_updatemodule_upload", "updates.upload_updatemodule"),
+    ("Upload patch", "healing", "admin:patches_patch_upload", "patches.upload_patch"),
+    ("Patches", "healing", "admin:patches_patch_changelist", "patches.view_patch"),
+    ("Nodes", "hub", "admin:patches_node_changelist", "patches.view_node"),
+    ("Add node", "add_circle", "admin:patches_node_add", "patches.add_node"),
+    ("Add instance", "add_circle", "admin:updates_instance_add", "updates.add_instance"),
+    ("Add module", "add_circle", "admin:updates_module_add", "updates.add_module"),
     ("Add device", "add_circle", "admin:devices_device_add", "devices.add_device"),
     ("Stuck upgrades", "hourglass_disabled", "admin:updates_upgrade_stuck", "updates.view_upgrade"),
     ("History of upgrades", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
@@ -100,7 +116,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def find(request: HttpRequest, words: str) -> list[SearchResult]:
-    """Verbs, devices, artifacts and deployments by name, upgrades by the beginning of their id: a few of each."""
+    """Verbs; devices, artifacts, patches, nodes and the like by name, upgrades by the beginning of their id: a few of each."""
     found = [
         SearchResult(title, "Page", reverse(address), icon)
         for title, icon, address, permission in VERBS
@@ -142,6 +158,29 @@ def _deployments(words: str) -> list[SearchResult]:
     ]
 
 
+def _patches(words: str) -> list[SearchResult]:
+    return [
+        _result(patch, f"Patch of {patch.module} {patch.version}", "healing")
+        for patch in Patch.objects.filter(name__icontains=words).select_related("module")[:FOUND]
+    ]
+
+
+def _nodes(words: str) -> list[SearchResult]:
+    named = Node.objects.filter(name__icontains=words).defer("secret", "tls_key")
+    return [
+        _result(node, f"Node of {node.instance}", "hub")
+        for node in named.select_related("instance")[:FOUND]
+    ]
+
+
+def _instances(words: str) -> list[SearchResult]:
+    named = Instance.objects.filter(name__icontains=words)
+    return [
+        _result(instance, f"Instance of {instance.module} {instance.version}", "dns")
+        for instance in named.select_related("module")[:FOUND]
+    ]
+
+
 def _upgrades(words: str) -> list[SearchResult]:
     begun = _begins_with(words)
     if begun is None:
@@ -170,6 +209,9 @@ SEARCHES: Final = (
     ("updates.view_release", _releases),
     ("updates.view_artifact", _artifacts),
     ("updates.view_deployment", _deployments),
+    ("patches.view_patch", _patches),
+    ("patches.view_node", _nodes),
+    ("updates.view_instance", _instances),
     ("updates.view_upgrade", _upgrades),
 )
 """Who may use it, and what finds."""

@@ -14,6 +14,7 @@ urlpatterns = [
     path("queue/", include("portal.queue_pages")),
     path("overview/running/", front_page.running_fragment, name="running"),
     path("overview/pictures/", front_page.pictures_fragment, name="pictures"),
+    path("overview/systems/", front_page.systems_fragment, name="systems"),
     path("overview/works/", front_page.works_fragment, name="works"),
     path("", admin.site.urls),
 ]

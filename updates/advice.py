@@ -34,12 +34,21 @@ STEP_FAILED: Final = "UPD-200"
 
 
 def advise(
-    *, code: str, state: str, outcome: Outcome | None, words: Mapping[str, str]
+    *,
+    code: str,
+    state: str,
+    outcome: Outcome | None,
+    words: Mapping[str, str],
+    found: Advice | None = None,
+    outcomes: Mapping[Outcome, tuple[Step, ...]] | None = None,
 ) -> Advice | None:
-    """The advice for a failure, with `words` in the places of {device} and the like. None when there is nothing to say."""
-    found = STEPS.get(state) if code == STEP_FAILED else CODES.get(code)
+    """The advice for a failure, with `words` in the places of {device} and the like. None when there is nothing to say.
+
+    Kinds with words of their own (`settings.ADVICE`) give what they have `found`, and what they say of `outcomes`.
+    """
+    found = found or (STEPS.get(state) if code == STEP_FAILED else None)
     found = found or CODES.get(code) or (UNKNOWN if code else None)
-    then = OUTCOMES[outcome] if outcome else ()
+    then = (OUTCOMES if outcomes is None else outcomes)[outcome] if outcome else ()
     if found is None and not then:
         return None
     steps = (*(found.steps if found else ()), *then)

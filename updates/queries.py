@@ -43,6 +43,7 @@ class UpgradeFilter(django_filters.FilterSet):
 
     q = django_filters.CharFilter(method="search", label="Search")
     device = django_filters.CharFilter(field_name="device__name", label="Device")
+    instance = django_filters.CharFilter(field_name="instance__name", label="Instance")
     group = django_filters.ModelChoiceFilter(
         field_name="device__static_groups",
         queryset=DeviceGroup.objects.all(),

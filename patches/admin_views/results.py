@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from devices.drivers.nodes import Status, integral
 from patches.models import NodeResult
+from portal.core.pages import Button, why_not_permitted
+from updates.machine import Outcome
 from updates.models import Upgrade
 
 WORDS: Final = {
@@ -69,7 +72,7 @@ def integral_of(results: Iterable[NodeResult]) -> Shown | None:
     return shown(found.value if found else None)
 
 
-def results_of(_request: HttpRequest, upgrade: Upgrade) -> str:
+def results_of(request: HttpRequest, upgrade: Upgrade) -> str:
     """The part of an upgrade's page that lists its nodes with what became of each module there; see `settings.UPGRADE_PANELS`."""
     results = list(NodeResult.objects.filter(upgrade=upgrade).order_by("step", "node_name"))
     applied = [row for row in results if row.step == NodeResult.Step.APPLY]
@@ -82,5 +85,21 @@ def results_of(_request: HttpRequest, upgrade: Upgrade) -> str:
             "integral": integral_of(applied),
             "back": rows_of(back),
             "restarts": [row for row in results if row.needs_restart],
+            "buttons": _last_resort(request, upgrade),
         },
     )
+
+
+def _last_resort(request: HttpRequest, upgrade: Upgrade) -> list[Button]:
+    """The way to the record of an installation, where a patch may have left something behind."""
+    if upgrade.finished_at is None or upgrade.instance_id is None:
+        return []
+    if upgrade.outcome not in (Outcome.BROKEN, Outcome.ROLLED_BACK):
+        return []
+    return [
+        Button(
+            "Record an installation",
+            reverse("admin:updates_instance_installed", args=[upgrade.instance_id]),
+            why_not=why_not_permitted(request, "updates.change_instance"),
+        )
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,16 +18,22 @@ NAMED = 5
 
 @dataclass(slots=True)
 class Facts:
-    """What is on record about one patch and one instance; `refused` are nodes on which the check says 1-3."""
+    """What is on record about one patch and one instance; `answers` are those of the check, the worst first, without files."""
 
     instance: Instance
     check: PatchCheck | None = None
     nodes: list[int] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    answers: list[NodeResult] = field(default_factory=list)
     eliminated: Application | None = None
     in_force: Application | None = None
     ordered: Application | None = None
     broken: Application | None = None
+
+    @property
+    def refused(self) -> list[str]:
+        """The nodes on which the check says 1-3."""
+        codes = {status.value for status in REFUSED}
+        return sorted(row.node_name for row in self.answers if row.status in codes)
 
     @property
     def stale(self) -> str:
@@ -42,17 +47,14 @@ def facts_of(patch: Patch, instances: Sequence[Instance]) -> list[Facts]:
     rows = Node.objects.filter(instance__in=facts).order_by("pk").values_list("instance", "pk")
     for instance, node in rows:
         facts[instance].nodes.append(node)
-    refused: defaultdict[int, list[str]] = defaultdict(list)
-    found = NodeResult.objects.filter(
-        check_of__patch=patch, check_of__instance__in=facts,
-        status__in=[status.value for status in REFUSED],
-    )  # fmt: skip
-    for check, name in found.order_by("node_name").values_list("check_of", "node_name"):
-        refused[check or 0].append(name)
+    answers: dict[int, list[NodeResult]] = {}
     for row in PatchCheck.objects.filter(patch=patch, instance__in=facts):
         row.patch, row.instance = patch, facts[row.instance_id].instance
         facts[row.instance_id].check = row
-        facts[row.instance_id].refused = refused[row.pk]
+        answers[row.pk] = facts[row.instance_id].answers
+    found = NodeResult.objects.filter(check_of__in=answers).defer("files", "detail")
+    for result in found.order_by("status", "node_name"):
+        answers[result.check_of_id or 0].append(result)
     applied = Application.objects.filter(patch=patch, instance__in=facts)
     for application in applied.order_by("pk").select_related("upgrade"):
         _note(facts[application.instance_id], application)

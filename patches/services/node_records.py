@@ -37,7 +37,11 @@ def save_node(*, node: Node, actor: Actor) -> Node:
     if "restart_command" in changes:
         actor.require(SET_RESTART)
     node.full_clean()
-    _require_sense(node, changes)
+    if not node._state.adding and "instance" in changes:
+        raise ValidationError(
+            {"instance": "A node stays with its instance: delete it, and add another."}
+        )
+    require_sense(node)
     with transaction.atomic():
         is_new = node._state.adding
         node.save(update_fields=None if is_new else EDITABLE)
@@ -67,11 +71,8 @@ def delete_node(*, node: Node, actor: Actor, reason: str) -> None:
         node.delete()
 
 
-def _require_sense(node: Node, changes: dict[str, object]) -> None:
-    if not node._state.adding and "instance" in changes:
-        raise ValidationError(
-            {"instance": "A node stays with its instance: delete it, and add another."}
-        )
+def require_sense(node: Node) -> None:
+    """Nothing, or Django's ValidationError, by field, when a node of its runtime cannot be reached like this."""
     _SENSE[Module.Runtime(node.instance.module.runtime)](node)
     if node.uses_tls and node.way != Node.Way.DIRECT:
         raise ValidationError({"way": "A node that speaks TLS only is reached directly."})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Count, Q
 
 from patches.models import Application, KeptFiles, Patch
 from patches.queries import in_force, nodes_of
@@ -72,23 +74,31 @@ def placed(upgrade: Upgrade) -> None:
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:
     """A patch that is in force can be reverted, unless a newer one replaced a file of it."""
-    application = Application.objects.filter(upgrade=upgrade).select_related("instance").first()
-    if application is None or application.standing != Standing.ACTIVE:
-        why = application.ended_why if application else ""
+    kept, lost = Count("upgrade__kept_files"), Q(upgrade__kept_files__node=None)
+    there = in_force(upgrade.instance) if upgrade.instance else Application.objects.none()
+    rows = {
+        row.upgrade_id: row
+        for row in there.annotate(kept=kept, lost=Count("upgrade__kept_files", filter=lost))
+    }
+    application = rows.get(upgrade.pk)
+    if application is None:
+        gone = Application.objects.filter(upgrade=upgrade).first()
+        why = gone.ended_why if gone else ""
         raise NotUndoable(f"The patch is not in force any more. {why}".strip())
     files = _paths(application.patch)
-    for newer in in_force(application.instance).filter(
-        upgrade__finished_at__gt=upgrade.finished_at
-    ):
-        if shared := files & _paths(newer.patch):
+    for newer in rows.values():
+        if _ended(newer) > _ended(application) and (shared := files & _paths(newer.patch)):
             raise NotUndoable(
                 f"{newer.patch} stands on top of it, with {sorted(shared)[0]}: revert that one first."
             )
-    kept = KeptFiles.objects.filter(upgrade=upgrade)
-    if not kept.exists():
+    if not application.kept:
         raise NotUndoable("Nothing was kept that could be put back.")
-    if lost := kept.filter(node=None).count():
-        raise NotUndoable(f"{lost} of the nodes that got it are not known any more.")
+    if application.lost:
+        raise NotUndoable(f"{application.lost} of the nodes that got it are not known any more.")
+
+
+def _ended(application: Application) -> datetime:
+    return application.upgrade.finished_at or application.upgrade.created_at
 
 
 def _order(

@@ -19,6 +19,8 @@ from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
 from devices.models import Device
+from patches.models import Application
+from patches.queries import attention
 from portal.core.pages import Button, fragment, mark_of, require, why_not_permitted
 from portal.dashboard.pictures import outcome_bars, version_areas
 from portal.dashboard.works import parts
@@ -31,6 +33,7 @@ from updates.queries import Standstill, history, stuck_upgrades
 
 SHOWN: Final = 10
 LATEST: Final = 6
+SEE_NODES: Final = "patches.view_node"
 WEEKS: Final = 8
 SILENT_DAYS: Final = 7
 KEPT_SECONDS: Final = 30
@@ -51,6 +54,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "buttons": _buttons(request),
         "tiles": _tiles(installed),
         "broken": _for_a_person(),
+        "may_see_systems": user.has_perm(SEE_NODES),
         "running": running_panel(),
         "installed": installed[:SHOWN],
         "installed_rest": len(installed) - SHOWN,
@@ -87,6 +91,24 @@ def works_fragment(request: HttpRequest) -> HttpResponse:
         return HttpResponseClientRefresh()
     require(request, "updates.view_upgrade")
     return HttpResponse(render_to_string("admin/works.html", {"parts": parts()}))
+
+
+@require_GET
+def systems_fragment(request: HttpRequest) -> HttpResponse:
+    """What running systems need a person for: by itself, so that the front page asks the database no more than others."""
+    if not admin.site.has_permission(request):
+        return HttpResponseClientRefresh()
+    require(request, SEE_NODES)
+    waits, nodes = _kept("attention", attention), reverse("admin:patches_node_changelist")
+    instances = reverse("admin:updates_instance_changelist")
+    tiles = [
+        _tile("Nodes to restart", waits["restart"], f"{nodes}?attention=restart", "bad"),
+        _tile("Nodes with drift", waits["drift"], f"{nodes}?attention=drift", "bad"),
+        _tile("Nodes away", waits["away"], f"{nodes}?attention=unreachable", "back"),
+        _tile("Systems with a broken patch", waits["broken"], f"{instances}?patched=broken", "bad"),
+    ]
+    shown = tiles if waits["nodes"] else []
+    return HttpResponse(render_to_string("admin/tiles.html", {"tiles": shown}))
 
 
 def running_panel() -> Panel:
@@ -201,12 +223,17 @@ def _buttons(request: HttpRequest) -> list[Button]:
 
 
 def _for_a_person() -> list[Upgrade]:
-    """Upgrades that wait for a commit; then those that left a device in between, as long as nothing good was done to it since."""
+    """Upgrades that wait for a commit; then those that left something in between, with nothing good done since."""
     inconsistent = Device.objects.filter(provides__artifact_name__endswith=statistics.INCONSISTENT)
     broken = Upgrade.objects.filter(
         device__in=inconsistent, outcome=Outcome.BROKEN, state=State.FINISHED
     )
     held = stuck_upgrades(Standstill.HELD)
-    either = held.order_by().values("pk").union(broken.order_by().values("pk"))
+    patches = Application.objects.filter(standing=Application.Standing.BROKEN)
+    either = (
+        held.order_by()
+        .values("pk")
+        .union(broken.order_by().values("pk"), patches.order_by().values("upgrade"))
+    )
     newest = F("finished_at").desc(nulls_first=True)
     return list(history().filter(pk__in=either).order_by(newest)[:SHOWN])

@@ -20,6 +20,9 @@ ORDERS = {
 UPGRADE_PANELS = {"patch": "patches.admin_views.results.results_of"}
 """What an upgrade's page shows besides what all kinds have in common: a function of the upgrade that gives HTML."""
 
+ADVICE = {"patch": "patches.advice.advise"}
+"""Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
+
 RECOVERED = ["patches.services.patch_checks.recover_checks"]
 """Functions that `recover` calls with the ids of the jobs that are known: they enqueue what is missing among theirs."""
 

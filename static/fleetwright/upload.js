@@ -87,7 +87,7 @@
       item.state = "sending";
       item.bar.hidden = false;
       item.drop.textContent = "Stop";
-      for (const name of ["csrfmiddlewaretoken", "notes"]) data.append(name, form.elements[name].value);
+      for (const [name, value] of new FormData(form)) if (name !== input.name) data.append(name, value);
       data.append("file", item.file);
       request.upload.addEventListener("progress", (event) => {
         const seconds = (performance.now() - began) / 1000;

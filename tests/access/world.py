@@ -23,12 +23,14 @@ from devices.models import (
     StoredSelection,
 )
 from devices.services.bulk import order_bulk
+from patches.models import Node, Patch
 from portal.core import clock
 from portal.core.actors import PORTAL, actor_of
 from portal.core.models import ApiToken, AuditEvent, SavedFilter
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import new_artifact, new_device, new_upgrade
+from tests.patches.rows import checked, new_instance, new_node, new_patch
 from updates.models import Artifact, Deployment, SigningKey, TrustedKey, UpdateModule, Upgrade
 from updates.services.artifacts import upload_update_module
 from updates.services.checks import request_checks
@@ -57,6 +59,8 @@ class World:
     credential: Credential
     deployment: Deployment
     upgrade: Upgrade
+    patch: Patch
+    node: Node
 
     def address(self, route: str, *, by: User) -> str:
         """An address of the URL configuration's `route`, with a name of something of ours, or of `by`'s own, in each place."""
@@ -85,6 +89,7 @@ class World:
             "content_type_id": str(ContentType.objects.get_for_model(Device).pk),
             "device": str(self.device.pk),
             "verb": "refresh",
+            "instance": str(self.node.instance_id),
             "kind": "any",
         }
         if place in fixed:
@@ -98,6 +103,10 @@ class World:
             ("devices/device/import/", StoredImport.objects.get(owner=by).pk),
             ("devices/device/bulk/", BulkOrder.objects.values_list("pk", flat=True)[0]),
             ("devices/device/filters/", SavedFilter.objects.get(owner=by).pk),
+            ("patches/patch/", self.patch.pk),
+            ("patches/node/", self.node.pk),
+            ("updates/instance/", self.node.instance_id),
+            ("updates/module/", self.patch.module_id),
             ("api/v1/releases", self.artifact.release_id),
             ("updates/release/", self.artifact.release_id),
             ("api/v1/trusted-keys", TrustedKey.objects.values_list("pk", flat=True)[0]),
@@ -209,6 +218,8 @@ def make_world(folder: Path) -> World:
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     group = DeviceGroup.objects.create(name="Boxes")
     group.members.add(device)
+    patch, node = new_patch(), new_node(new_instance())
+    checked(patch, node.instance)
     return World(
         artifact=artifact,
         unused_artifact=new_artifact("release-2"),
@@ -221,6 +232,8 @@ def make_world(folder: Path) -> World:
         credential=credential,
         deployment=deployment,
         upgrade=upgrade,
+        patch=patch,
+        node=node,
     )
 
 

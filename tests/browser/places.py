@@ -15,6 +15,7 @@ from portal.core.models import ApiToken, AuditEvent
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.browser.fleet import OLD, Fleet
+from tests.browser.systems import with_systems
 from updates.models import Deployment, SigningKey, TrustedKey, UpdateModule, UpgradeEvent
 from updates.services.keys import Generated, generate_signing_key
 from updates.services.releases import withdraw_release
@@ -31,6 +32,10 @@ LISTS = (
     "updates_upgrade_changelist",
     "updates_upgrade_stuck",
     "updates_upgradeevent_changelist",
+    "updates_instance_changelist",
+    "updates_module_changelist",
+    "patches_patch_changelist",
+    "patches_node_changelist",
     "devices_device_changelist",
     "devices_devicegroup_changelist",
     "devices_credential_changelist",
@@ -47,6 +52,10 @@ FORMS = (
     "updates_trustedkey_new",
     "updates_signingkey_new",
     "updates_deployment_deploy",
+    "updates_instance_add",
+    "updates_module_add",
+    "patches_patch_upload",
+    "patches_node_add",
     "devices_device_add",
     "devices_device_import",
     "devices_devicegroup_add",
@@ -66,6 +75,7 @@ HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0o1Jk3m3k8nS0cP3oZ5qJm0n8Wq1hJ
 def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
     """The address of each page that this person may see, by a name to tell it by; the fleet has everything afterwards."""
     upgrades = fleet.with_everything()
+    systems = with_systems()
     actor = actor_of(visitor)
     picked = store_selection(ids=Device.objects.values_list("pk", flat=True), words={}, actor=actor)
     brought = store_import(name="fleet.csv", content=CSV_FILE, actor=actor)
@@ -142,7 +152,18 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "axes_accessattempt_delete": attempt,
         "updates_upgradeevent_change": UpgradeEvent.objects.exclude(data={})[0],
         "core_auditevent_change": AuditEvent.objects.all()[0],
+        "updates_instance_change": systems.instance,
+        "updates_instance_edit": systems.instance,
+        "updates_instance_installed": systems.instance,
+        "updates_module_change": systems.patch.module,
+        "patches_patch_change": systems.patch,
+        "patches_patch_delete_page": systems.patch,
+        "patches_node_change": systems.node,
+        "patches_node_edit": systems.node,
+        "patches_node_restart": systems.node,
+        "patches_node_delete_page": systems.node,
     }
+    on_instance = [systems.next_patch.pk, systems.instance.pk]
     return {
         "second factor": reverse("second_factor:home"),
         **{
@@ -153,10 +174,12 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
         + f"?selection={picked.pk}",
         "an import": reverse("admin:devices_device_import_preview", args=[brought.pk]),
+        "a patch on an instance": reverse("admin:patches_patch_on", args=on_instance),
+        "apply a patch": reverse("admin:patches_patch_apply", args=on_instance),
         **{name: reverse(f"admin:{name}") for name in (*LISTS, *FORMS)},
         **{name: reverse(f"admin:{name}", args=[row.pk]) for name, row in of_one.items()},
         **{
             f"upgrade, {what}": reverse("admin:updates_upgrade_change", args=[upgrade.pk])
-            for what, upgrade in upgrades.items()
+            for what, upgrade in (upgrades | systems.upgrades).items()
         },
     }

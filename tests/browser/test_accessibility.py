@@ -23,7 +23,9 @@ OTHERS = {
     "updates_signingkey_change", "updates_deployment_changelist", "updates_deployment_change",
     "updates_upgrade_stuck", "upgrade, broken", "upgrade, waiting", "devices_device_changelist",
     "devices_device_change", "devices_devicegroup_changelist", "devices_devicegroup_change",
-    "devices_credential_changelist", "devices_credential_change",
+    "devices_credential_changelist", "devices_credential_change", "patches_patch_changelist",
+    "patches_patch_change", "a patch on an instance", "patches_node_changelist", "patches_node_change",
+    "updates_instance_change", "upgrade, patch broken",
 }  # fmt: skip
 """Pages that show others than the administrator something else: buttons that they may not press, and why."""
 

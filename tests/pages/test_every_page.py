@@ -8,11 +8,15 @@ from django.test import Client
 from django.urls import reverse
 
 from devices.models import Credential, Device, DeviceGroup
+from patches.models import Node, Patch
 from portal.core.actors import Actor
 from tests.pages.rows import rows
+from tests.patches.rows import checked, new_instance, new_node, new_patch
 from updates.models import (
     Artifact,
     Deployment,
+    Instance,
+    Module,
     Release,
     SigningKey,
     TrustedKey,
@@ -36,6 +40,10 @@ FREE = [
     "updates_upgrade_changelist",
     "updates_upgrade_stuck",
     "updates_upgradeevent_changelist",
+    "updates_instance_changelist",
+    "updates_module_changelist",
+    "patches_patch_changelist",
+    "patches_node_changelist",
     "devices_device_changelist",
     "devices_devicegroup_changelist",
     "devices_credential_changelist",
@@ -50,6 +58,10 @@ OF_A_VERB = [
     "updates_trustedkey_new",
     "updates_signingkey_new",
     "updates_deployment_deploy",
+    "updates_instance_add",
+    "updates_module_add",
+    "patches_patch_upload",
+    "patches_node_add",
     "devices_device_add",
     "devices_device_import",
     "devices_devicegroup_add",
@@ -63,6 +75,10 @@ OF_ONE = {
     "updates_signingkey_change": SigningKey,
     "updates_deployment_change": Deployment,
     "updates_upgrade_change": Upgrade,
+    "updates_instance_change": Instance,
+    "updates_module_change": Module,
+    "patches_patch_change": Patch,
+    "patches_node_change": Node,
     "devices_device_change": Device,
     "devices_devicegroup_change": DeviceGroup,
     "devices_credential_change": Credential,
@@ -82,6 +98,12 @@ OF_ONES_VERB = {
     "updates_upgrade_recover": Upgrade,
     "updates_upgrade_force_cancel": Upgrade,
     "updates_upgrade_apply": Device,
+    "updates_instance_edit": Instance,
+    "updates_instance_installed": Instance,
+    "patches_patch_delete_page": Patch,
+    "patches_node_edit": Node,
+    "patches_node_restart": Node,
+    "patches_node_delete_page": Node,
     "devices_device_edit": Device,
     "devices_devicegroup_edit": DeviceGroup,
     "devices_devicegroup_members": DeviceGroup,
@@ -95,12 +117,18 @@ FRAGMENTS = {
     "updates_deployment_counts": Deployment,
     "updates_upgrade_live": Upgrade,
     "updates_upgrade_of_device": Device,
+    "patches_patch_composition": Patch,
+    "patches_patch_spread": Patch,
+    "patches_node_state": Node,
 }
 ONLY_POST = {
     "updates_artifact_check": Artifact,
     "updates_updatemodule_check": UpdateModule,
     "updates_release_check": Release,
     "devices_device_refresh": Device,
+    "updates_instance_look": Instance,
+    "patches_patch_check": Patch,
+    "patches_node_look": Node,
 }
 
 PAGES = [*FREE, *OF_A_VERB, *OF_ONE, *OF_ONES_VERB]
@@ -115,6 +143,8 @@ def fleet(
     DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"device_type": "box"})
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=actor)
     Credential.objects.create(name="key", kind="password", username="root", secret="s3cret-word")
+    node = new_node(new_instance(), secret="s3cret-word")
+    checked(new_patch(), node.instance)
     return deploy_artifact(
         artifact=artifact, devices=Device.objects.all(), actor=actor, reason="All of them"
     )

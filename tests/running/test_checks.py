@@ -34,6 +34,7 @@ PATCH = {"patch": "patches.jobs.run_patch"}
         ("KINDS", PATCH | {"artifact": "updates.machine.REPEAT_LIMIT"}, ["portal.E001"]),
         ("UPGRADE_FINISHED", ["updates.services.installed.forget"], ["portal.E001"]),
         ("UPGRADE_PANELS", {"patch": "patches.admin_views.results.of"}, ["portal.E001"]),
+        ("ADVICE", {"patch": "patches.advice.OUTCOMES"}, ["portal.E001"]),
         ("RECOVERED", ["patches.services.patch_checks.nowhere"], ["portal.E001"]),
         ("KINDS", PATCH, ["portal.E002"]),
         (

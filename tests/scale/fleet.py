@@ -8,11 +8,13 @@ from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 
 from devices.models import Credential, Device, DeviceGroup
+from patches.models import Patch, PatchCheck
 from portal.core import audit, clock
 from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import brought_to, finished, held, new_artifact, new_device, new_upgrade
+from tests.patches.rows import applied, checked, new_instance, new_node, new_patch
 from updates.machine import State
 from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
 from updates.services.deployments import deploy_artifact
@@ -65,10 +67,27 @@ def _one_more(number: int) -> None:
         uploaded_by=person,
     )
     looked_at(module)
+    patched(number)
     begin(user=person)
     AccessAttempt.objects.create(
         username=f"person{number}", ip_address="192.0.2.1", failures_since_start=1, path_info="/"
     )
+
+
+def patched(number: int) -> None:
+    """An instance with some nodes more; a patch is in force there, and others are checked."""
+    instance = new_instance()
+    nodes = [
+        new_node(instance, drift=[{"path": "x", "recorded": "1", "loaded": "2"}]) for _ in range(3)
+    ]
+    first, fix = Patch.objects.first() or new_patch("first"), new_patch(f"fix-{number}")
+    applied(fix, instance)
+    for patch in (first, new_patch(f"next-{number}")):
+        if not PatchCheck.objects.filter(patch=patch, instance=instance).exists():
+            checked(patch, instance)
+    for node in nodes:
+        node.restart_needed = "a module could not be loaded"
+        node.save()
 
 
 def looked_at(module: UpdateModule) -> None:

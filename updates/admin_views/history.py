@@ -46,6 +46,7 @@ class HistoryForm(forms.Form):
         choices=choices(Outcome), required=False, widget=forms.CheckboxSelectMultiple
     )
     device = forms.CharField(label="Device", required=False)
+    instance = forms.CharField(label="Instance", required=False)
     group = forms.ModelChoiceField(
         DeviceGroup.objects.all(), label="Group", required=False, empty_label="Any"
     )
@@ -70,7 +71,7 @@ class HistoryForm(forms.Form):
     )
     in_sight = ("q", "days")
     seldom = (
-        "device", "group", "artifact", "payload_type", "kind", "requested_by", "active", "since",
+        "device", "instance", "group", "artifact", "payload_type", "kind", "requested_by", "active", "since",
         "until",
     )  # fmt: skip
 

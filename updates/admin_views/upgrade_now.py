@@ -82,7 +82,8 @@ def _advice(upgrade: Upgrade) -> Advice | None:
     """What to do now: about the failure, as soon as there is one; about the outcome, once it is over."""
     is_over = upgrade.state == State.FINISHED
     device = upgrade.device
-    return advise(
+    name = settings.ADVICE.get(upgrade.kind)
+    found: Advice | None = (import_string(name) if name else advise)(
         code=upgrade.error_code,
         state=upgrade.error_state,
         outcome=Outcome(upgrade.outcome) if is_over and upgrade.outcome else None,
@@ -91,8 +92,11 @@ def _advice(upgrade: Upgrade) -> Advice | None:
             "work": device.work_root,
             "modules": device.modules_dir,
             "module": upgrade.artifact.payload_type if upgrade.artifact else "",
+            "instance": upgrade.instance.name if upgrade.instance else "",
+            "version": upgrade.instance.version if upgrade.instance else "",
         },
     )
+    return found
 
 
 def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -> list[Button]:
@@ -118,7 +122,7 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
         button("retry", "Retry", _why_no_retry(upgrade), is_main=is_failed),
         button("roll_back", "Roll back", _why_no_rollback(upgrade)),
     ]
-    if is_failed:
+    if is_failed and upgrade.artifact_id is not None:
         buttons.append(_apply_another(request, upgrade))
     return buttons
 

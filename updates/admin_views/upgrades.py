@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -24,6 +25,8 @@ def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
     """All about one upgrade, as it is now; the page then asks for what comes."""
     require(request, "updates.view_upgrade")
     events = events_after(upgrade, 0)
+    named = Upgrade.objects.select_related("device", "instance")
+    prefetch_related_objects([upgrade], Prefetch("undone_by", named))
     now = upgrade_now(request, upgrade)
     return page(
         request,
@@ -33,7 +36,7 @@ def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
         context={
             "upgrade": upgrade,
             "now": now,
-            "undone_by": upgrade.undone_by.select_related("device", "instance"),
+            "undone_by": upgrade.undone_by.all(),
             "retried_by": upgrade.retried_by.select_related("device", "instance"),
             **_news(upgrade, events, call=""),
             "mark": mark_of(now),

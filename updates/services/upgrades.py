@@ -154,10 +154,8 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
         raise NotUndoable("It changed nothing, so there is nothing to roll back.")
     if upgrade.undoes_id is not None:
         raise NotUndoable("It is itself a rollback: order what you want to have instead.")
-    undone = upgrade.undone_by.filter(outcome=Outcome.SUCCEEDED).select_related(
-        "device", "instance"
-    )
-    if (by := undone.first()) is not None:
+    undone = [row for row in upgrade.undone_by.all() if row.outcome == Outcome.SUCCEEDED]
+    if by := next(iter(undone), None):
         raise NotUndoable(f"{by} has taken it back already.")
     orders_of(upgrade).refuse_not_undoable(upgrade)
 
