@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import connection, reset_queries, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -62,6 +62,7 @@ def ask(person: User, browser: Client, world: World, question: Question) -> tupl
     """The status of the answer, and the tables that it wrote to. Whatever it did is undone."""
     fresh = Client(raise_request_exception=False)
     fresh.cookies = copy.deepcopy(browser.cookies)
+    reset_queries()
     try:
         with transaction.atomic(), CaptureQueriesContext(connection) as queries:
             status = status_of(fresh, world, question, by=person)
@@ -113,6 +114,7 @@ def test_looking_at_a_page_changes_no_row_and_no_file(world: World, people: Peop
     writers: list[str] = []
     for question in questions():
         if question.method == "GET":
+            reset_queries()
             with CaptureQueriesContext(connection) as queries:
                 status_of(browser, world, question, by=administrator)
             if tables := tables_written(queries):

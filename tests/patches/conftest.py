@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.nodes.conftest import beam_node, erlang, node, python_node
+from tests.drivers.nodes.conftest import beam_node, node, python_node
 from tests.environment.erlang import Erlang, ErlangNode
 from tests.patches.bay import Bay, new_bay
 
-__all__ = ["beam_node", "erlang", "node", "python_node"]
+__all__ = ["beam_node", "node", "python_node"]
 
 _numbers = count(1)
 
