@@ -241,6 +241,28 @@ EXCHANGES = {
         [2, False, True],
         "from MODULE import f",
     ),
+    "a new function that calls what the module imported": Exchange(
+        "import time\ndef f(): return 1",
+        "import time\ndef g(): return int(time.monotonic() > 0) + 1\ndef f(): return g()",
+        "m.f()",
+        1,
+        2,
+    ),
+    "an import that nobody needs any more": Exchange(
+        "from collections.abc import Iterable, Sequence\nfrom os.path import join\ndef f(): return 1",
+        "from collections.abc import Sequence\ndef f(): return 2",
+        "[m.f(), hasattr(m, 'join')]",
+        [1, True],
+        [2, False],
+    ),
+    "a docstring, on what wraps it too": Exchange(
+        "import contextlib\n@contextlib.contextmanager\ndef f():\n 'one'\n yield",
+        "import contextlib\n@contextlib.contextmanager\ndef f():\n 'two'\n yield",
+        "f.__doc__",
+        "one",
+        "two",
+        "from MODULE import f",
+    ),
     "a new decorated function": Exchange(
         "import functools\ndef f(): return 1",
         "import functools\n@functools.lru_cache\ndef g(): return 2\ndef f(): return g()",
@@ -289,6 +311,13 @@ EXCHANGES = {
         "m.N",
         1,
         1,
+    ),
+    "a type that is only written down": Exchange(
+        "from collections.abc import Callable\nMake = Callable[[int], int]",
+        "from collections.abc import Callable\nMake = Callable[[str], str]",
+        "str(m.Make)[-10:]",
+        "int], int]",
+        "str], str]",
     ),
     "a pattern": Exchange(
         "import re\nP = re.compile('a')", "import re\nP = re.compile('b')", "m.P.pattern", "a", "b"

@@ -85,7 +85,10 @@ class Graft:
         self.touched: set[str] = set()  # names, of classes too, that are something else by now
         self.functions: list[FunctionType] = []
         self.current: set[CodeType] = set()  # of the functions, once they are exchanged
-        self.heads = {(code.co_name, code.co_firstlineno): code for code in all_codes(self.new)}
+        self.heads: dict[tuple[str, int], CodeType | None] = {}
+        for code in all_codes(self.new):
+            head = (code.co_name, code.co_firstlineno)
+            self.heads[head] = None if head in self.heads else code
         self.is_dry, self.is_over = False, False
 
     def foresee(self) -> None:
@@ -158,13 +161,20 @@ class Graft:
         else:
             was = getattr(owner, name)
         self.journal.append((owner, name, was))
-        if isinstance(was, (*CALLABLES, type)) and name != "__wrapped__":
+        if self._is_ours(was):
             self.replaced.append(was)
         if owner is self.live and was is not MISSING:
             self.moved[name] = (was, value)
         if was is not MISSING and not isinstance(owner, FunctionType):
             self.touched.add(name)
         assign(owner, name, value)
+
+    def _is_ours(self, value: Any) -> bool:
+        """Whether the module made it, and did not only import it."""
+        if isinstance(value, type):
+            return value.__module__ == self.live.get("__name__")
+        parts = inside(value) if isinstance(value, CALLABLES) else ()
+        return any(getattr(part, "__globals__", None) is self.live for part in parts)
 
     def _swap(self) -> None:
         for function in self.functions:
@@ -252,8 +262,12 @@ class Graft:
         if heads[0] == heads[1] and not moved and self.current.issuperset(codes):
             for old, new, code in zip(was, will, codes):
                 self._renew_head(owner, old, new, code)
-            current = names_of(owner).get(mangled(owner, name), MISSING)
-            self.caches += [part for part in inside(current) if isinstance(part, LRU)]
+            parts = list(inside(names_of(owner).get(mangled(owner, name), MISSING)))
+            self.caches += [part for part in parts if isinstance(part, LRU)]
+            text = [ast.get_docstring(side[-1], clean=False) for side in (was, will)]  # type: ignore[arg-type]
+            for part in parts if text[0] != text[1] else ():
+                if part.__doc__ == text[0]:  # as functools.wraps copies it
+                    self.put(part, "__doc__", text[1])
             return
         for found, value in self._run(owner, will).items():
             self.put(owner, found, value)
@@ -357,5 +371,20 @@ class Graft:
         if self.is_over:
             raise Verdict(NOT_UPDATED, "hung", "Its new code came back too late.")
         if isinstance(owner, type):
-            return members_of(owner, captured[owner.__name__], statements)
-        return {name: captured[name] for name in bound_by(statements) if name in captured}
+            members = members_of(owner, captured[owner.__name__], statements)
+        else:
+            members = {name: captured[name] for name in bound_by(statements) if name in captured}
+        self._match(code, members)
+        return members
+
+    def _match(self, code: CodeType, members: dict[str, Any]) -> None:
+        """A statement that is compiled alone may give other code than in its module, which is what counts."""
+        for made in all_codes(code):
+            twin = self.heads.get((made.co_name, made.co_firstlineno))
+            if twin is not None and twin != made:
+                self.pairs[made] = twin
+        parts = {id(part): part for value in members.values() for part in parts_of(value)}
+        for part in (part for part in parts.values() if isinstance(part, FunctionType)):
+            twin = self.pairs.get(part.__code__)
+            if twin is not None and twin.co_freevars == part.__code__.co_freevars:
+                part.__code__ = twin

@@ -17,7 +17,17 @@ POLL_SECONDS = 0.05
 
 LRU: Any = type(functools.lru_cache(maxsize=1)(len))
 PLAIN = (int, str, bytes, float, complex, type(None), type(...), range, ModuleType, Enum)
-PLAIN_MODULES = {"re", "datetime", "decimal", "fractions", "pathlib", "uuid", "typing", "types"}
+PLAIN_MODULES = {
+    "collections.abc",
+    "re",
+    "datetime",
+    "decimal",
+    "fractions",
+    "pathlib",
+    "uuid",
+    "typing",
+    "types",
+}
 FRAMES: dict[type, str] = {
     types.GeneratorType: "gi_frame",
     types.CoroutineType: "cr_frame",
