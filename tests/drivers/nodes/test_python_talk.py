@@ -41,15 +41,23 @@ def proof(key: bytes, word: bytes, *parts: bytes) -> bytes:
     return hmac.new(key, b"\0".join([word, *parts]), hashlib.sha256).digest()
 
 
+def receive(line: socket.socket, size: int) -> bytes:
+    with line.makefile("rb", buffering=0) as stream:
+        found = b""
+        while len(found) < size and (part := stream.read(size - len(found))):
+            found += part
+        return found
+
+
 def let_in(line: socket.socket, key: bytes) -> bytes:
     """What the messages are bound to."""
     line.sendall(b"FWA1" + bytes(4))
-    bound = line.recv(32, socket.MSG_WAITALL)
+    bound = receive(line, 32)
     ours = secrets.token_bytes(32)
     bound += ours
     line.sendall(ours + proof(key, b"caller", bound))
     assert line.recv(1) == b"1"
-    assert line.recv(32, socket.MSG_WAITALL) == proof(key, b"agent", bound)
+    assert receive(line, 32) == proof(key, b"agent", bound)
     return bound
 
 
@@ -66,10 +74,10 @@ def test_a_proof_of_another_connection_opens_nothing(
         other.settimeout(SECONDS)
         other.connect(str(service.folder / f"{process}.sock"))
         other.sendall(b"FWA1" + bytes(4))
-        elsewhere = other.recv(32, socket.MSG_WAITALL)
+        elsewhere = receive(other, 32)
     ours = secrets.token_bytes(32)
     line.sendall(b"FWA1" + bytes(4))
-    line.recv(32, socket.MSG_WAITALL)
+    receive(line, 32)
     line.sendall(ours + proof(service.key, b"caller", elsewhere + ours))
     assert line.recv(64) == b"0"
 
@@ -78,7 +86,7 @@ def test_the_agents_own_proof_sent_back_opens_nothing(
     service: PythonService, line: socket.socket
 ) -> None:
     line.sendall(b"FWA1" + bytes(4))
-    theirs = line.recv(32, socket.MSG_WAITALL)
+    theirs = receive(line, 32)
     line.sendall(theirs + proof(service.key, b"agent", theirs + theirs))
     assert line.recv(64) == b"0"
 
@@ -98,8 +106,8 @@ def test_a_message_is_good_once(service: PythonService, line: socket.socket) -> 
     body = b'{"processes": true}'
     message = len(body).to_bytes(4, "big") + proof(service.key, b"call", bound, body) + body
     line.sendall(message)
-    size = int.from_bytes(line.recv(4, socket.MSG_WAITALL), "big")
-    assert len(line.recv(32 + size, socket.MSG_WAITALL)) == 32 + size
+    size = int.from_bytes(receive(line, 4), "big")
+    assert len(receive(line, 32 + size)) == 32 + size
     line.sendall(message)
     assert line.recv(1) == b""
 
