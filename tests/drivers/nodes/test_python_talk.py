@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from devices.drivers.nodes import Trouble
+from devices.drivers.python_node import runtime
 from devices.drivers.python_node.conversation import Conversation, NoAnswer
 from devices.drivers.python_node.doors import FolderDoors
+from devices.drivers.python_node.rooms import ORDER
 from tests.environment.python_nodes import PythonService
 
 SECONDS = 3.0
@@ -59,6 +61,11 @@ def let_in(line: socket.socket, key: bytes) -> bytes:
     assert line.recv(1) == b"1"
     assert receive(line, 32) == proof(key, b"agent", bound)
     return bound
+
+
+def test_every_room_of_the_engine_is_sent() -> None:
+    files = Path(runtime.__file__).with_name("engine").glob("*.py")
+    assert {path.stem for path in files} == {*ORDER, "__init__"}
 
 
 def test_who_speaks_another_language_is_left_alone(line: socket.socket) -> None:
