@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from devices import services as devices
 from devices.drivers.nodes import Loaded, NodeReport
 from devices.errors import DeviceError
+from devices.models import Device
 from patches.asking import ask_all
 from patches.models import Node, Patch
 from patches.queries import expected_on, nodes_of
@@ -19,13 +23,15 @@ from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch
-from updates.models import Instance
+from updates.machine import ACTIVE
+from updates.models import Instance, Upgrade
 from updates.services.reasons import given_reason
 
 LOOK_JOB: Final = "patches.jobs.look_at_instance"
 RESTART_JOB: Final = "patches.jobs.restart_node"
 RESTART_SECONDS: Final = 300.0
 SAID: Final = 4000
+AT_ONCE: Final = 200
 
 
 def request_look(*, instance: Instance, actor: Actor) -> None:
@@ -39,38 +45,68 @@ def request_look(*, instance: Instance, actor: Actor) -> None:
 
 
 def look_at_nodes(instance: Instance) -> list[Node]:
-    """Each node's record says what it answered just now. Another version than the recorded one eliminates what was patched."""
+    """Each node's record says what it answered just now. Another version than the recorded one eliminates what was patched.
+
+    While something is being changed there, before the answers or since, only what has nothing to do with that is noted.
+    """
+    began = clock.now()
     nodes = {node.pk: node for node in nodes_of(instance)}
     expected = {pk: expected_on(node) for pk, node in nodes.items()}
-    reports: list[NodeReport] = []
+    reports: dict[int, NodeReport] = {}
     with members_of(nodes.values()) as members:
         ask = ask_all(members, lambda one: one.runtime.inspect(list(expected[one.id])), tick=_idle)
-        for member, report in ask:
-            reports.append(report)
-            note_answer(nodes[member.id], report, expected=expected[member.id])
-    _note_version(instance, reports)
+        reports = {member.id: report for member, report in ask}
+    with transaction.atomic():
+        Device.objects.select_for_update().get(pk=instance.device_id)
+        is_quiet = not _has_changed(instance, since=began)
+        for pk, report in reports.items():
+            _note_answer(nodes[pk], report)
+            if is_quiet and report.is_reachable:
+                _judge(nodes[pk], report, expected=expected[pk])
+        if is_quiet:
+            _note_version(instance, list(reports.values()))
     return list(nodes.values())
 
 
-def note_answer(node: Node, report: NodeReport, *, expected: dict[str, str]) -> None:
-    """The node's record follows its answer. What is as it should be needs no restart any more."""
+def look_at_due(known: set[str]) -> None:
+    """Instances with a node that was not asked for `settings.NODE_LOOK_SECONDS` are being asked; 0: only by people."""
+    if not settings.NODE_LOOK_SECONDS:
+        return
+    limit = clock.now() - timedelta(seconds=settings.NODE_LOOK_SECONDS)
+    late = Node.objects.filter(Q(asked_at=None) | Q(asked_at__lt=limit)).order_by("asked_at")
+    for instance in late.values_list("instance", flat=True)[:AT_ONCE]:
+        if (job := f"nodes-{instance}") not in known:
+            dispatch.start_job(LOOK_JOB, argument=str(instance), job=job)
+            known.add(job)
+
+
+def _has_changed(instance: Instance, *, since: datetime) -> bool:
+    upgrades = Upgrade.objects.filter(device=instance.device_id)
+    return upgrades.filter(Q(state__in=ACTIVE) | Q(finished_at__gte=since)).exists()
+
+
+def _note_answer(node: Node, report: NodeReport) -> None:
     node.is_reachable, node.asked_at = report.is_reachable, clock.now()
     node.trouble = "" if report.is_reachable else (report.detail or str(report.reason))[:300]
     changed = ["is_reachable", "asked_at", "trouble"]
     if report.is_reachable:
-        node.seen_at, node.runtime, node.version = (
-            clock.now(), report.runtime[:200], report.version[:100],
-        )  # fmt: skip
-        rows = [row for row in report.loaded if row.is_loaded and row.path in expected]
-        if all(row.version == row.disk_version for row in rows):
-            node.restart_needed = ""
-        node.drift = [
-            {"path": row.path, "recorded": wanted, "loaded": row.version}
-            for row in rows
-            if row.version != (wanted := expected[row.path] or _unless_waiting(node, row))
-        ]
-        changed += ["seen_at", "runtime", "version", "drift", "restart_needed"]
+        node.seen_at = node.asked_at
+        node.runtime, node.version = report.runtime[:200], report.version[:100]
+        changed += ["seen_at", "runtime", "version"]
     node.save(update_fields=changed)
+
+
+def _judge(node: Node, report: NodeReport, *, expected: dict[str, str]) -> None:
+    """What is as it should be needs no restart any more; what is not is a drift."""
+    rows = [row for row in report.loaded if row.is_loaded and row.path in expected]
+    if all(row.version == row.disk_version for row in rows):
+        node.restart_needed = ""
+    node.drift = [
+        {"path": row.path, "recorded": wanted, "loaded": row.version}
+        for row in rows
+        if row.version != (wanted := expected[row.path] or _unless_waiting(node, row))
+    ]
+    node.save(update_fields=["drift", "restart_needed"])
 
 
 def _unless_waiting(node: Node, row: Loaded) -> str:

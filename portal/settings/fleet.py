@@ -23,8 +23,11 @@ UPGRADE_PANELS = {"patch": "patches.admin_views.results.results_of"}
 ADVICE = {"patch": "patches.advice.advise"}
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
-RECOVERED = ["patches.services.patch_checks.recover_checks"]
-"""Functions that `recover` calls with the ids of the jobs that are known: they enqueue what is missing among theirs."""
+RECOVERED = [
+    "patches.services.patch_checks.recover_checks",
+    "patches.services.nodes.look_at_due",
+]
+"""Functions that `recover` calls with the ids of the jobs that are known: they enqueue what is missing or due among theirs."""
 
 START_JOB = "updates.dispatch.start_job"
 """Puts other work than upgrades on the queue: lower floors reach the one door to RQ through here."""
@@ -79,6 +82,8 @@ PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
 """The largest archive of a hot patch."""
 PATCH_CHECK_STALE_SECONDS = env.int("PATCH_CHECK_STALE_SECONDS", default=1800)
 """How long the check of a hot patch may be relied on when it is applied."""
+NODE_LOOK_SECONDS = env.int("NODE_LOOK_SECONDS", default=300)
+"""How often nodes are asked how they are; 0: only when somebody wants to know."""
 PATCH_AWAY_SECONDS = env.int("PATCH_AWAY_SECONDS", default=60)
 """How long a node that has to get back what was there before a hot patch may be away: it may just be restarting."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from datetime import timedelta
 
 import pytest
+from django_rq import get_queue
+from pytest_django import Settings
 
 from patches.errors import NotApplicable
 from patches.jobs import look_at_instance, look_at_patch, restart_node
@@ -12,11 +15,16 @@ from patches.models import Application, KeptFiles, Node
 from patches.services.applicable import refuse_not_applicable
 from patches.services.elimination import eliminate, record_installation
 from patches.services.nodes import request_restart
+from portal.core import clock
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
-from tests.journal.rows import new_device
+from tests.journal.rows import brought_to, held, new_device, new_upgrade
 from tests.patches.bay import COUNTER, GREETING, Bay, who
+from updates.dispatch import queued
 from updates.errors import NotUndoable
+from updates.machine import State
+from updates.models import Upgrade
+from updates.services.recover import recover
 from updates.services.upgrades import refuse_not_undoable
 
 pytestmark = pytest.mark.database(transaction=True)
@@ -160,3 +168,34 @@ def test_nodes_on_another_device_take_part(bay: Bay) -> None:
 
     assert upgrade.outcome == "succeeded"
     assert bay.answers() == [2, 2]
+
+
+def test_nodes_are_asked_from_time_to_time(bay: Bay, settings: Settings, redis_url: str) -> None:
+    """By `recover`, which runs every minute: once for an instance, and not again before it is due."""
+    recover()
+    assert f"nodes-{bay.instance.pk}" in queued()
+    looked_at(bay)
+    get_queue("updates").empty()  # type: ignore[no-untyped-call]
+
+    recover()
+    assert queued() == set()
+    settings.NODE_LOOK_SECONDS = 1
+    Node.objects.update(asked_at=clock.now() - timedelta(seconds=5))
+    recover()
+    assert queued() == {f"nodes-{bay.instance.pk}"}
+
+
+def test_a_look_in_the_middle_of_a_patch_judges_nothing(bay: Bay) -> None:
+    bay.apply(bay.patch())
+    upgrade = new_upgrade(bay.instance.device)
+    journal = brought_to(State.CHECKING, held(upgrade))
+    for node in bay.nodes:
+        (node.root / GREETING).write_bytes(bay.world.compiled("bay_greeting", v=3))
+        node.restart()
+        node.call("bay_greeting", "answer")
+
+    assert [node.drift for node in looked_at(bay)] == [[], []]
+
+    brought_to(State.FINISHED, journal)
+    Upgrade.objects.filter(pk=upgrade.pk).update(finished_at=clock.now() - timedelta(hours=1))
+    assert all(node.drift for node in looked_at(bay))
