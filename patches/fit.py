@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from devices.drivers.nodes import REFUSED, NodeReport
+from devices.drivers.nodes import NodeReport
 
 
 def version_in_force(reports: Iterable[NodeReport], *, recorded: str) -> tuple[str, str]:
@@ -27,12 +27,18 @@ def why_not_version(*, wanted: str, found: str, says: str) -> str:
     )
 
 
-def why_not_a_part(report: NodeReport) -> str:
-    """Empty, or the sentence that the files are the whole of what the node runs: another version, not a patch."""
-    code = [one for one in report.results if one.status is not None and one.status not in REFUSED]
-    if report.module_count > 1 and len(code) >= report.module_count:
-        return (
-            f"It holds all {report.module_count} modules of the system: that is an upgrade to another "
-            "version, not a patch."
-        )
-    return ""
+def why_not_a_part(report: NodeReport, *, inspect: Callable[[list[str]], NodeReport]) -> str:
+    """Empty, or the sentence that the files are the whole of what the node runs: another version, not a patch.
+
+    `inspect` asks the same node, which happens only where it may be so: modules that the node lacks are no part of what it runs.
+    """
+    code = [one.path for one in report.results if one.status is not None]
+    if report.module_count < 2 or len(code) < report.module_count:
+        return ""
+    known = [row for row in inspect(code).loaded if row.disk_version]
+    if len(known) < report.module_count:
+        return ""
+    return (
+        f"It holds all {report.module_count} modules of the system: that is an upgrade to another "
+        "version, not a patch."
+    )

@@ -4,8 +4,7 @@ CHECKING            every node is asked what would become of each file; the vers
 BACKING_UP          every node gives the files that will be replaced, and they are kept: the anti-patch
 INSTALLING          every node applies, all at once; 1-3 on any of them is a failure
 VERIFYING           every node is asked what is loaded now
-ROLLING_BACK        every node gets back what was kept of it
-ROLLBACK_VERIFYING  and is asked again
+ROLLING_BACK        every node gets back what was kept of it, and is asked again: what still runs the patch then needs a person
 
 The way back from a patch is this recipe too, in the mode RESTORE: what is applied is what an earlier upgrade kept of each node.
 A node that was asked to apply and died may have done it or not: nothing is believed that was not asked for afterwards.
@@ -94,7 +93,6 @@ class PatchRecipe:
             State.INSTALLING: self._apply,
             State.VERIFYING: self._verify,
             State.ROLLING_BACK: self._go_back,
-            State.ROLLBACK_VERIFYING: self._verify_back,
         }
 
     def step(self, state: State) -> Step | None:
@@ -114,21 +112,37 @@ class PatchRecipe:
         self._require_fit(reports)
         if left_out and not self._plan.leaves_out:
             raise StepFailed(f"{len(left_out)} of {len(reports)} nodes cannot take it as a whole.")
-        if all(left_out.get(str(node), []) is None for node in reports):
-            raise StepFailed("No node can be reached.")
         context.journal.remember(LEFT_OUT, left_out)
-        is_there = all(
-            report.results and all(one.status is Status.NOT_CHANGED for one in report.results)
-            for report in reports.values()
+        if not any(self._files(context).values()):
+            raise StepFailed("Nothing is left of it once all is left out that the check refuses.")
+        return Event.ALREADY_THERE if self._is_there(reports, context) else Event.DONE
+
+    def _is_there(self, reports: Mapping[int, NodeReport], context: Context) -> bool:
+        """Whether every node runs all of it, and has it on its disk: what only runs would be lost by a restart."""
+        results = [result for report in reports.values() for result in report.results]
+        if not results or any(result.status is not Status.NOT_CHANGED for result in results):
+            return False
+        wanted = {node: {one.path: one.after for one in reports[node].results} for node in reports}
+        members = [one for one in self._members if one.id in wanted]
+        ask = ask_all(
+            members, lambda one: one.runtime.inspect(list(wanted[one.id])), tick=context.tick
         )
-        return Event.ALREADY_THERE if is_there else Event.DONE
+        return all(
+            report.is_reachable
+            and all(row.disk_version == wanted[member.id].get(row.path) for row in report.loaded)
+            for member, report in ask
+        )
 
     def _require_fit(self, reports: Mapping[int, NodeReport]) -> None:
         found, says = version_in_force(reports.values(), recorded=self._plan.version_recorded)
         refusal = why_not_version(wanted=self._plan.version, found=found, says=says)
         if self._plan.mode is Mode.INSTALL:
-            parts = (why_not_a_part(report) for report in reports.values())
-            refusal = refusal or next((says for says in parts if says), "")
+            whole = (
+                why_not_a_part(reports[one.id], inspect=one.runtime.inspect)
+                for one in self._members
+                if one.id in reports
+            )
+            refusal = refusal or next((says for says in whole if says), "")
         if refusal:
             raise StepFailed(refusal)
 
@@ -138,11 +152,14 @@ class PatchRecipe:
         members = [one for one in self._members if paths[one.id]]
         ask = ask_all(members, lambda one: one.runtime.keep(paths[one.id]), tick=context.tick)
         for member, keeping in ask:
-            if len(keeping.files) != len(paths[member.id]):
-                raise StepFailed(
-                    f"{member.name} could not give what is there now: {keeping.report.detail}"
-                )
-            self._memory.keep(member.id, keeping.files)
+            if len(keeping.files) == len(paths[member.id]):
+                self._memory.keep(member.id, keeping.files)
+                continue
+            says = f"{member.name} could not give what is there now: {keeping.report.detail}"
+            # A way back must be possible from a state that cannot be kept, such as one that waits for a restart.
+            if self._plan.mode is Mode.INSTALL or not keeping.report.is_reachable:
+                raise StepFailed(says)
+            context.journal.note(says, call=member.name)
         return Event.DONE
 
     def _apply(self, context: Context) -> Event:
@@ -174,7 +191,8 @@ class PatchRecipe:
     def _go_back(self, context: Context) -> Event:
         files, turn = dict(self._kept_files()), self._turn(context)
         until = time.monotonic() + self._away_seconds
-        bad: list[str] = []
+        given = self._files(context)
+        bad = [one.name for one in self._members if given[one.id] and not files[one.id]]
         while any(files.values()):
             asked = dict(files)
             ask = self._ask(asked, lambda one: one.runtime.apply(asked[one.id], turn=turn), context)  # noqa: B023 - asked at once
@@ -191,14 +209,11 @@ class PatchRecipe:
                 _pause(context, AWAY_PAUSE_SECONDS)
         if bad:
             raise StepFailed(f"{', '.join(sorted(bad))} did not take back what was there before.")
-        return Event.DONE
-
-    def _verify_back(self, context: Context) -> Event:
-        expected = {
+        before = {
             member.id: {kept.path: kept.version for kept in self._kept(member)}
             for member in self._members
         }
-        self._require_loaded(expected, context)
+        self._require_loaded(before, context)
         return Event.DONE
 
     def _require_loaded(self, expected: Mapping[int, Mapping[str, str]], context: Context) -> None:

@@ -17,8 +17,9 @@ class Node(models.Model):
     `application` is the OTP application whose version is the system's. `root` is the folder of the system on the node's machine:
     paths in patches start there.
 
-    `restart_needed` says what waits for a restart by hand, `restart_said` how the last restart by its command ended. `drift`
-    has a row for each module that is not what the record says: {"path", "recorded", "loaded"}.
+    `restart_needed` says what waits for a restart by hand, `restart_paths` in which files; `restart_said` how the last restart by
+    its command ended, `restart_wanted_at` when one was ordered that no worker has begun. `drift` has a row for each module that
+    is not what the record says: {"path", "recorded", "loaded"}.
     """
 
     class Way(models.TextChoices):
@@ -47,6 +48,8 @@ class Node(models.Model):
     asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     seen_at = models.DateTimeField(null=True, blank=True, editable=False)
     restart_needed = models.CharField(max_length=300, blank=True, editable=False)
+    restart_paths = models.JSONField(default=list, blank=True, editable=False)
+    restart_wanted_at = models.DateTimeField(null=True, blank=True, editable=False)
     restart_said = models.TextField(blank=True, editable=False)
     drift = models.JSONField(default=list, blank=True, editable=False)
 

@@ -12,11 +12,12 @@ from django.core.files.base import ContentFile
 
 from devices.drivers.nodes import FileResult, Kept, NodeReport, Status
 from patches.formats.kept_files import pack_kept, unpack_kept
-from patches.models import KeptFiles, Node, NodeResult, PatchCheck
+from patches.models import Application, KeptFiles, Node, NodeResult, PatchCheck
 from portal.core import clock
 from portal.core.errors import StorageUnavailable
 from portal.core.stored import open_stored
 from updates.models import Upgrade
+from updates.plan import Mode, PatchPlan
 from updates.services.receiving import put_away
 
 
@@ -30,7 +31,7 @@ class StoredMemory:
     def keep(self, node: int, files: Sequence[Kept]) -> None:
         if KeptFiles.objects.filter(upgrade=self._upgrade, node=node).exists():
             return
-        packed = pack_kept(files)
+        packed = pack_kept(self._as_before(node, files))
         row = KeptFiles(
             upgrade=self._upgrade,
             node_id=node,
@@ -41,15 +42,23 @@ class StoredMemory:
         with put_away(ContentFile(packed), name=name) as row.file.name:
             row.save()
 
+    def _as_before(self, node: int, files: Sequence[Kept]) -> list[Kept]:
+        """What a broken patch left behind is not what there is to go back to: that is what it kept."""
+        if PatchPlan.from_json(self._upgrade.plan).mode is not Mode.INSTALL:
+            return list(files)
+        broken = KeptFiles.objects.filter(
+            node=node,
+            upgrade__application__instance=self._upgrade.instance_id,
+            upgrade__application__standing=Application.Standing.BROKEN,
+        )
+        before = {kept.path: kept for row in broken.order_by("-kept_at") for kept in _unpacked(row)}
+        return [before.get(kept.path, kept) for kept in files]
+
     def kept(self, node: int, *, upgrade: str) -> list[Kept]:
         row = KeptFiles.objects.filter(upgrade_id=upgrade, node=node).first()
         if row is None:
             return []
-        with open_stored(str(row.file.name)) as file:
-            packed = file.read()
-        if hashlib.sha256(packed).hexdigest() != row.sha256:
-            raise StorageUnavailable("What was kept of the node is damaged in the storage.")
-        return unpack_kept(packed)
+        return _unpacked(row)
 
     def record(self, node: int, step: str, report: NodeReport) -> None:
         row = self._nodes[node]
@@ -65,6 +74,14 @@ class StoredMemory:
             upgrade=self._upgrade, step=step, node_name=self._nodes[node].name
         ).first()
         return results_of(found) if found else []
+
+
+def _unpacked(row: KeptFiles) -> list[Kept]:
+    with open_stored(str(row.file.name)) as file:
+        packed = file.read()
+    if hashlib.sha256(packed).hexdigest() != row.sha256:
+        raise StorageUnavailable("What was kept of the node is damaged in the storage.")
+    return unpack_kept(packed)
 
 
 def record_answer(check: PatchCheck, node: Node, report: NodeReport) -> NodeResult:

@@ -9,10 +9,11 @@ from django.db import transaction
 
 from patches.models import Node
 from patches.queries import in_force
+from patches.services.reach import runtime_of
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.edits import changes_of, require_save
-from portal.core.errors import Refused
+from portal.core.errors import FleetwrightError, Refused
 from updates.models import Module
 from updates.services.ordering import locked_idle
 from updates.services.reasons import given_reason
@@ -37,10 +38,8 @@ def save_node(*, node: Node, actor: Actor) -> Node:
     if "restart_command" in changes:
         actor.require(SET_RESTART)
     node.full_clean()
-    if not node._state.adding and "instance" in changes:
-        raise ValidationError(
-            {"instance": "A node stays with its instance: delete it, and add another."}
-        )
+    if not node._state.adding:
+        _require_same_place(node, changes)
     require_sense(node)
     with transaction.atomic():
         is_new = node._state.adding
@@ -71,9 +70,24 @@ def delete_node(*, node: Node, actor: Actor, reason: str) -> None:
         node.delete()
 
 
+def _require_same_place(node: Node, changes: dict[str, object]) -> None:
+    if "instance" in changes:
+        raise ValidationError(
+            {"instance": "A node stays with its instance: delete it, and add another."}
+        )
+    if "root" in changes and in_force(node.instance).exists():
+        raise ValidationError(
+            {"root": "A patch is in force there, with paths below this root: revert it first."}
+        )
+
+
 def require_sense(node: Node) -> None:
     """Nothing, or Django's ValidationError, by field, when a node of its runtime cannot be reached like this."""
     _SENSE[Module.Runtime(node.instance.module.runtime)](node)
+    try:
+        runtime_of(node)
+    except FleetwrightError as error:
+        raise ValidationError({"address": str(error)}) from error
     if node.uses_tls and node.way != Node.Way.DIRECT:
         raise ValidationError({"way": "A node that speaks TLS only is reached directly."})
     if node.uses_tls and not (node.tls_certificate and node.tls_key):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
@@ -17,14 +16,14 @@ from devices.models import Device
 from patches.asking import ask_all
 from patches.models import Node, Patch
 from patches.queries import expected_on, nodes_of
-from patches.services.elimination import eliminate
+from patches.services.elimination import is_quiet, note_version
+from patches.services.patches import look_job, start_look
 from patches.services.reach import members_of
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch
-from updates.machine import ACTIVE
-from updates.models import Instance, Upgrade
+from updates.models import Instance
 from updates.services.reasons import given_reason
 
 LOOK_JOB: Final = "patches.jobs.look_at_instance"
@@ -52,19 +51,19 @@ def look_at_nodes(instance: Instance) -> list[Node]:
     began = clock.now()
     nodes = {node.pk: node for node in nodes_of(instance)}
     expected = {pk: expected_on(node) for pk, node in nodes.items()}
-    reports: dict[int, NodeReport] = {}
+    paths = {pk: sorted({*expected[pk], *node.restart_paths}) for pk, node in nodes.items()}
     with members_of(nodes.values()) as members:
-        ask = ask_all(members, lambda one: one.runtime.inspect(list(expected[one.id])), tick=_idle)
+        ask = ask_all(members, lambda one: one.runtime.inspect(paths[one.id]), tick=_idle)
         reports = {member.id: report for member, report in ask}
     with transaction.atomic():
         Device.objects.select_for_update().get(pk=instance.device_id)
-        is_quiet = not _has_changed(instance, since=began)
+        judges = is_quiet(instance, since=began)
         for pk, report in reports.items():
             _note_answer(nodes[pk], report)
-            if is_quiet and report.is_reachable:
+            if judges and report.is_reachable:
                 _judge(nodes[pk], report, expected=expected[pk])
-        if is_quiet:
-            _note_version(instance, list(reports.values()))
+        if judges:
+            note_version(instance, list(reports.values()))
     return list(nodes.values())
 
 
@@ -80,11 +79,6 @@ def look_at_due(known: set[str]) -> None:
             known.add(job)
 
 
-def _has_changed(instance: Instance, *, since: datetime) -> bool:
-    upgrades = Upgrade.objects.filter(device=instance.device_id)
-    return upgrades.filter(Q(state__in=ACTIVE) | Q(finished_at__gte=since)).exists()
-
-
 def _note_answer(node: Node, report: NodeReport) -> None:
     node.is_reachable, node.asked_at = report.is_reachable, clock.now()
     node.trouble = "" if report.is_reachable else (report.detail or str(report.reason))[:300]
@@ -98,15 +92,17 @@ def _note_answer(node: Node, report: NodeReport) -> None:
 
 def _judge(node: Node, report: NodeReport, *, expected: dict[str, str]) -> None:
     """What is as it should be needs no restart any more; what is not is a drift."""
-    rows = [row for row in report.loaded if row.is_loaded and row.path in expected]
-    if all(row.version == row.disk_version for row in rows):
-        node.restart_needed = ""
+    rows = [row for row in report.loaded if row.is_loaded]
+    waits = [row.path for row in rows if row.version != row.disk_version]
+    if not set(waits) & set(node.restart_paths):
+        node.restart_needed, node.restart_paths = "", []
     node.drift = [
         {"path": row.path, "recorded": wanted, "loaded": row.version}
         for row in rows
-        if row.version != (wanted := expected[row.path] or _unless_waiting(node, row))
+        if row.path in expected
+        and row.version != (wanted := expected[row.path] or _unless_waiting(node, row))
     ]
-    node.save(update_fields=["drift", "restart_needed"])
+    node.save(update_fields=["drift", "restart_needed", "restart_paths"])
 
 
 def _unless_waiting(node: Node, row: Loaded) -> str:
@@ -139,14 +135,28 @@ def request_restart(*, node: Node, actor: Actor, reason: str) -> None:
         )
     with transaction.atomic():
         audit.record(actor=actor, action="node.restart", subject=node, reason=given_reason(reason))
-        Node.objects.filter(pk=node.pk).update(restart_said="It is being restarted.")
-        dispatch.start_job(
-            RESTART_JOB, argument=str(node.pk), job=f"restart-{node.pk}-{clock.now():%H%M%S}"
-        )
+        node.restart_said, node.restart_wanted_at = "It is to be restarted.", clock.now()
+        node.save(update_fields=["restart_said", "restart_wanted_at"])
+        _start_restart(node)
+
+
+def recover_nodes(known: set[str]) -> None:
+    """Every ordered restart that nobody has begun has a job, and every patch whose modules nobody was asked about."""
+    for node in Node.objects.exclude(restart_wanted_at=None):
+        if _restart_job(node) not in known:
+            _start_restart(node)
+    for patch in Patch.objects.filter(known_to__isnull=True, deleted_at=None)[:AT_ONCE]:
+        if look_job(patch) not in known:
+            start_look(patch)
 
 
 def restart_node(node: Node) -> Node:
-    """The command has ended, and what it said is on record; then the node is asked how it is."""
+    """The command has ended, and what it said is on record; then the node is asked how it is. It is run once at most."""
+    begun = Node.objects.filter(pk=node.pk, restart_wanted_at=node.restart_wanted_at)
+    if node.restart_wanted_at is None or not begun.update(
+        restart_wanted_at=None, restart_said="It is being restarted."
+    ):
+        return node
     try:
         with devices.opened(node.device) as shell:
             done = shell.run(["sh", "-c", node.restart_command], limit_seconds=RESTART_SECONDS)
@@ -160,14 +170,12 @@ def restart_node(node: Node) -> Node:
     return node
 
 
-def _note_version(instance: Instance, reports: Sequence[NodeReport]) -> None:
-    said = {report.version for report in reports if report.is_reachable and report.version}
-    everybody = all(report.is_reachable for report in reports)
-    if everybody and len(said) == 1 and (version := said.pop()) != instance.version:
-        with transaction.atomic():
-            before, instance.version = instance.version, version[:100]
-            instance.save(update_fields=["version"])
-            eliminate(instance, why=f"Its nodes report version {version}; it was {before} before.")
+def _start_restart(node: Node) -> None:
+    dispatch.start_job(RESTART_JOB, argument=str(node.pk), job=_restart_job(node))
+
+
+def _restart_job(node: Node) -> str:
+    return f"restart-{node.pk}-{node.restart_wanted_at:%H%M%S}"
 
 
 def _idle() -> None:

@@ -5,9 +5,11 @@ Called in the transaction that finishes the upgrade, see `settings.UPGRADE_FINIS
 
 from __future__ import annotations
 
+from typing import Any
+
 from devices.drivers.nodes import Status
-from patches.models import Application, Node, NodeResult
-from patches.services.elimination import eliminate
+from patches.models import Application, KeptFiles, Node, NodeResult
+from patches.services.elimination import eliminate, forget_kept
 from portal.core import clock
 from updates.machine import Outcome
 from updates.models import Upgrade
@@ -25,16 +27,54 @@ def record_outcome(finished: Upgrade) -> None:
         if finished.instance is not None and finished.outcome in CHANGED and not finished.unchanged:
             eliminate(finished.instance, why=f"{finished} has replaced what was patched.")
         return
-    applied = finished.undoes_id or finished.pk
+    applied = Application.objects.select_related("instance", "patch").get(
+        upgrade=finished.undoes_id or finished.pk
+    )
     standing = _standing_after(finished)
-    if standing is not None:
+    if standing is not None and applied.standing != Standing.ELIMINATED:
         is_over = standing != Standing.ACTIVE
-        Application.objects.filter(upgrade=applied).exclude(standing=Standing.ELIMINATED).update(
-            standing=standing,
-            ended_at=clock.now() if is_over else None,
-            ended_why=finished.error[:300] or finished.reason[:300] if is_over else "",
-        )
+        applied.standing = standing
+        applied.ended_at = clock.now() if is_over else None
+        applied.ended_why = (finished.error or finished.reason)[:300] if is_over else ""
+        applied.save(update_fields=["standing", "ended_at", "ended_why"])
+    if standing == Standing.ACTIVE:
+        _note_in_force(applied)
+    _resolve_broken(applied, finished)
+    _forget_what_nobody_needs(applied, finished)
     _note_restarts(finished)
+
+
+def _note_in_force(applied: Application) -> None:
+    """The patch is for the version that runs: what the record says besides is over."""
+    instance = applied.instance
+    if instance.version != applied.patch.version:
+        why = f"{applied.patch} for version {applied.patch.version} was applied."
+        instance.version = applied.patch.version
+        instance.save(update_fields=["version"])
+        eliminate(instance, why=why, but=applied.upgrade)
+
+
+def _resolve_broken(applied: Application, finished: Upgrade) -> None:
+    """What broke before is in order again where all of it was applied anew, or taken back to what it had kept."""
+    if applied.standing not in (Standing.ACTIVE, Standing.NOT_APPLIED, Standing.REVERTED):
+        return
+    if finished.unchanged or finished.outcome not in (Outcome.SUCCEEDED, Outcome.ROLLED_BACK):
+        return
+    paths = {row["path"] for row in applied.patch.composition}
+    broken = Application.objects.filter(instance=applied.instance, standing=Standing.BROKEN)
+    for row in broken.select_related("patch"):
+        if {file["path"] for file in row.patch.composition} <= paths:
+            forget_kept(KeptFiles.objects.filter(upgrade=row.upgrade_id))
+            row.standing, row.ended_why = Standing.NOT_APPLIED, f"{finished} has mended it."[:300]
+            row.save(update_fields=["standing", "ended_why"])
+
+
+def _forget_what_nobody_needs(applied: Application, finished: Upgrade) -> None:
+    """Kept files are for the way back of what is in force, or of what nobody knows."""
+    if finished.undoes_id is not None and finished.outcome != Outcome.BROKEN:
+        forget_kept(KeptFiles.objects.filter(upgrade=finished))
+    if applied.standing not in (Standing.ACTIVE, Standing.BROKEN):
+        forget_kept(KeptFiles.objects.filter(upgrade=applied.upgrade_id))
 
 
 def _standing_after(finished: Upgrade) -> Application.Standing | None:
@@ -49,19 +89,21 @@ def _standing_after(finished: Upgrade) -> Application.Standing | None:
 
 def _note_restarts(finished: Upgrade) -> None:
     """A node with code that could not be loaded waits for somebody; one that got everything back does not any more."""
-    newest = {
-        row.node_id: row
-        for row in NodeResult.objects.filter(upgrade=finished).order_by("at")
-        if row.node_id
-    }
+    rows = NodeResult.objects.filter(upgrade=finished).order_by("at")
+    newest = {row.node_id: row for row in rows if row.node_id}
     for node, row in newest.items():
-        says = _why_restart(finished, row)
-        if says or finished.undoes_id is not None:
-            Node.objects.filter(pk=node).update(restart_needed=says[:300])
+        waits = [file for file in row.files if file["status"] == NOT_UPDATED]
+        if waits or finished.undoes_id is not None or row.step == NodeResult.Step.BACK:
+            Node.objects.filter(pk=node).update(
+                restart_needed=_why_restart(finished, row, waits)[:300],
+                restart_paths=[file["path"] for file in waits],
+            )
 
 
-def _why_restart(finished: Upgrade, row: NodeResult) -> str:
-    if not row.needs_restart:
+def _why_restart(finished: Upgrade, row: NodeResult, waits: list[dict[str, Any]]) -> str:
+    if not waits:
         return ""
-    names = [file["name"] or file["path"] for file in row.files if file["status"] == NOT_UPDATED]
-    return f"{', '.join(names)} of {finished.to_version} could not be loaded."
+    names = ", ".join(file["name"] or file["path"] for file in waits)
+    if row.step == NodeResult.Step.BACK or finished.undoes_id is not None:
+        return f"{names}: what was there before is on the disk, and the patched code still runs."
+    return f"{names} of {finished.to_version} could not be loaded."

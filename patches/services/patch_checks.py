@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -12,11 +12,13 @@ from django.db import transaction
 from django.utils.timesince import timesince
 
 from devices.drivers.nodes import NodeReport, PatchFile, Status, integral
+from devices.models import Device
 from patches.asking import ask_all
 from patches.fit import version_in_force, why_not_a_part, why_not_version
 from patches.formats.patch_archive import PackedFile
 from patches.models import Patch, PatchCheck
 from patches.queries import nodes_of
+from patches.services.elimination import is_quiet, note_version
 from patches.services.memory import record_answer
 from patches.services.patches import files_of
 from patches.services.reach import members_of
@@ -31,6 +33,8 @@ log = structlog.get_logger(__name__)
 JOB: Final = "patches.jobs.run_patch_check"
 AT_ONCE: Final = 1000
 PLAIN_MODE: Final = 0o644
+FOUND: Final = ("version", "version_says", "refusal", "integral", "checked_at")
+FAULT: Final = "A fault in the portal itself; its log has more."
 
 
 def request_patch_checks(
@@ -71,46 +75,53 @@ def _asked_anew(patch: Patch, instance: Instance, actor: Actor) -> PatchCheck:
 
 
 def carry_out_patch_check(check: PatchCheck) -> PatchCheck:
-    """Every node has answered, or not within its limit; the integral of all is in, and why the patch cannot be applied at all."""
+    """Every node has answered, or not within its limit; the integral of all is in, and why the patch cannot be applied at all.
+
+    Where it was asked for anew meanwhile, that one is the check, and nothing is written over it.
+    """
+    began = clock.now()
+    reports: list[NodeReport] = []
     try:
-        reports = _ask(check)
-        check.version, check.version_says = version_in_force(
-            reports, recorded=check.instance.version
-        )
-        check.refusal = _refusal(check, reports)[:300]
+        reports, check.refusal = _ask(check)
         found = integral(report.status for report in reports)
         check.integral = found.value if found else None
     except Refused as refusal:
         check.refusal, check.integral = str(refusal)[:300], Status.ERROR
     except Exception:
         # A bug of ours. The check is over all the same, or it would be taken up again for ever.
-        check.refusal, check.integral = (
-            "A fault in the portal itself; its log has more.",
-            Status.ERROR,
-        )
+        check.refusal, check.integral = FAULT, Status.ERROR
         raise
     finally:
-        check.checked_at = clock.now()
-        check.save()
+        _keep(check, reports, began=began)
     return check
 
 
-def _ask(check: PatchCheck) -> list[NodeReport]:
+def _ask(check: PatchCheck) -> tuple[list[NodeReport], str]:
+    """What the nodes say, and the refusal that follows from it, if any."""
     files = patch_files(files_of(check.patch))
     nodes = {node.pk: node for node in nodes_of(check.instance)}
-    reports = []
+    reports, wholes = [], []
     with members_of(nodes.values()) as members:
         for member, report in ask_all(members, lambda one: one.runtime.check(files), tick=_idle):
             reports.append(report)
             record_answer(check, nodes[member.id], report)
-    return reports
-
-
-def _refusal(check: PatchCheck, reports: list[NodeReport]) -> str:
+            wholes.append(why_not_a_part(report, inspect=member.runtime.inspect))
+    check.version, check.version_says = version_in_force(reports, recorded=check.instance.version)
     wrong = why_not_version(
         wanted=check.patch.version, found=check.version, says=check.version_says
     )
-    return wrong or next((says for says in map(why_not_a_part, reports) if says), "")
+    return reports, (wrong or next((says for says in wholes if says), ""))[:300]
+
+
+def _keep(check: PatchCheck, reports: list[NodeReport], *, began: datetime) -> None:
+    check.checked_at = clock.now()
+    with transaction.atomic():
+        Device.objects.select_for_update().get(pk=check.instance.device_id)
+        if is_quiet(check.instance, since=began):
+            note_version(check.instance, reports)
+        PatchCheck.objects.filter(pk=check.pk, requested_at=check.requested_at).update(
+            **{name: getattr(check, name) for name in FOUND}
+        )
 
 
 def patch_files(packed: Iterable[PackedFile]) -> list[PatchFile]:

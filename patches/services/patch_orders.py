@@ -19,6 +19,7 @@ from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_device
 
 Standing = Application.Standing
+WIDEST = 300
 
 
 def apply_patch(
@@ -29,20 +30,24 @@ def apply_patch(
     NotApplicable without a fresh check that allows it. With `override` what the check refuses with 1-3 is left out on the nodes
     where it is refused; that asks for a permission of its own. TargetBusy when another upgrade is active or waiting there.
     """
-    actor.require("patches.apply_patch")
-    if override:
-        actor.require("patches.override_patch")
+    _require(actor, override=override)
     with transaction.atomic():
         locked_idle(instance.device)
         upgrade = _order(patch, instance, actor=actor, reason=reason, override=override)
         return place(upgrade, actor=actor, action="patch.apply")
 
 
+def _require(actor: Actor, *, override: bool) -> None:
+    actor.require("patches.apply_patch")
+    if override:
+        actor.require("patches.override_patch")
+
+
 def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     """By the same rules as at first: a check has to be fresh."""
     done = PatchPlan.from_json(upgrade.plan)
     patch, instance = Patch.objects.get(pk=done.patch_id), Instance.objects.get(pk=done.instance_id)
-    actor.require("patches.apply_patch")
+    _require(actor, override=done.leaves_out)
     return _order(patch, instance, actor=actor, reason=reason, override=done.leaves_out)
 
 
@@ -60,6 +65,10 @@ def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
         plan, kind=Kind.PATCH, device=application.instance.device, actor=actor, reason=reason
     )
     undo.instance = application.instance
+    names = [row.patch.name for row in in_force(application.instance)]
+    left = [row.patch.name for row in in_force(application.instance).exclude(upgrade=upgrade)]
+    undo.from_version = _version(application.instance, names)
+    undo.to_version = _version(application.instance, left)
     return undo
 
 
@@ -110,9 +119,14 @@ def _order(
     upgrade = upgrade_for(plan, kind=Kind.PATCH, device=instance.device, actor=actor, reason=reason)
     upgrade.instance = instance
     names = [application.patch.name for application in in_force(instance)]
-    upgrade.from_version = " + ".join([instance.version, *names])[:256]
-    upgrade.to_version = " + ".join([instance.version, *names, patch.name])[:256]
+    upgrade.from_version = _version(instance, names)
+    upgrade.to_version = _version(instance, [*names, patch.name])
     return upgrade
+
+
+def _version(instance: Instance, patches: list[str]) -> str:
+    """The instance's version with what is patched there, as the history shows it."""
+    return " + ".join([instance.version, *patches])[:WIDEST]
 
 
 def _plan(

@@ -62,12 +62,23 @@ def upload_patch(
         with put_away(file, name=stored) as patch.file.name, transaction.atomic():
             patch.save(force_insert=True)
             audit.record(actor=actor, action="patch.upload", subject=patch, data={"sha256": sha256})
-            dispatch.start_job(LOOK_JOB, argument=str(patch.pk), job=f"patch-look-{patch.pk}")
+            start_look(patch)
     except IntegrityError:
         raise PatchRefused(
-            "uploaded-before", "This very archive is here already, for the same version."
+            "uploaded-before",
+            "This very archive is here already, for the same version: delete it there before it is uploaded anew.",
         ) from None
     return patch
+
+
+def start_look(patch: Patch) -> None:
+    """Once the transaction is committed, nodes are asked what they know of the patch's modules."""
+    dispatch.start_job(LOOK_JOB, argument=str(patch.pk), job=look_job(patch))
+
+
+def look_job(patch: Patch) -> str:
+    """The id of the job that asks."""
+    return f"patch-look-{patch.pk}"
 
 
 def patch_limits() -> PatchLimits:

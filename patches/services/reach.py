@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from devices import services as devices
@@ -11,33 +12,59 @@ from devices.drivers.beam.address import BeamAddress
 from devices.drivers.beam.node import BeamNode, over_distribution
 from devices.drivers.beam.tls import BeamTls, over_tls
 from devices.drivers.dial import Dial, dial_straight
-from devices.drivers.nodes import NodeRuntime
+from devices.drivers.nodes import Keeping, NodeReport, NodeRuntime, PatchFile, Trouble, Turn
 from devices.drivers.python_node.doors import HOST, PythonAddress
 from devices.drivers.python_node.runtime import PythonNode
 from patches.asking import Member
 from patches.models import Node
+from portal.core.errors import FleetwrightError
 from updates.models import Module
 
 
 @contextmanager
 def members_of(nodes: Iterable[Node]) -> Iterator[list[Member]]:
-    """The nodes, ready to be asked. Whatever way was opened to them is closed afterwards."""
+    """The nodes, ready to be asked. Whatever way was opened to them is closed afterwards.
+
+    A node to which there is no way, for its record makes no sense or its device has no credential, says so when it is asked.
+    """
     nodes = list(nodes)
     with ExitStack() as ways:
         dials: dict[int, Dial] = {}
-        for node in nodes:
-            if node.way == Node.Way.DEVICE and node.device_id not in dials:
-                dials[node.device_id] = ways.enter_context(devices.dialled(node.device))
-        yield [
-            Member(node.pk, node.name, runtime_of(node, dial=dials.get(node.device_id)))
-            for node in nodes
-        ]
+        yield [Member(node.pk, node.name, _reached(node, ways, dials)) for node in nodes]
+
+
+def _reached(node: Node, ways: ExitStack, dials: dict[int, Dial]) -> NodeRuntime:
+    try:
+        if node.way == Node.Way.DEVICE and node.device_id not in dials:
+            dials[node.device_id] = ways.enter_context(devices.dialled(node.device))
+        return runtime_of(node, dial=dials.get(node.device_id))
+    except FleetwrightError as error:
+        return NoWay(str(error))
 
 
 def runtime_of(node: Node, *, dial: Dial | None = None) -> NodeRuntime:
     """The node's runtime, over the dial of its device if it is reached through that."""
     way = dial if dial is not None and node.way == Node.Way.DEVICE else dial_straight
     return _RUNTIMES[Module.Runtime(node.instance.module.runtime)](node, way)
+
+
+@dataclass(frozen=True, slots=True)
+class NoWay:
+    """A node that cannot be asked at all: see `NodeRuntime`."""
+
+    why: str
+
+    def inspect(self, paths: Sequence[str]) -> NodeReport:
+        return NodeReport(is_reachable=False, reason=Trouble.UNREACHABLE, detail=self.why)
+
+    def check(self, files: Sequence[PatchFile]) -> NodeReport:
+        return self.inspect([])
+
+    def keep(self, paths: Sequence[str]) -> Keeping:
+        return Keeping(self.inspect([]))
+
+    def apply(self, files: Sequence[PatchFile], *, turn: Turn) -> NodeReport:
+        return self.inspect([])
 
 
 def _beam(node: Node, dial: Dial) -> NodeRuntime:

@@ -25,6 +25,7 @@ ADVICE = {"patch": "patches.advice.advise"}
 
 RECOVERED = [
     "patches.services.patch_checks.recover_checks",
+    "patches.services.nodes.recover_nodes",
     "patches.services.nodes.look_at_due",
 ]
 """Functions that `recover` calls with the ids of the jobs that are known: they enqueue what is missing or due among theirs."""

@@ -33,7 +33,9 @@ def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     )  # fmt: skip
     done = ArtifactPlan.from_json(upgrade.plan)
     plan = plan.with_update_module(done.update_module)
-    return build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
+    undo = build(plan, artifact=artifact, device=upgrade.device, actor=actor, reason=reason)
+    undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
+    return undo
 
 
 def placed(upgrade: Upgrade) -> None:

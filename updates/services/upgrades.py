@@ -142,7 +142,6 @@ def _order_rollback(
         refuse_not_undoable(upgrade)
         undo = orders_of(upgrade).back(upgrade, actor=actor, reason=reason)
         undo.undoes, undo.retries = upgrade, retries
-        undo.from_version, undo.to_version = upgrade.to_version, upgrade.from_version
         return place(undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back")
 
 
