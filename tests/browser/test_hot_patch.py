@@ -55,8 +55,8 @@ def archive_for(bay: Bay, folder: Path) -> Path:
 
 def upload(page: Page, archive: Path) -> None:
     """Steps 2 to 4: to the patches, the archive is chosen and uploaded."""
-    page.get_by_role("link", name="Patches", exact=True).first.click()
-    page.get_by_role("link", name="Upload").first.click()
+    page.locator("nav a, aside a, #nav-sidebar a", has_text="Patches").first.click()
+    page.get_by_role("link", name="Upload patch").first.click()
     page.locator("select[name=module]").select_option(label="bay")
     page.locator("[name=version]").fill("1.0.0")
     page.locator("input[type=file]").set_input_files(archive)
@@ -118,7 +118,7 @@ def test_an_operator_patches_a_running_system_and_takes_it_back(
     # Step 7: so that nobody applies it by accident.
     page.goto(patch)
     page.get_by_role("link", name="Delete").click()
-    say_why(page, "It is in force", button="Delete the archive")
+    say_why(page, "It is in force", button="Delete archive")
     expect(page.locator("body")).to_contain_text("The archive is deleted")
     restarted.restart()
     assert bay.answers() == [2, 2, 2], "a restarted node keeps the patch"
