@@ -40,6 +40,7 @@ def ask_all(
             tick()
             done, waiting = wait(waiting, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
-                yield asked[future], future.result()
+                yield asked.pop(future), future.result()
+                del future
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

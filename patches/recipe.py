@@ -189,7 +189,7 @@ class PatchRecipe:
         return Event.DONE
 
     def _go_back(self, context: Context) -> Event:
-        files, turn = dict(self._kept_files()), self._turn(context)
+        files, turn = dict(self._kept_files()), self._turn(context, is_back=True)
         until = time.monotonic() + self._away_seconds
         given = self._files(context)
         bad = [one.name for one in self._members if given[one.id] and not files[one.id]]
@@ -271,8 +271,9 @@ class PatchRecipe:
     def _kept_files(self) -> Files:
         return {one.id: [kept.back() for kept in self._kept(one)] for one in self._members}
 
-    def _turn(self, context: Context) -> Turn:
-        return Turn(upgrade=self._plan.upgrade, fence=context.journal.fence)
+    def _turn(self, context: Context, *, is_back: bool = False) -> Turn:
+        """Of each holder the way back is the newer turn: what was to be applied before it comes too late."""
+        return Turn(upgrade=self._plan.upgrade, fence=2 * context.journal.fence + is_back)
 
     def _settled(self, member: Member, report: NodeReport) -> NodeReport:
         """What an earlier worker of this upgrade has done already is not "not changed": it is done."""

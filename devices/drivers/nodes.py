@@ -22,7 +22,7 @@ Promises of every implementation
     that is wanted is for the caller to decide, by `check` before and `keep` for afterwards.
   * A module that is not loaded is written, and stays unloaded.
   * Who may act is decided on the node: it keeps the highest fence that it has seen for an upgrade, and refuses lower ones
-    with the reason STALE.
+    with the reason STALE. It keeps it in memory: a node that was restarted knows nothing of what was before.
   * Secrets of the connection appear in no message, argument of a process, or log.
 """
 

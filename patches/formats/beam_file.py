@@ -98,6 +98,9 @@ def _first_atom(atoms: bytes) -> str:
     if not name or len(name) != length:
         raise NotBeam("It has no name.")
     try:
-        return name.decode()
+        text = name.decode()
     except UnicodeDecodeError:
         raise NotBeam("Its name is not text.") from None
+    if not text.isprintable():
+        raise NotBeam("Its name is not text.")
+    return text

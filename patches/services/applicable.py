@@ -113,7 +113,8 @@ def _why_not_by_check(facts: Facts, *, override: bool) -> str:
 
 
 def _why_refused(check: PatchCheck, names: list[str]) -> str:
-    if not names:
+    if not names and check.integral not in REFUSED:
         return ""
     worst = Status(check.integral or Status.ERROR)
-    return f"The check says {worst.name.lower()} ({worst.value}) on {', '.join(names[:NAMED])}."
+    where = f" on {', '.join(names[:NAMED])}" if names else ""
+    return f"The check says {worst.name.lower()} ({worst.value}){where}."

@@ -45,7 +45,7 @@ def forget_kept(kept: QuerySet[KeptFiles]) -> None:
     names = [str(row.file.name) for row in kept]
     kept.delete()
     for name in names:
-        transaction.on_commit(partial(default_storage.delete, name))
+        transaction.on_commit(partial(default_storage.delete, name), robust=True)
 
 
 def note_version(instance: Instance, reports: Sequence[NodeReport]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -29,6 +30,7 @@ from updates.services.reasons import given_reason
 LOOK_JOB: Final = "patches.jobs.look_at_instance"
 RESTART_JOB: Final = "patches.jobs.restart_node"
 RESTART_SECONDS: Final = 300.0
+START_PAUSE_SECONDS: Final = 2.0
 SAID: Final = 4000
 AT_ONCE: Final = 200
 
@@ -165,9 +167,13 @@ def restart_node(node: Node) -> Node:
     except DeviceError as error:
         node.restart_said = str(error)
     node.save(update_fields=["restart_said"])
-    look_at_nodes(node.instance)
-    node.refresh_from_db()
-    return node
+    until = time.monotonic() + settings.PATCH_AWAY_SECONDS
+    while True:
+        look_at_nodes(node.instance)
+        node.refresh_from_db()
+        if node.is_reachable or time.monotonic() > until:
+            return node
+        time.sleep(START_PAUSE_SECONDS)
 
 
 def _start_restart(node: Node) -> None:

@@ -82,13 +82,13 @@ def placed(upgrade: Upgrade) -> None:
 
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:
-    """A patch that is in force can be reverted, unless a newer one replaced a file of it."""
+    """A patch that is in force can be reverted, unless a newer one replaced a file of it; also if a way back of it broke."""
     kept, lost = Count("upgrade__kept_files"), Q(upgrade__kept_files__node=None)
-    there = in_force(upgrade.instance) if upgrade.instance else Application.objects.none()
-    rows = {
-        row.upgrade_id: row
-        for row in there.annotate(kept=kept, lost=Count("upgrade__kept_files", filter=lost))
-    }
+    there = Application.objects.filter(
+        instance=upgrade.instance, standing__in=[Standing.ACTIVE, Standing.BROKEN]
+    )
+    there = there.annotate(kept=kept, lost=Count("upgrade__kept_files", filter=lost))
+    rows = {row.upgrade_id: row for row in there.select_related("patch", "upgrade")}
     application = rows.get(upgrade.pk)
     if application is None:
         gone = Application.objects.filter(upgrade=upgrade).first()

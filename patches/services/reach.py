@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from devices import services as devices
@@ -17,6 +17,7 @@ from devices.drivers.python_node.doors import HOST, PythonAddress
 from devices.drivers.python_node.runtime import PythonNode
 from patches.asking import Member
 from patches.models import Node
+from patches.plain import plain_report
 from portal.core.errors import FleetwrightError
 from updates.models import Module
 
@@ -37,7 +38,7 @@ def _reached(node: Node, ways: ExitStack, dials: dict[int, Dial]) -> NodeRuntime
     try:
         if node.way == Node.Way.DEVICE and node.device_id not in dials:
             dials[node.device_id] = ways.enter_context(devices.dialled(node.device))
-        return runtime_of(node, dial=dials.get(node.device_id))
+        return PlainSpoken(runtime_of(node, dial=dials.get(node.device_id)))
     except FleetwrightError as error:
         return NoWay(str(error))
 
@@ -46,6 +47,26 @@ def runtime_of(node: Node, *, dial: Dial | None = None) -> NodeRuntime:
     """The node's runtime, over the dial of its device if it is reached through that."""
     way = dial if dial is not None and node.way == Node.Way.DEVICE else dial_straight
     return _RUNTIMES[Module.Runtime(node.instance.module.runtime)](node, way)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSpoken:
+    """A node whose answers hold only text that can be stored, whatever a patch made it say: see `NodeRuntime`."""
+
+    runtime: NodeRuntime
+
+    def inspect(self, paths: Sequence[str]) -> NodeReport:
+        return plain_report(self.runtime.inspect(paths))
+
+    def check(self, files: Sequence[PatchFile]) -> NodeReport:
+        return plain_report(self.runtime.check(files))
+
+    def keep(self, paths: Sequence[str]) -> Keeping:
+        keeping = self.runtime.keep(paths)
+        return replace(keeping, report=plain_report(keeping.report))
+
+    def apply(self, files: Sequence[PatchFile], *, turn: Turn) -> NodeReport:
+        return plain_report(self.runtime.apply(files, turn=turn))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django_rq import get_queue
 from pytest_django import Settings
 
+from devices.drivers.beam.terms import Atom, Term
+from devices.drivers.nodes import PatchFile, Trouble, Turn
 from patches.asking import ask_all
 from patches.jobs import look_at_instance, restart_node, run_patch_check
 from patches.models import Application, KeptFiles, Node, Patch, PatchCheck
@@ -18,8 +21,10 @@ from patches.services.node_records import save_node
 from patches.services.patch_checks import request_patch_checks
 from patches.services.patches import delete_patch
 from portal.core.errors import NotPermitted
+from tests.drivers.nodes.python_under_test import PythonUnderTest
 from tests.environment.erlang import EBIN, ErlangNode
 from tests.patches.bay import COUNTER, GREETING, SPARE, Bay, statuses, who
+from tests.patches.test_statuses import applied, checked, on_record, the_status, uploaded
 from tests.patches.test_traps import SLOW, during_installing, taking_nothing
 from updates import dispatch
 from updates.machine import Outcome, State
@@ -300,3 +305,55 @@ def test_of_a_patch_that_is_refused_as_a_whole_nothing_is_applied(bay: Bay) -> N
 
     assert upgrade.outcome == Outcome.FAILED
     assert "Nothing is left of it" in upgrade.error
+
+
+def test_what_a_node_says_can_always_be_kept(
+    python_node: PythonUnderTest,
+) -> None:
+    """A patch may make its node say what no database stores."""
+    instance = on_record(python_node)
+    python_node.answer()
+    desk = python_node.module(2)
+    assert desk.data is not None
+    patch = uploaded(
+        instance, replace(desk, data=desk.data + b'\nraise RuntimeError("\\0\\ud800")\n')
+    )
+    checked(instance, patch)
+
+    upgrade = applied(instance, patch)
+
+    assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
+    assert the_status(upgrade) == 4
+    assert python_node.answer() == 1
+
+
+def test_a_way_back_that_broke_is_tried_again(bay: Bay, settings: Settings) -> None:
+    settings.PATCH_AWAY_SECONDS = 1
+    upgrade = bay.apply(bay.patch())
+    order = roll_back_upgrade(
+        upgrade=upgrade, actor=who("updates.roll_back_upgrade"), reason="back"
+    )
+    with taking_nothing(bay.nodes[1].root / EBIN):
+        broken = bay.run(order)
+    assert broken.outcome in (Outcome.BROKEN, Outcome.ROLLED_BACK), broken.error
+
+    actor = who("updates.retry_upgrade", "updates.roll_back_upgrade")
+    again = bay.run(retry_upgrade(upgrade=broken, actor=actor, reason="it can be written now"))
+
+    assert again.outcome == Outcome.SUCCEEDED, again.error
+    assert bay.answers() == [1, 1]
+    assert Application.objects.get().standing == Application.Standing.REVERTED
+
+
+def test_a_request_that_lay_before_a_frozen_node_comes_too_late(bay: Bay) -> None:
+    """Nobody waits for it any more, and the way back is done: it must not be carried out when the node thaws."""
+    node = bay.nodes[0]
+    runtime = node.runtime()
+    files = [PatchFile(GREETING, bay.world.compiled("bay_greeting", v=2))]
+    runtime.check(files)
+    request: dict[Term, Term] = {Atom("deadline"): 1, Atom("milliseconds"): 1000}
+
+    assert node.call("fleetwright_hot_patch", "run", Atom("apply"), request) == "timed_out"
+    assert runtime.apply(files, turn=Turn("one", 3)).is_reachable
+    stale = runtime.apply(files, turn=Turn("one", 2))
+    assert stale.reason is Trouble.STALE

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import Error, IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils.module_loading import import_string
@@ -72,7 +72,7 @@ class DatabaseJournal:
     ) -> None:
         self.upgrade = upgrade_id
         self.fence = fence
-        self.trouble: tuple[type[Exception], ...] = (Error,)
+        self.trouble: tuple[type[Exception], ...] = (OperationalError, InterfaceError)
         self._secrets = tuple(secrets)
         self._wants_leave = wants_leave
         self._row = self._load()

@@ -59,6 +59,12 @@ def _present(calls: Calls, *, seconds: float) -> str | None:
 
 def run(calls: Calls, operation: str, *, request: dict[Term, Term], seconds: float) -> Term:
     """What the module answers. It ends by itself after `seconds`; we wait a little longer than that."""
-    limited = {**request, Atom("milliseconds"): int(seconds * 1000)}
+    now = calls.call("erlang", "system_time", arguments=[Atom("millisecond")], seconds=seconds)
+    if not isinstance(now, int):
+        raise NodeTroubled("The node does not tell its time.", reason=Trouble.PROTOCOL)
+    milliseconds = int(seconds * 1000)
+    limited = {
+        **request, Atom("milliseconds"): milliseconds, Atom("deadline"): now + milliseconds,
+    }  # fmt: skip
     arguments: list[Term] = [Atom(operation), limited]
     return calls.call(MODULE, "run", arguments=arguments, seconds=seconds + 2)

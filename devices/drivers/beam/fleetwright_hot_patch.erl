@@ -68,7 +68,14 @@
 version() ->
     <<?VERSION>>.
 
+%% A request that lay before a node which was frozen, until nobody waited for it any more, is not carried out.
 run(Operation, Request) ->
+    case erlang:system_time(millisecond) > maps:get(deadline, Request, infinity) of
+        true -> timed_out;
+        false -> run_now(Operation, Request)
+    end.
+
+run_now(Operation, Request) ->
     Until = now_ms() + maps:get(milliseconds, Request),
     {Pid, Monitor} = spawn_monitor(fun() -> exit({?MODULE, answer(Operation, Request, Until)}) end),
     receive
