@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import TypeVar
 
 from devices.drivers.nodes import FileResult, Loaded, NodeReport
 
 LONGEST = 2000
+
+Row = TypeVar("Row", Loaded, FileResult)
 
 
 def plain_report(report: NodeReport) -> NodeReport:
@@ -16,31 +19,14 @@ def plain_report(report: NodeReport) -> NodeReport:
         detail=_plain(report.detail),
         runtime=_plain(report.runtime),
         version=_plain(report.version),
-        loaded=[_plain_loaded(row) for row in report.loaded],
-        results=[_plain_result(row) for row in report.results],
+        loaded=[_plain_row(row) for row in report.loaded],
+        results=[_plain_row(row) for row in report.results],
     )
 
 
-def _plain_loaded(row: Loaded) -> Loaded:
-    return replace(
-        row,
-        path=_plain(row.path),
-        name=_plain(row.name),
-        version=_plain(row.version),
-        disk_version=_plain(row.disk_version),
-    )
-
-
-def _plain_result(row: FileResult) -> FileResult:
-    return replace(
-        row,
-        path=_plain(row.path),
-        name=_plain(row.name),
-        reason=_plain(row.reason),
-        detail=_plain(row.detail),
-        before=_plain(row.before),
-        after=_plain(row.after),
-    )
+def _plain_row(row: Row) -> Row:
+    words = ((field.name, getattr(row, field.name)) for field in fields(row))
+    return replace(row, **{name: _plain(word) for name, word in words if isinstance(word, str)})
 
 
 def _plain(text: str) -> str:
