@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from devices.drivers.nodes import FileResult, Loaded, NodeReport
 
@@ -25,8 +25,11 @@ def plain_report(report: NodeReport) -> NodeReport:
 
 
 def _plain_row(row: Row) -> Row:
-    words = ((field.name, getattr(row, field.name)) for field in fields(row))
-    return replace(row, **{name: _plain(word) for name, word in words if isinstance(word, str)})
+    words: dict[str, Any] = {field.name: getattr(row, field.name) for field in fields(row)}
+    plain: dict[str, Any] = {
+        name: _plain(word) if isinstance(word, str) else word for name, word in words.items()
+    }
+    return replace(row, **plain)
 
 
 def _plain(text: str) -> str:
