@@ -20,7 +20,7 @@ from devices.models import (
     StoredImport,
     StoredSelection,
 )
-from patches.models import Application, Patch
+from patches.models import Application, Node, Patch, PatchCheck
 from portal.core import clock
 from portal.core.models import AuditEvent, SavedFilter
 from updates.machine import Outcome, State
@@ -28,6 +28,7 @@ from updates.models import (
     Artifact,
     Deployment,
     Instance,
+    Module,
     Release,
     SigningKey,
     TrustedKey,
@@ -48,6 +49,11 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "device-group-members": DeviceGroup,
     "bulk-orders": BulkOrder,
     "credentials": Credential,
+    "modules": Module,
+    "instances": Instance,
+    "nodes": Node,
+    "patches": Patch,
+    "patch-checks": PatchCheck,
     "deployments": Deployment,
     "upgrades": Upgrade,
     "audit-events": AuditEvent,
@@ -70,7 +76,7 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What stands in an address for something else than a row."""
 
-ELSEWHERE: Final[dict[str, type[Model]]] = {"device": Device, "instance": Instance}
+ELSEWHERE: Final[dict[str, type[Model]]] = {"device": Device, "instance": Instance, "patch": Patch}
 """Words that name another row than the address is about."""
 
 IMPORTED: Final = 2000
@@ -169,6 +175,7 @@ def _rows(model: type[Model]) -> dict[str, Any]:
         Release: _releases,
         DeviceGroup: _groups,
         Patch: _patches,
+        PatchCheck: lambda: {"": _keys(PatchCheck).filter(patch=_patches()[""]).first()},
         Instance: lambda: {"": Application.objects.values_list("instance", flat=True).first()},
         Device: lambda: {"": _keys(Device)[ROW_1000].first() or _keys(Device).first()},
     }

@@ -15,6 +15,9 @@ from devices.api.bulk_orders import BulkOrders
 from devices.api.credentials import Credentials
 from devices.api.devices import Devices
 from devices.api.groups import DeviceGroupMembers, DeviceGroups
+from patches.api.modules import Instances, Modules
+from patches.api.nodes import Nodes
+from patches.api.patches import PatchChecks, Patches
 from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
 from updates.api.checks import ArtifactChecks
@@ -54,6 +57,11 @@ router.register(
 )
 router.register("bulk-orders", BulkOrders, basename="bulk-orders")
 router.register("credentials", Credentials, basename="credentials")
+router.register("modules", Modules, basename="modules")
+router.register("instances", Instances, basename="instances")
+router.register("nodes", Nodes, basename="nodes")
+router.register("patches", Patches, basename="patches")
+router.register("patches/<uuid:patch>/checks", PatchChecks, basename="patch-checks")
 router.register("deployments", Deployments, basename="deployments")
 router.register("stuck-upgrades", StuckUpgrades, basename="stuck-upgrades")
 router.register("upgrades", Upgrades, basename="upgrades")

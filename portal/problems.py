@@ -17,6 +17,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from devices.errors import DeviceError
+from patches.errors import PatchRefused
 from portal.core.errors import (
     Conflict,
     FleetwrightError,
@@ -66,7 +67,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
 def _ours(error: FleetwrightError) -> Response:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     more: dict[str, object] = {}
-    if isinstance(error, ArtifactRefused | KeyRefused):
+    if isinstance(error, ArtifactRefused | KeyRefused | PatchRefused):
         more["rule"] = error.rule
     if isinstance(error, TargetBusy):
         more["holder"] = error.holder

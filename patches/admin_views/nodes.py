@@ -18,7 +18,7 @@ from patches.admin_views.results import Shown, shown
 from patches.models import Node, NodeResult
 from patches.queries import expected_on, in_force
 from patches.services.node_records import delete_node
-from patches.services.nodes import request_look, request_restart
+from patches.services.nodes import RESTARTS, request_look, request_restart
 from portal.core import clock
 from portal.core.pages import (
     Button,
@@ -36,7 +36,6 @@ SHOWN_RESULTS: Final = 15
 SHOWN_FILES: Final = 100
 PATIENCE: Final = timedelta(minutes=2)
 """How long a page waits for an answer that somebody asked for."""
-RESTARTS: Final = "It is being restarted."
 NO_COMMAND: Final = "Nobody has said by which command it is restarted: edit it."
 
 

@@ -31,6 +31,8 @@ LOOK_JOB: Final = "patches.jobs.look_at_instance"
 RESTART_JOB: Final = "patches.jobs.restart_node"
 RESTART_SECONDS: Final = 300.0
 START_PAUSE_SECONDS: Final = 2.0
+RESTARTS: Final = "It is being restarted."
+"""What `restart_said` says until the command has ended."""
 SAID: Final = 4000
 AT_ONCE: Final = 200
 
@@ -156,7 +158,7 @@ def restart_node(node: Node) -> Node:
     """The command has ended, and what it said is on record; then the node is asked how it is. It is run once at most."""
     begun = Node.objects.filter(pk=node.pk, restart_wanted_at=node.restart_wanted_at)
     if node.restart_wanted_at is None or not begun.update(
-        restart_wanted_at=None, restart_said="It is being restarted."
+        restart_wanted_at=None, restart_said=RESTARTS
     ):
         return node
     try:

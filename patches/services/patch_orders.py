@@ -17,6 +17,7 @@ from updates.models import Instance, Upgrade
 from updates.plan import Kind, Mode, PatchPlan
 from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_device
+from updates.services.upgrades import roll_back_upgrade
 
 Standing = Application.Standing
 WIDEST = 300
@@ -41,6 +42,15 @@ def _require(actor: Actor, *, override: bool) -> None:
     actor.require("patches.apply_patch")
     if override:
         actor.require("patches.override_patch")
+
+
+def revert_patch(*, patch: Patch, instance: Instance, actor: Actor, reason: str) -> Upgrade:
+    """A new upgrade is ordered that takes the patch back from `instance`. NotUndoable when it is not in force there."""
+    actor.require("updates.roll_back_upgrade")
+    application = in_force(instance).filter(patch=patch).first()
+    if application is None:
+        raise NotUndoable(f"{patch} is not in force on {instance}.")
+    return roll_back_upgrade(upgrade=application.upgrade, actor=actor, reason=reason)
 
 
 def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:

@@ -10,9 +10,12 @@ from django.core.management.base import CommandError
 from django.db.models import Model, QuerySet
 
 from devices.models import Credential, Device, DeviceGroup
+from patches.models import Node, Patch
 from updates.models import (
     Artifact,
     Deployment,
+    Instance,
+    Module,
     Release,
     SigningKey,
     TrustedKey,
@@ -41,6 +44,29 @@ def artifact(word: str) -> Artifact:
     """The artifact whose id begins like this, or that has this name: of several, only an id names one."""
     found = _begins(Artifact.objects.all(), word) or list(Artifact.objects.filter(name=word)[:2])
     return _only(found, word, what="artifact")
+
+
+def module(name: str) -> Module:
+    """The module of this name."""
+    return _named(Module.objects.all(), name, what="module")
+
+
+def instance(name: str) -> Instance:
+    """The instance of this name."""
+    return _named(Instance.objects.select_related("module", "device"), name, what="instance")
+
+
+def node(name: str) -> Node:
+    """The node of this name."""
+    return _named(Node.objects.select_related("instance__module", "device"), name, what="node")
+
+
+def patch(word: str) -> Patch:
+    """The patch whose id begins like this, or that has this name: one with its archive rather than deleted ones."""
+    rows = Patch.objects.select_related("module")
+    named = rows.filter(name=word)
+    found = _begins(rows, word) or list(named.filter(deleted_at=None)[:2]) or list(named[:2])
+    return _only(found, word, what="patch")
 
 
 def release(name: str) -> Release:
@@ -89,7 +115,7 @@ def deployment(word: str) -> Deployment:
     return _only(_begins(rows, word), word, what="deployment")
 
 
-def short(row: Artifact | Deployment | Upgrade) -> str:
+def short(row: Artifact | Deployment | Patch | Upgrade) -> str:
     """The beginning of the row's id."""
     return row.pk.hex[:SHORT]
 

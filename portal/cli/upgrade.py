@@ -42,6 +42,7 @@ def tell(upgrade: Upgrade, *, out: Output) -> None:
         (
             ("id", upgrade.pk),
             ("device", upgrade.device),
+            ("instance", upgrade.instance),
             ("from", upgrade.from_version),
             ("to", upgrade.to_version),
             ("state", f"{upgrade.get_state_display()} ({upgrade.progress} %)"),

@@ -90,6 +90,7 @@ class World:
             "device": str(self.device.pk),
             "verb": "refresh",
             "instance": str(self.node.instance_id),
+            "patch": str(self.patch.pk),
             "kind": "any",
         }
         if place in fixed:
@@ -107,6 +108,11 @@ class World:
             ("patches/node/", self.node.pk),
             ("updates/instance/", self.node.instance_id),
             ("updates/module/", self.patch.module_id),
+            ("api/v1/patches/<uuid:patch>", self.patch.checks.values_list("pk", flat=True)[0]),
+            ("api/v1/patches", self.patch.pk),
+            ("api/v1/nodes", self.node.pk),
+            ("api/v1/instances", self.node.instance_id),
+            ("api/v1/modules", self.patch.module_id),
             ("api/v1/releases", self.artifact.release_id),
             ("updates/release/", self.artifact.release_id),
             ("api/v1/trusted-keys", TrustedKey.objects.values_list("pk", flat=True)[0]),
@@ -146,6 +152,7 @@ class World:
         why = {"reason": "Because"}
         device = {"name": "new", "device_type": "box", "driver": "ssh", "host": "192.0.2.1"}
         secret = {"name": "new", "kind": "password", "username": "root", "secret": "open"}
+        on = {"module": self.patch.module_id, "device": self.spare_device.pk}
         bodies: dict[str, dict[str, object]] = {
             "artifacts/<uuid:artifact>/checks": everybody,
             "releases/<int:pk>": {"notes": "New", "tags": ["stable"]},
@@ -162,6 +169,20 @@ class World:
             "bulk-orders": {"verb": "refresh", **everybody, **why},
             "credentials": dict(secret),
             "credentials/<int:pk>": dict(secret),
+            "modules": {"name": "new", "runtime": "beam"},
+            "instances": {**on, "name": "new", "version": "1"},
+            "instances/<int:pk>/installed": {"version": "2", **why},
+            "nodes": {
+                "name": "new",
+                "instance": self.node.instance_id,
+                "device": self.device.pk,
+                "address": "new@host",
+                "root": "/opt",
+                "secret": "cookie",
+            },
+            "patches/<uuid:patch>/checks": {"instances": [self.node.instance_id]},
+            "patches/<uuid:pk>/apply": {"instance": self.node.instance_id, **why},
+            "patches/<uuid:pk>/revert": {"instance": self.node.instance_id, **why},
             "deployments": {"artifact": artifact, **everybody, **why},
             "deployments/preview": {"artifact": artifact, **everybody},
             "upgrades": {"artifact": artifact, "device": self.spare_device.pk, **why},

@@ -20,6 +20,11 @@ class NamedArtifact(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class NamedInstance(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
 class NamedRelease(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()

@@ -21,7 +21,7 @@ from portal.core.rest.files import AnyAccept
 from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
-from updates.api.names import NamedArtifact, NamedDevice
+from updates.api.names import NamedArtifact, NamedDevice, NamedInstance
 from updates.api.what import WhatSerializer
 from updates.machine import SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
@@ -44,6 +44,7 @@ class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
     """`state` says where it is; `outcome` how it ends, from the moment that this is decided."""
 
     device = NamedDevice()
+    instance = NamedInstance(allow_null=True)  # type: ignore[assignment]
     artifact = NamedArtifact(allow_null=True)
     deployment = serializers.UUIDField(source="deployment_id", allow_null=True)
     undoes = serializers.UUIDField(source="undoes_id", allow_null=True)
@@ -54,7 +55,7 @@ class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
     class Meta:
         model = Upgrade
         fields = (
-            "id", "kind", "executor", "device", "artifact", "deployment", "undoes", "retries",
+            "id", "kind", "executor", "device", "instance", "artifact", "deployment", "undoes", "retries",
             "from_version", "to_version", "state", "outcome", "sentence", "unchanged", "progress",
             "error", "error_code", "error_state", "warning", "cancel_requested_at",
             "cancel_requested_by", "requested_by", "reason", "last_seq", "created_at",

@@ -1,0 +1,1 @@
+"""Hot patches, nodes, instances and modules in the API."""
