@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, OuterRef, Prefetch, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from patches.models import Application, Node, Patch
 from patches.services.node_records import SET_RESTART, save_node
 from portal.core.actors import actor_of
 from portal.core.admin import ReadOnlyAdmin, ServedAdmin, component
+from portal.core.errors import NotPermitted
 from updates.admin_views.addresses import number_or_404, uuid_or_404
 from updates.models import Instance, Module
 from updates.services.modules import save_instance, save_module
@@ -156,7 +158,9 @@ class NodeAdmin(ServedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Node | None = None) -> tuple[str, ...]:
         """A node stays with its instance. Who may not say by which command nodes are restarted only reads it."""
         fixed = ("instance",) if obj else ()
-        return fixed if request.user.has_perm(SET_RESTART) else (*fixed, "restart_command")
+        if request.user.has_perm(SET_RESTART):
+            return fixed
+        return (*fixed, "restart_command", *(("device",) if obj and obj.restart_command else ()))
 
     def save_model(
         self,
@@ -165,7 +169,10 @@ class NodeAdmin(ServedAdmin):
         _form: ModelForm[Node],
         _change: bool,  # noqa: FBT001 - as Django has it
     ) -> None:
-        save_node(node=obj, actor=actor_of(request.user))
+        try:
+            save_node(node=obj, actor=actor_of(request.user))
+        except NotPermitted as error:
+            raise PermissionDenied(str(error)) from error
 
     def response_post_save_change(self, _request: HttpRequest, obj: Node) -> HttpResponse:
         return redirect(nodes.node_url(obj))

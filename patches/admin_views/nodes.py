@@ -18,7 +18,7 @@ from patches.admin_views.results import Shown, shown
 from patches.models import Node, NodeResult
 from patches.queries import expected_on, in_force
 from patches.services.node_records import delete_node
-from patches.services.nodes import RESTARTS, request_look, request_restart
+from patches.services.nodes import is_being_restarted, request_look, request_restart
 from portal.core import clock
 from portal.core.pages import (
     Button,
@@ -86,7 +86,8 @@ def state_panel(request: HttpRequest, node: Node) -> Panel:
     """How the node was when it was last asked. With `asked` in the address, it waits for an answer from after that time."""
     asked = _time(request.GET.get("asked", ""))
     is_asked = asked is not None and (node.asked_at is None or node.asked_at < asked)
-    is_waiting = node.restart_said == RESTARTS or (
+    is_restarting = is_being_restarted(node)
+    is_waiting = is_restarting or (
         is_asked and asked is not None and clock.now() - asked < PATIENCE
     )
     loaded = {row["path"]: row["loaded"] for row in node.drift}
@@ -96,6 +97,7 @@ def state_panel(request: HttpRequest, node: Node) -> Panel:
         {
             "node": node,
             "is_waiting": is_waiting,
+            "is_restarting": is_restarting,
             "in_force": in_force(node.instance),
             "modules": [
                 (path, version, loaded.get(path, "")) for path, version in expected[:SHOWN_FILES]

@@ -7,6 +7,8 @@ from typing import Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from devices.models import Device
+from devices.services import USE_LOCAL_DRIVER
 from patches.models import Node
 from patches.queries import in_force
 from patches.services.reach import runtime_of
@@ -31,15 +33,16 @@ EDITABLE: Final = (
 def save_node(*, node: Node, actor: Actor) -> Node:
     """The node, new or edited, is as given. Django's ValidationError, by field, when that cannot be.
 
-    Another restart command than the stored one needs a permission of its own. A node stays with its instance.
+    Another restart command than the stored one, or another device to run it on, needs a permission of its own; on the portal's
+    own host one more. A node stays with its instance.
     """
     require_save(node, actor=actor)
     changes = changes_of(node, fields=EDITABLE)
-    if "restart_command" in changes:
+    if node.restart_command and {"restart_command", "device"} & changes.keys():
+        _require_command(node, actor)
+    elif "restart_command" in changes:
         actor.require(SET_RESTART)
     node.full_clean()
-    if not node._state.adding:
-        _require_same_place(node, changes)
     require_sense(node)
     with transaction.atomic():
         is_new = node._state.adding
@@ -81,8 +84,17 @@ def _require_same_place(node: Node, changes: dict[str, object]) -> None:
         )
 
 
+def _require_command(node: Node, actor: Actor) -> None:
+    """Nothing, or NotPermitted: who says what is run where can do anything there."""
+    actor.require(SET_RESTART)
+    if node.device.driver == Device.Driver.LOCAL:
+        actor.require(USE_LOCAL_DRIVER)
+
+
 def require_sense(node: Node) -> None:
-    """Nothing, or Django's ValidationError, by field, when a node of its runtime cannot be reached like this."""
+    """Nothing, or Django's ValidationError, by field, when a node of its runtime cannot be reached like this, or was another."""
+    if not node._state.adding:
+        _require_same_place(node, changes_of(node, fields=EDITABLE))
     _SENSE[Module.Runtime(node.instance.module.runtime)](node)
     try:
         runtime_of(node)

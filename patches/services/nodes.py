@@ -144,6 +144,11 @@ def request_restart(*, node: Node, actor: Actor, reason: str) -> None:
         _start_restart(node)
 
 
+def is_being_restarted(node: Node) -> bool:
+    """Whether a restart was ordered whose command has not ended yet."""
+    return node.restart_wanted_at is not None or node.restart_said == RESTARTS
+
+
 def recover_nodes(known: set[str]) -> None:
     """Every ordered restart that nobody has begun has a job, and every patch whose modules nobody was asked about."""
     for node in Node.objects.exclude(restart_wanted_at=None):

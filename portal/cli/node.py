@@ -15,7 +15,7 @@ from patches.api.nodes import NodeSerializer
 from patches.models import Node
 from patches.queries import DRIFTED, RESTART_NEEDED
 from patches.services.node_records import delete_node, save_node
-from patches.services.nodes import RESTARTS, request_look, request_restart
+from patches.services.nodes import is_being_restarted, request_look, request_restart
 from portal.cli import find
 from portal.cli.artifact.files import content_of, told
 from portal.cli.limit import limit_argument, shown
@@ -195,7 +195,7 @@ def _restart(call: Call) -> None:
     request_restart(node=node, actor=call.actor, reason=call.words["reason"])
     node.refresh_from_db()
     if call.words["wait"]:
-        _wait(node, lambda: node.restart_said != RESTARTS and node.asked_at != before)
+        _wait(node, lambda: not is_being_restarted(node) and node.asked_at != before)
     _tell(node, out=call.out)
     _refuse_away(node, call)
 

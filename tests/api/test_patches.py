@@ -170,7 +170,7 @@ def test_a_node_is_looked_at_and_restarted(operator: Caller, instance: Instance)
     assert_problem(refused, status=422, code="FW-100")
     Node.objects.update(restart_command="systemctl restart bay")
     answer = operator.post(f"nodes/{node.pk}/restart", reason="Stuck")
-    assert (answer.status, answer.body["restart_said"]) == (202, "It is being restarted.")
+    assert (answer.status, answer.body["restart_said"]) == (202, "It is to be restarted.")
     acts = set(AuditEvent.objects.values_list("action", flat=True))
     assert {"node.look", "node.restart"} <= acts
 

@@ -194,7 +194,7 @@ def test_a_node_is_restarted_by_its_command_and_forgotten(instance: Instance) ->
     assert (said.status, said.error[-8:]) == (1, "[FW-100]")
     Node.objects.update(restart_command="systemctl restart bay")
     said = run("node", "restart", "bay-node-1", "--reason", "Stuck")
-    assert (said.status, said.facts["last restart"]) == (0, "It is being restarted.")
+    assert (said.status, said.facts["last restart"]) == (0, "It is to be restarted.")
     assert run("node", "look", "bay-node-1").status == 0
     assert (
         run("node", "delete", "bay-node-1", "--reason", "Gone").out.strip() == "bay-node-1 is gone."

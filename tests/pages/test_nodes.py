@@ -15,6 +15,7 @@ from patches.services.nodes import request_restart
 from portal.core import clock
 from portal.core.actors import PORTAL
 from portal.core.models import AuditEvent
+from tests.journal.rows import new_device
 from tests.pages.rows import rows
 from tests.patches.rows import (
     applied,
@@ -105,6 +106,25 @@ def test_the_restart_command_is_set_only_by_those_who_may(
     assert operator.post(page_of(node, "edit"), words).status_code == 302
     node.refresh_from_db()
     assert node.restart_command == "reboot"
+
+
+def test_a_restart_command_does_not_move_to_another_device_by_itself(
+    operator: Client, alice: User, node: Node
+) -> None:
+    Node.objects.update(restart_command="reboot")
+    other, before = new_device("rack-9"), node.device
+    words = form_for(node.instance, new_secret="", restart_command="reboot")
+    words["device"] = other.pk
+    alice.user_permissions.remove(Permission.objects.get(codename="set_restart_command"))
+    assert operator.post(page_of(node, "edit"), words).status_code == 302
+    node.refresh_from_db()
+    assert node.device == before
+    alice.user_permissions.add(Permission.objects.get(codename="set_restart_command"))
+    alice.user_permissions.remove(Permission.objects.get(codename="use_local_driver"))
+    assert other.driver == "local"
+    assert operator.post(page_of(node, "edit"), words).status_code == 403
+    node.refresh_from_db()
+    assert node.device == before
 
 
 def test_looking_again_asks_and_waits_for_an_answer(operator: Client, node: Node) -> None:
