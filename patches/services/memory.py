@@ -62,6 +62,7 @@ class StoredMemory:
 
     def record(self, node: int, step: str, report: NodeReport) -> None:
         row = self._nodes[node]
+        note_answer(row, report)
         NodeResult.objects.update_or_create(
             upgrade=self._upgrade,
             step=step,
@@ -76,6 +77,18 @@ class StoredMemory:
         return results_of(found) if found else []
 
 
+def note_answer(node: Node, report: NodeReport) -> None:
+    """The node's record says how it was reached just now, whatever it was asked for."""
+    node.is_reachable, node.asked_at = report.is_reachable, clock.now()
+    node.trouble = "" if report.is_reachable else (report.detail or str(report.reason))[:300]
+    changed = ["is_reachable", "asked_at", "trouble"]
+    if report.is_reachable:
+        node.seen_at, node.runtime = node.asked_at, report.runtime[:200]
+        node.version = report.version[:100]
+        changed += ["seen_at", "runtime", "version"]
+    node.save(update_fields=changed)
+
+
 def _unpacked(row: KeptFiles) -> list[Kept]:
     with open_stored(str(row.file.name)) as file:
         packed = file.read()
@@ -86,6 +99,7 @@ def _unpacked(row: KeptFiles) -> list[Kept]:
 
 def record_answer(check: PatchCheck, node: Node, report: NodeReport) -> NodeResult:
     """What the node answered to the check is on record."""
+    note_answer(node, report)
     row, _ = NodeResult.objects.update_or_create(
         check_of=check,
         node_name=node.name,

@@ -18,6 +18,7 @@ from patches.asking import ask_all
 from patches.models import Node, Patch
 from patches.queries import expected_on, nodes_of
 from patches.services.elimination import is_quiet, note_version
+from patches.services.memory import note_answer
 from patches.services.patches import look_job, start_look
 from patches.services.reach import members_of
 from portal.core import audit, clock
@@ -63,7 +64,7 @@ def look_at_nodes(instance: Instance) -> list[Node]:
         Device.objects.select_for_update().get(pk=instance.device_id)
         judges = is_quiet(instance, since=began)
         for pk, report in reports.items():
-            _note_answer(nodes[pk], report)
+            note_answer(nodes[pk], report)
             if judges and report.is_reachable:
                 _judge(nodes[pk], report, expected=expected[pk])
         if judges:
@@ -81,17 +82,6 @@ def look_at_due(known: set[str]) -> None:
         if (job := f"nodes-{instance}") not in known:
             dispatch.start_job(LOOK_JOB, argument=str(instance), job=job)
             known.add(job)
-
-
-def _note_answer(node: Node, report: NodeReport) -> None:
-    node.is_reachable, node.asked_at = report.is_reachable, clock.now()
-    node.trouble = "" if report.is_reachable else (report.detail or str(report.reason))[:300]
-    changed = ["is_reachable", "asked_at", "trouble"]
-    if report.is_reachable:
-        node.seen_at = node.asked_at
-        node.runtime, node.version = report.runtime[:200], report.version[:100]
-        changed += ["seen_at", "runtime", "version"]
-    node.save(update_fields=changed)
 
 
 def _judge(node: Node, report: NodeReport, *, expected: dict[str, str]) -> None:
