@@ -176,7 +176,10 @@ def _rows(model: type[Model]) -> dict[str, Any]:
         DeviceGroup: _groups,
         Patch: _patches,
         PatchCheck: lambda: {"": _keys(PatchCheck).filter(patch=_patches()[""]).first()},
-        Instance: lambda: {"": Application.objects.values_list("instance", flat=True).first()},
+        Instance: lambda: {
+            "": Application.objects.values_list("instance", flat=True).first()
+            or _keys(Instance).first()
+        },
         Device: lambda: {"": _keys(Device)[ROW_1000].first() or _keys(Device).first()},
     }
     found = choose[model]() if model in choose else {"": _newest_or_first(model)}

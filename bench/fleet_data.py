@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from bench.systems_data import fill_systems
 from devices.models import Credential
 from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
@@ -335,6 +336,8 @@ def fill(size: Size) -> Iterator[str]:
             with _without_indexes(cursor, FILLED.get(name, "")):
                 _statements(cursor, script, numbers)
             yield name
+        fill_systems()
+        yield "running systems"
         cursor.execute(
             "DROP TABLE bench_type, bench_newest, bench_deployment, bench_device, bench_order"
         )

@@ -20,15 +20,14 @@ from patches.admin_views.spread import OVERRIDE, standpoints, why_no_check
 from patches.errors import NotApplicable
 from patches.forms import ApplyPatchForm
 from patches.models import NodeResult, Patch
-from patches.queries import in_force, nodes_of, orders_of_patch
+from patches.queries import nodes_of
 from patches.services.applicable import facts_of, why_not_applicable
 from patches.services.patch_orders import apply_patch
-from portal.core.pages import VerbPage, fragment, mark_of, page, require, why_not_permitted
+from portal.core.pages import VerbPage, fragment, mark_of, page, require
 from updates.admin_views.panel import Panel
 from updates.models import Instance
 
 PAGE: Final = 10
-SHOWN_UPGRADES: Final = 10
 SHOWN_NAMES: Final = 10
 
 
@@ -40,10 +39,9 @@ def _of(pk: UUID, instance: int) -> tuple[Patch, Instance]:
 
 @require_GET
 def on_instance_page(request: HttpRequest, pk: UUID, instance: int) -> HttpResponse:
-    """The stored check of the patch on this instance, node by node; what it allows; what was done before."""
+    """The stored check of the patch on this instance, node by node; what it allows."""
     require(request, "patches.view_patch")
     patch, found = _of(pk, instance)
-    may_see = not why_not_permitted(request, "updates.view_upgrade")
     return page(
         request,
         "patches/on_instance.html",
@@ -52,11 +50,7 @@ def on_instance_page(request: HttpRequest, pk: UUID, instance: int) -> HttpRespo
         context={
             "patch": patch,
             "instance": found,
-            "in_force": in_force(found),
             "answers": answers_panel(request, patch, found),
-            "upgrades": orders_of_patch(patch).filter(instance=found)[:SHOWN_UPGRADES]
-            if may_see
-            else None,
         },
     )
 

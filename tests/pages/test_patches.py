@@ -256,7 +256,6 @@ def test_a_patch_in_force_can_be_reverted_from_its_page_and_is_in_the_history(
     assert operator.post(back, {"reason": "It was wrong"}).status_code == 302
     undo = Upgrade.objects.get(undoes=upgrade)
     assert str(undo.pk) in text(operator, page_of(patch))
-    assert str(undo.pk) in text(operator, on(patch, instance))
 
 
 def test_a_deleted_archive_says_by_whom_and_cannot_be_applied_but_reverted(
