@@ -93,7 +93,7 @@ class NodeForm(NodeModelForm):
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
     new_tls_key = forms.CharField(
-        label="Private key of our certificate",
+        label="Its private key",
         required=False,
         max_length=16 * 1024,
         help_text="In PEM form.",
@@ -114,12 +114,17 @@ class NodeForm(NodeModelForm):
             "name", "instance", "device", "address", "host", "way", "port_mapper", "tls_authority",
             "tls_certificate", "root", "application", "restart_command",
         )  # fmt: skip
+        labels = {
+            "port_mapper": "Port of epmd",
+            "tls_authority": "Authority",
+            "tls_certificate": "Our certificate",
+        }
         help_texts = {
             "device": "The machine that it runs on.",
             "address": "name@host for an Erlang node; for a Python system a port, or the folder of its agents' sockets.",
             "host": "Where to ask for it, if not at the host in its address.",
             "way": "Whether the portal connects to it by itself, or through its device's SSH connection.",
-            "port_mapper": "The port of epmd, for an Erlang node.",
+            "port_mapper": "For an Erlang node.",
             "tls_authority": "For an Erlang node that speaks TLS only: the certificate, in PEM form, that signed its own.",
             "tls_certificate": "What the portal shows to such a node, in PEM form.",
             "root": "The folder of the running system on that machine: paths in patches start there.",
