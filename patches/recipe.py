@@ -102,6 +102,7 @@ class PatchRecipe:
         files = self._all_files()
         reports: dict[int, NodeReport] = {}
         left_out: dict[str, list[str] | None] = {}
+        says: list[str] = []
         for member, report in self._ask(
             files, lambda one: one.runtime.check(files[one.id]), context
         ):
@@ -109,9 +110,11 @@ class PatchRecipe:
             if report.status in REFUSED:
                 context.journal.note(_summary(member, report), call=member.name)
                 left_out[str(member.id)] = _refused_paths(report)
+                says.append(_summary(member, report))
         self._require_fit(reports)
         if left_out and not self._plan.leaves_out:
-            raise StepFailed(f"{len(left_out)} of {len(reports)} nodes cannot take it as a whole.")
+            count = f"{len(left_out)} of {len(reports)} nodes cannot take it as a whole"
+            raise StepFailed(f"{count}. {' '.join(sorted(says)[:5])}")
         context.journal.remember(LEFT_OUT, left_out)
         if not any(self._files(context).values()):
             raise StepFailed("Nothing is left of it once all is left out that the check refuses.")
