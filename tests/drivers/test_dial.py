@@ -81,9 +81,10 @@ def test_the_ssh_connection_survives_a_port_where_nobody_listens(
     with through(sshd) as dial:
         with pytest.raises(DeviceUnreachable):
             dial("127.0.0.1", free_port(), 5)
-        before = sshd.connections()
+        before = sshd.connections()  # among them perhaps one of an earlier test, on its way out
         dial("127.0.0.1", port_of(listener), 5).close()
-        assert sshd.connections() == before != []
+        now = sshd.connections()
+        assert now and set(now) <= set(before)
 
 
 def test_an_unknown_host_name_is_named() -> None:
