@@ -92,7 +92,8 @@ class PythonService:
     def processes(self) -> list[int]:
         """Those that run, the oldest first."""
         found = [path for path in self._consoles.iterdir() if path.name.isdecimal()]
-        found.sort(key=lambda path: path.stat().st_mtime_ns)
+        # Two may have begun within one tick of the file system's clock.
+        found.sort(key=lambda path: (path.stat().st_mtime_ns, int(path.name)))
         return [int(path.name) for path in found if _runs(int(path.name))]
 
     def stop(self) -> None:
