@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from bench.examples import examples, largest_deployment, picked_by
+from devices.models import DeviceGroup
 
 Resolved = URLPattern | URLResolver
 
@@ -166,8 +167,16 @@ def _asked(name: str, title: str, url: str, always: dict[str, str]) -> Iterator[
     """The address by itself, then with each query. Without the words `always` it would show nothing."""
     yield Address(title, f"{url}?{urlencode(always)}" if always else url)
     for query in (*QUERIES.get(name, ()), *_recent(name)):
-        text = urlencode(query, doseq=True)
-        yield Address(f"{title} ?{_shown(text)}", f"{url}?{text}")
+        shown = _shown(urlencode(query, doseq=True))
+        yield Address(f"{title} ?{shown}", f"{url}?{urlencode(_with_group(query), doseq=True)}")
+
+
+def _with_group(query: dict[str, Any]) -> dict[str, Any]:
+    """`group` is the how-manieth it is; with fewer of them the last."""
+    if "group" not in query:
+        return query
+    groups = list(DeviceGroup.objects.order_by("pk").values_list("pk", flat=True))
+    return {**query, "group": groups[min(int(query["group"]), len(groups)) - 1]}
 
 
 def _names(
