@@ -51,9 +51,9 @@ def expected_on(node: Node) -> dict[str, str]:
 
 def orders_of_patch(patch: Patch) -> QuerySet[Upgrade]:
     """Every upgrade that was to apply the patch or to take it back, newest first."""
-    applied = Upgrade.objects.filter(application__patch=patch)
-    undone = Upgrade.objects.filter(undoes__application__patch=patch)
-    return (applied | undone).select_related("device", "instance").order_by("-created_at")
+    applied = list(Application.objects.filter(patch=patch).values_list("upgrade", flat=True))
+    orders = Upgrade.objects.filter(Q(pk__in=applied) | Q(undoes__in=applied))
+    return orders.select_related("device", "instance").order_by("-created_at")
 
 
 def instances_for(patch: Patch) -> QuerySet[Instance]:

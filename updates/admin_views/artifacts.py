@@ -108,7 +108,8 @@ class DeleteArtifact(VerbPage):
 def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
     """What the artifact is made of, on which devices it was checked, and what became of it."""
     require(request, "updates.view_artifact")
-    is_used = artifact.upgrades.exists() or artifact.deployments.exists()
+    upgrades = list(upgrades_of(artifact)[:SHOWN_UPGRADES])
+    is_used = bool(upgrades) or artifact.deployments.exists()
     form = SelectionForm()
     return page(
         request,
@@ -124,7 +125,7 @@ def artifact_page(request: HttpRequest, artifact: Artifact) -> HttpResponse:
             "filter_fields": [form[f"where_{word}"] for word in SelectionForm.words],
             "checks": checks_panel(request, artifact),
             "why_no_check": why_not_permitted(request, "updates.check_artifact"),
-            "upgrades": upgrades_of(artifact)[:SHOWN_UPGRADES],
+            "upgrades": upgrades,
             "is_used": is_used,
             "buttons": _buttons(request, artifact, is_used=is_used),
         },
