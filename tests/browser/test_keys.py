@@ -74,6 +74,7 @@ def test_others_read_keys_and_are_told_why_they_cannot_change_them(
         assert answer is not None and answer.status == 403
 
 
+@pytest.mark.usefixtures("fresh_web_server")
 def test_a_secret_goes_in_and_is_never_shown_again(as_administrator: Page, portal: str) -> None:
     page = as_administrator
     page.goto(f"{portal}{CREDENTIALS}add/")
