@@ -130,7 +130,8 @@ class _Race:
         answer = self._caller.evaluate(
             f"begin R = persistent_term:get(bench), "
             f"{{T, A}} = timer:tc(erpc, multicall, [[{names}], {MODULE}, run, [{what}, R], {int(APPLY_SECONDS * 1000)}]), "
-            f"{{T, length([x || {{ok, _}} <- A])}} end"
+            f"{{T, length([x || {{ok, _}} <- A])}} end",
+            seconds=APPLY_SECONDS,
         )
         match answer:
             case (int(microseconds), int(done)) if done == len(self._nodes):

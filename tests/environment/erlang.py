@@ -122,7 +122,7 @@ class ErlangNode:
         with self.connected() as calls:
             return calls.call(module, function, arguments=list(arguments), seconds=CALL_SECONDS)
 
-    def evaluate(self, expression: str) -> Term:
+    def evaluate(self, expression: str, *, seconds: float = CALL_SECONDS) -> Term:
         """The value of an Erlang expression on the node. No final dot."""
         text: list[Term] = [*f"{expression}.".encode()]
         with self.connected() as calls:
@@ -132,7 +132,7 @@ class ErlangNode:
                 "erl_parse", "parse_exprs", arguments=[tokens[1]], seconds=CALL_SECONDS
             )
             assert isinstance(parsed, tuple) and parsed[0] == "ok", parsed
-            value = calls.call("erl_eval", "exprs", arguments=[parsed[1], []], seconds=CALL_SECONDS)
+            value = calls.call("erl_eval", "exprs", arguments=[parsed[1], []], seconds=seconds)
             assert isinstance(value, tuple) and value[0] == "value", value
             return value[1]
 
