@@ -64,7 +64,11 @@ class PortalUp:
     def program(self, words: str) -> int:
         """The id of the program below it whose command line holds `words`; its parent is the group's head itself."""
         for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
-            if words in Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "):
+            try:
+                line = Path(f"/proc/{child}/cmdline").read_text()
+            except FileNotFoundError:
+                continue  # Ended since its parent was asked.
+            if words in line.replace("\0", " "):
                 return int(child)
         raise LookupError(f"{words} does not run")
 
