@@ -10,6 +10,7 @@ DeviceError
  |- OutOfSpace             the device has no room for what has to go there
  |- DeviceCut              the device went away in the middle of a step: rebooted, or the process is gone
  |- StaleHolder            a newer holder has taken this work over; the device refuses ours
+ |- BadReference           a text that cannot be the name of an image
 """
 
 from __future__ import annotations
@@ -99,3 +100,9 @@ class StepStillRunning(DeviceError):
     def __init__(self, sentence: str, *, key: str) -> None:
         super().__init__(sentence)
         self.key = key
+
+
+class BadReference(DeviceError):
+    """A text that cannot be the name of an image, a digest or a registry."""
+
+    code = "DEV-400"
