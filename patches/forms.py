@@ -31,7 +31,7 @@ KEEP = "Set. Leave it empty to keep the one that is set; it is never shown."
 
 class PatchUploadForm(forms.Form):
     module = forms.ModelChoiceField(
-        queryset=Module.objects.all(),
+        queryset=Module.objects.exclude(runtime=""),
         help_text="What the patch is for.",
         widget=UnfoldAdminSelectWidget(
             attrs={

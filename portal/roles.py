@@ -33,6 +33,8 @@ updates.view_trustedkey              x       x         x          x
 updates.view_signingkey              x       x         x          x
 updates.view_module                  x       x         x          x
 updates.view_instance                x       x         x          x
+updates.view_installation            x       x         x          x
+updates.view_moduleorder             x       x         x          x
 patches.view_patch                   x       x         x          x
 patches.view_node                    x       x         x          x
 patches.view_patchcheck              x       x         x          x
@@ -59,6 +61,8 @@ updates.add_module                   -       x         -          x
 updates.change_module                -       x         -          x
 updates.add_instance                 -       x         -          x
 updates.change_instance              -       x         -          x
+updates.change_installation          -       x         -          x
+updates.order_module                 -       x         -          x
 patches.upload_patch                 -       x         -          x
 patches.check_patch                  -       x         -          x
 patches.apply_patch                  -       x         -          x
@@ -74,6 +78,7 @@ devices.delete_devicegroup           -       x         -          x
 core.share_savedfilter               -       x         -          x
 
 devices.confirm_host_key             -       -         x          x
+updates.override_module              -       -         x          x
 patches.override_patch               -       -         x          x
 updates.force_cancel_upgrade         -       -         x          x
 updates.recover_upgrade              -       -         x          x

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import structlog
 
 from devices.drivers.shell import Shell
@@ -11,6 +13,7 @@ from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
 from updates.services.module_checks import carry_out_module_check
+from updates.services.module_recipes import module_recipe
 from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
 
@@ -29,6 +32,23 @@ def run_artifact(upgrade_id: str) -> str:
         worker=leaving.worker_name(),
         wants_leave=leaving.is_wanted,
     )
+    log.info("job ended", upgrade=upgrade_id, ending=ending.value)
+    return ending.value
+
+
+def run_module(upgrade_id: str) -> str:
+    """Takes an upgrade of kind `module` as far as it will go."""
+    with ExitStack() as ways:
+
+        def make_recipe(upgrade: Upgrade, shell: Shell) -> Recipe:
+            return module_recipe(upgrade, shell, ways=ways)
+
+        ending = carry_out(
+            upgrade_id,
+            make_recipe=make_recipe,
+            worker=leaving.worker_name(),
+            wants_leave=leaving.is_wanted,
+        )
     log.info("job ended", upgrade=upgrade_id, ending=ending.value)
     return ending.value
 

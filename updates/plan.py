@@ -13,6 +13,7 @@ from typing import Any, Self
 
 class Kind(StrEnum):
     ARTIFACT = "artifact"
+    MODULE = "module"
     PATCH = "patch"
 
 
@@ -145,11 +146,81 @@ class PatchPlan:
         return cls(**{**data, "device": device, "mode": Mode(data["mode"])})
 
 
-def _require_known(plan: type[ArtifactPlan | PatchPlan], data: dict[str, Any]) -> None:
+class ModuleVerb(StrEnum):
+    """What is done to an instance: a new one, another version of it, what an earlier upgrade kept put back, gone."""
+
+    INSTALL = "install"
+    UPDATE = "update"
+    RESTORE = "restore"
+    UNINSTALL = "uninstall"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledImage:
+    """What an instance was installed from. All empty for one that is not installed yet."""
+
+    image: str = ""
+    image_id: str = ""
+    digest: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModulePlan:
+    """One module image onto one instance, or the way back from one (seeds/ns8-module-updates.md).
+
+    `image` is the reference as it was ordered. `install_dir` is AGENT_INSTALL_DIR, an absolute path on the device; `user` the
+    Unix user whose service manager runs the instance, "root" for a rootful one. `environment` is set besides what every
+    update sets. `probes` are the health gate's, see devices/drivers/probes.py. `volumes` are the named volumes that are kept with
+    the state directory before the change, if it `keeps_data`. `force` pulls what is there already and runs the scripts of the
+    version that is there already; `overrides` passes over what a check says of names and versions. `kept_of` is the
+    upgrade whose kept tree, environment and images a RESTORE puts back.
+    """
+
+    upgrade: str
+    device: DevicePlan
+    verb: ModuleVerb
+    instance_id: int
+    instance: str
+    module: str
+    image: str
+    installed: InstalledImage
+    rootfull: bool
+    user: str
+    install_dir: str
+    environment: dict[str, str]
+    probes: list[dict[str, Any]]
+    volumes: list[str]
+    keeps_data: bool
+    goes_on_after_failed_scripts: bool
+    core_version: str
+    force: bool
+    overrides: bool
+    kept_of: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The plan that `as_json` wrote. ValueError when it was written by another version of the portal and does not fit."""
+        _require_known(cls, data)
+        return cls(
+            **{
+                **data,
+                "device": DevicePlan(**data["device"]),
+                "verb": ModuleVerb(data["verb"]),
+                "installed": InstalledImage(**data["installed"]),
+            }
+        )
+
+
+def _require_known(plan: type[ArtifactPlan | ModulePlan | PatchPlan], data: dict[str, Any]) -> None:
     if unknown := set(data) - {field.name for field in fields(plan)}:
         raise ValueError(
             f"the plan holds fields that this version does not know: {sorted(unknown)}"
         )
 
 
-Plan = ArtifactPlan | PatchPlan
+Plan = ArtifactPlan | ModulePlan | PatchPlan

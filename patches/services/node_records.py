@@ -95,6 +95,8 @@ def require_sense(node: Node) -> None:
     """Nothing, or Django's ValidationError, by field, when a node of its runtime cannot be reached like this, or was another."""
     if not node._state.adding:
         _require_same_place(node, changes_of(node, fields=EDITABLE))
+    if not node.instance.module.runtime:
+        raise ValidationError({"instance": "Its module takes no hot patches: it has no runtime."})
     _SENSE[Module.Runtime(node.instance.module.runtime)](node)
     try:
         runtime_of(node)

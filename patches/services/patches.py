@@ -46,6 +46,8 @@ def upload_patch(
     actor.require("patches.upload_patch")
     if not version.strip():
         raise Refused("A patch is for one version of its module: say which.")
+    if not module.runtime:
+        raise Refused(f"{module} takes no hot patches: its runtime is not known.")
     files = read_patch(cast(BinaryIO, file), limits=patch_limits())
     file.seek(0)
     sha256 = hashlib.sha256(file.read()).hexdigest()

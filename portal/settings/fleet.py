@@ -8,11 +8,16 @@ from portal.settings.own_secrets import own_fernet_key
 FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or [own_fernet_key(VAR_DIR / "field-key")]
 """Fernet keys for encrypted fields: the first encrypts, all of them decrypt (put a new one in front to rotate)."""
 
-KINDS = {"artifact": "updates.jobs.run_artifact", "patch": "patches.jobs.run_patch"}
+KINDS = {
+    "artifact": "updates.jobs.run_artifact",
+    "module": "updates.jobs.run_module",
+    "patch": "patches.jobs.run_patch",
+}
 """The job that carries out an upgrade of each kind, by dotted name: lower floors reach upper ones through here."""
 
 ORDERS = {
     "artifact": "updates.services.artifact_orders",
+    "module": "updates.services.module_orders",
     "patch": "patches.services.patch_orders",
 }
 """The services that know how an upgrade of each kind is ordered again, and how it is taken back: modules, see `KindOrders`."""
@@ -78,6 +83,9 @@ STATE_SCRIPT_RETRY_SECONDS = env.int("STATE_SCRIPT_RETRY_SECONDS", default=60)
 """How long a state script that ended with status 21 is left alone before it is asked again."""
 STATE_SCRIPT_RETRY_LIMIT_SECONDS = env.int("STATE_SCRIPT_RETRY_LIMIT_SECONDS", default=1800)
 """For how long a state script may go on asking for another try: a maintenance window lies within this time."""
+
+MODULE_CORE_VERSION = env("MODULE_CORE_VERSION", default="3.0.0")
+"""The version of NethServer's core whose modules can be installed: what their label `min-core` is compared with."""
 
 PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
 """The largest archive of a hot patch."""

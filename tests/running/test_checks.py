@@ -23,23 +23,23 @@ def test_an_update_module_has_everywhere_the_time_that_menders_client_gives_it(
     assert settings.KILL_AFTER_SECONDS >= 60
 
 
-PATCH = {"patch": "patches.jobs.run_patch"}
+OTHERS = {"module": "updates.jobs.run_module", "patch": "patches.jobs.run_patch"}
 
 
 @pytest.mark.parametrize(
     ("name", "value", "found"),
     [
-        ("KINDS", PATCH | {"artifact": "updates.jobs.run_artefact"}, ["portal.E001"]),
-        ("KINDS", PATCH | {"artifact": "updates.jobs.log.nowhere"}, ["portal.E001"]),
-        ("KINDS", PATCH | {"artifact": "updates.machine.REPEAT_LIMIT"}, ["portal.E001"]),
+        ("KINDS", OTHERS | {"artifact": "updates.jobs.run_artefact"}, ["portal.E001"]),
+        ("KINDS", OTHERS | {"artifact": "updates.jobs.log.nowhere"}, ["portal.E001"]),
+        ("KINDS", OTHERS | {"artifact": "updates.machine.REPEAT_LIMIT"}, ["portal.E001"]),
         ("UPGRADE_FINISHED", ["updates.services.installed.forget"], ["portal.E001"]),
         ("UPGRADE_PANELS", {"patch": "patches.admin_views.results.of"}, ["portal.E001"]),
         ("ADVICE", {"patch": "patches.advice.OUTCOMES"}, ["portal.E001"]),
         ("RECOVERED", ["patches.services.patch_checks.nowhere"], ["portal.E001"]),
-        ("KINDS", PATCH, ["portal.E002"]),
+        ("KINDS", OTHERS, ["portal.E002"]),
         (
             "KINDS",
-            PATCH | {"artifact": "updates.jobs.run_artifact", "wish": "updates.jobs.run_artifact"},
+            OTHERS | {"artifact": "updates.jobs.run_artifact", "wish": "updates.jobs.run_artifact"},
             ["portal.E002"],
         ),
         ("STATE_LIMIT_SECONDS", {"cleaning": None}, ["portal.E003"]),

@@ -3,8 +3,10 @@
 from updates.models.artifact import Artifact
 from updates.models.check import Check
 from updates.models.deployment import Deployment
+from updates.models.installation import Installation
 from updates.models.module import Instance, Module
 from updates.models.module_check import CarriedModule, ModuleCheck
+from updates.models.module_order import ModuleOrder
 from updates.models.release import Release, ReleaseTag
 from updates.models.signing_key import SigningKey
 from updates.models.trusted_key import TrustedKey
@@ -16,9 +18,11 @@ __all__ = [
     "CarriedModule",
     "Check",
     "Deployment",
+    "Installation",
     "Instance",
     "Module",
     "ModuleCheck",
+    "ModuleOrder",
     "Release",
     "ReleaseTag",
     "SigningKey",

@@ -8,14 +8,28 @@ from devices.models import NAME, Device
 
 
 class Module(models.Model):
-    """A named, versioned application that devices run. `runtime` is what its running processes are made of."""
+    """A named, versioned application that devices run.
+
+    `runtime` is what its running processes are made of, where they take hot patches. `source` is the repository of its image,
+    "ghcr.io/nethserver/mymodule", where it comes as one.
+    """
 
     class Runtime(models.TextChoices):
         BEAM = "beam", "Erlang/BEAM"
         PYTHON = "python", "Python"
 
     name = models.CharField(max_length=100, unique=True, validators=[NAME])
-    runtime = models.CharField(max_length=20, choices=Runtime)
+    runtime = models.CharField(
+        max_length=20,
+        choices=Runtime,
+        blank=True,
+        help_text="Empty: its processes take no hot patches.",
+    )
+    source = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="Where its images are, without a tag; empty: it comes as none.",
+    )
     notes = models.TextField(blank=True)
 
     class Meta:

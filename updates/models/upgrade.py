@@ -13,6 +13,7 @@ from updates.machine import ACTIVE, Outcome, State
 from updates.models.artifact import Artifact
 from updates.models.deployment import Deployment
 from updates.models.module import Instance
+from updates.models.module_order import ModuleOrder
 from updates.plan import Kind
 from updates.recipes.hold import HELD
 
@@ -51,6 +52,9 @@ class Upgrade(models.Model):
     )
     instance = models.ForeignKey(
         Instance, null=True, blank=True, on_delete=models.PROTECT, related_name="upgrades"
+    )
+    module_order = models.ForeignKey(
+        ModuleOrder, null=True, blank=True, on_delete=models.PROTECT, related_name="upgrades"
     )
     undoes = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by"

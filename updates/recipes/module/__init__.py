@@ -1,0 +1,1 @@
+"""What a module update does, state by state (seeds/ns8-module-updates.md)."""
