@@ -5,12 +5,26 @@ DeviceError
  |   |- HostKeyUnknown     first contact: an operator has to confirm the key
  |   |- HostKeyChanged     the device shows another key than the confirmed one
  |   |- LoginRefused       the device does not take our credential
+ |   |- EngineUnreachable  its Docker Engine gives no answer, or the connection broke
  |- CommandFailed          a command of ours ended with a status that is not 0
  |- CommandTimedOut        a command was still running at its time limit, and was killed
  |- OutOfSpace             the device has no room for what has to go there
  |- DeviceCut              the device went away in the middle of a step: rebooted, or the process is gone
  |- StaleHolder            a newer holder has taken this work over; the device refuses ours
  |- BadReference           a text that cannot be the name of an image
+ |- EngineRefused          the Docker Engine says no, in words of its own
+ |   |- NoSuchImage        there is none of that name
+ |   |- NoSuchPath         an image has nothing there
+ |   |- NoSuchVolume       there is none of that name
+ |   |- InUse              containers need it; they are named
+ |       |- ImageInUse
+ |       |- VolumeInUse
+ |- PullFailed             an image did not come: what the registry said
+ |- RegistryError          what was asked of a registry directly
+ |   |- RegistryUnreachable  no answer now
+ |   |- RegistryRefused    it wants a login, does not let us in, or has heard too much of us
+ |   |- NotInRegistry      it has no such image
+ |   |- NoSuchPlatform     it has the image for other platforms only
 """
 
 from __future__ import annotations
@@ -52,6 +66,12 @@ class HostKeyChanged(DeviceUnreachable):
 class LoginRefused(DeviceUnreachable):
     code = "DEV-103"
     retryable = False
+
+
+class EngineUnreachable(DeviceUnreachable):
+    """The device's Docker Engine does not answer, or the connection to it broke."""
+
+    code = "DEV-104"
 
 
 class CommandFailed(DeviceError):
@@ -106,3 +126,81 @@ class BadReference(DeviceError):
     """A text that cannot be the name of an image, a digest or a registry."""
 
     code = "DEV-400"
+
+
+class EngineRefused(DeviceError):
+    """The Docker Engine answers with an error; the sentence ends with its words."""
+
+    code = "DEV-410"
+
+
+class NoSuchImage(EngineRefused):
+    code = "DEV-411"
+
+
+class NoSuchPath(EngineRefused):
+    code = "DEV-412"
+
+
+class NoSuchVolume(EngineRefused):
+    code = "DEV-413"
+
+
+class InUse(EngineRefused):
+    """`containers` are the names of those that need it, stopped ones too."""
+
+    code = "DEV-417"
+
+    def __init__(self, sentence: str, *, containers: list[str]) -> None:
+        super().__init__(sentence)
+        self.containers = containers
+
+
+class ImageInUse(InUse):
+    code = "DEV-414"
+
+
+class VolumeInUse(InUse):
+    code = "DEV-415"
+
+
+class PullFailed(DeviceError):
+    """An image did not come. Asking again may help: what came already is kept by the engine."""
+
+    code = "DEV-416"
+    retryable = True
+
+
+class RegistryError(DeviceError):
+    """Something that a registry was asked for directly, without an engine."""
+
+    code = "DEV-420"
+
+
+class RegistryUnreachable(RegistryError):
+    code = "DEV-421"
+    retryable = True
+
+
+class RegistryRefused(RegistryError):
+    """`retry_seconds`: after how long the registry wants to be asked again; None where it does not say."""
+
+    code = "DEV-422"
+
+    def __init__(self, sentence: str, *, retry_seconds: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_seconds = retry_seconds
+
+
+class NotInRegistry(RegistryError):
+    code = "DEV-423"
+
+
+class NoSuchPlatform(RegistryError):
+    """`platforms`: for which there is one, as `linux/arm64/v8`."""
+
+    code = "DEV-424"
+
+    def __init__(self, sentence: str, *, platforms: list[str]) -> None:
+        super().__init__(sentence)
+        self.platforms = platforms
