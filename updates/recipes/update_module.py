@@ -1,7 +1,6 @@
 """Calling one Update Module on one device, as Mender's Update Modules v3 protocol has it.
 
-Working states run detached: they survive our worker and our connection, and the next worker attaches to them. Queries are
-asked on the line; they change nothing.
+Working states run detached. Queries are asked on the line; they change nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +13,13 @@ from itertools import count
 from typing import Final
 
 from devices.drivers.shell import Result, Shell
-from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
-from devices.errors import CommandTimedOut, DeviceCut, DeviceError, StaleHolder
-from updates.errors import LeaseLost, StepFailed
+from devices.errors import DeviceCut
+from updates.errors import StepFailed
+from updates.recipes.detached import TAIL_BYTES, DetachedCalls
 from updates.recipes.patience import patiently
-from updates.runner import Context, HandOver
+from updates.runner import Context
 
-TAIL_BYTES: Final = 2048
 ANSWER_BYTES: Final = 65536
-LEFT_RUNNING: Final = "left_running"
-"""The fact that names a step of this upgrade that may still run on the device, although its state is over."""
 
 # What it says on standard error comes behind the answer, after a line that no module can know. $1 is that line, $2 a file
 # beside the tree (the tree is the protocol's).
@@ -64,7 +60,9 @@ class UpdateModuleCalls:
         self._path = path
         self._tree = tree
         self._root = root
-        self._work_root = work_root
+        self._detached = DetachedCalls(
+            shell, work_root=work_root, kill_after_seconds=times.kill_after_seconds
+        )
         self._times = times
         self._name = path.rsplit("/", 1)[-1]
 
@@ -99,76 +97,14 @@ class UpdateModuleCalls:
         cwd: str,
         limit_seconds: float | None = None,
     ) -> tuple[int, str]:
-        """`command` has run detached, once in this visit of the state: its status and the last of its output.
-
-        It is killed with its process group at the state's limit, or at its own if that is sooner (CommandTimedOut).
-        The device refuses it (StaleHolder) when another worker has taken the upgrade over.
-        """
-        spec = StepSpec(key=context.key(word), command=command, cwd=cwd, env=self._env())
-        self.end_what_was_left(context, but=spec.key)
-        try:
-            return self._to_its_end(context, spec, limit_seconds=limit_seconds)
-        except (HandOver, LeaseLost, StaleHolder, DeviceCut, CommandTimedOut):
-            raise
-        except DeviceError:
-            context.journal.remember(LEFT_RUNNING, spec.key)
-            raise
-        except context.journal.trouble:
-            raise  # nothing that the step did: it goes on at the device, for whoever resumes
-        except BaseException:
-            try:
-                kill_step(self._shell, spec, holder=self._holder(context))
-            except DeviceError:  # what is to be known is why it was to end
-                context.journal.remember(LEFT_RUNNING, spec.key)
-            raise
-
-    def _to_its_end(
-        self, context: Context, spec: StepSpec, *, limit_seconds: float | None
-    ) -> tuple[int, str]:
-        journal = context.journal
-        tail = bytearray()
-
-        def heard(data: bytes) -> None:
-            tail.extend(data)
-            del tail[:-TAIL_BYTES]
-            journal.output(spec.key, data)
-
-        left = journal.seconds_left()
-        end = run_step(
-            self._shell,
-            spec,
-            holder=self._holder(context),
-            limit_seconds=left if limit_seconds is None else min(left, limit_seconds),
-            on_output=heard,
-            on_tick=context.tick,
-            output_from=journal.output_stored(spec.key),
+        """See `DetachedCalls.run`, in the module's environment."""
+        return self._detached.run(
+            context, word, command=command, cwd=cwd, env=self._env(), limit_seconds=limit_seconds
         )
-        return end.status, tail.decode(errors="replace")
 
-    def end_what_was_left(self, context: Context, *, but: str = "") -> None:
-        """No step runs any more of which nobody heard how it ended: its state was over while the device was away.
-
-        It is waited for the device as long as the state's limit allows. The step `but` is left alone.
-        """
-        key = context.journal.recall(LEFT_RUNNING)
-        if not key or key == but:
-            return
-        left = StepSpec(key=key, command=["true"], cwd="/")
-        patiently(
-            context, self._shell, lambda: kill_step(self._shell, left, holder=self._holder(context))
-        )
-        context.journal.note(
-            "The device is back: nothing of this call runs there any more.", call=key
-        )
-        context.journal.remember(LEFT_RUNNING, None)
-
-    def _holder(self, context: Context) -> Holder:
-        return Holder(
-            fence=context.journal.fence,
-            work_root=self._work_root,
-            upgrade=context.journal.upgrade,
-            kill_after_seconds=self._times.kill_after_seconds,
-        )
+    def end_what_was_left(self, context: Context) -> None:
+        """See `DetachedCalls.end_what_was_left`."""
+        self._detached.end_what_was_left(context)
 
     def ask(self, context: Context, word: str, *, answers: Iterable[str], default: str) -> str:
         """The module's answer to a query: one line on stdout, one of `answers`; `default` when it says nothing.
