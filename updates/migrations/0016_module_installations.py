@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ('image', models.CharField(blank=True, max_length=300)),
                 ('image_id', models.CharField(blank=True, max_length=80)),
                 ('digest', models.CharField(blank=True, max_length=80)),
+                ('images', models.JSONField(default=list, editable=False, help_text="References in force: the module's image and its services'.")),
                 ('rootfull', models.BooleanField(default=False)),
                 ('user', models.CharField(max_length=32, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._-]*\\Z', 'Letters, digits, dots, dashes and underscores; starts with one.')])),
                 ('install_dir', models.CharField(max_length=255, validators=[django.core.validators.RegexValidator('^/[^\\0\\n]*\\Z', 'An absolute path on the device.')])),

@@ -25,6 +25,11 @@ class Installation(models.Model):
     image = models.CharField(max_length=300, blank=True)
     image_id = models.CharField(max_length=80, blank=True)
     digest = models.CharField(max_length=80, blank=True)
+    images = models.JSONField(
+        default=list,
+        editable=False,
+        help_text="References in force: the module's image and its services'.",
+    )
     rootfull = models.BooleanField(default=False)
     user = models.CharField(max_length=32, validators=[NAME])
     install_dir = models.CharField(max_length=255, validators=[ABSOLUTE])
