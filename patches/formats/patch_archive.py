@@ -16,8 +16,8 @@ from typing import IO, BinaryIO, Final
 
 from patches.errors import PatchRefused
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.quoting import quoted
 from updates.formats.payloads.archive import entries_of, read_failures
+from updates.formats.quoting import quoted
 
 UTF8_NAME: Final = 0x800
 LOCAL_HEADER: Final = 30

@@ -30,8 +30,9 @@ from updates.formats.mender_artifact import (
     with_software_version,
     write_artifact,
 )
-from updates.formats.mender_artifact.tar_header import parse_header
+from updates.formats.mender_artifact.tar_archive import MENDER
 from updates.formats.mender_artifact.tar_writer import member_header
+from updates.formats.tar.header import parse_header
 
 CONTENTS = {"app.tar": b"payload" * 100_000, "empty": b"", "a" * 255: b"hello\n"}
 SCRIPTS = (
@@ -238,7 +239,7 @@ def test_an_error_of_the_source_itself_comes_out_as_it_is(tmp_path: Path) -> Non
 def test_the_header_of_a_part_has_one_length_whatever_its_size(size: int) -> None:
     block = member_header("data/0000.tar.gz", size=size)
     assert len(block) == 512
-    header = parse_header(block, where="the block")
+    header = parse_header(block, where="the block", dialect=MENDER)
     assert (header.name, header.size) == (b"data/0000.tar.gz", size)
 
 

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from portal.core.actors import Actor
 from portal.core.errors import StorageUnavailable
+from updates.formats.byte_source import ByteSource
 from updates.formats.mender_artifact import (
     ArtifactDescription,
     ArtifactSpec,
@@ -21,7 +22,6 @@ from updates.formats.mender_artifact import (
     read_artifact,
     write_artifact,
 )
-from updates.formats.mender_artifact.byte_source import ByteSource
 from updates.formats.payloads import ArchiveLimits, write_tree
 from updates.models import Artifact
 from updates.services.artifacts import upload_artifact

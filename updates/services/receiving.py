@@ -11,8 +11,8 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 
 from portal.core.errors import StorageUnavailable
+from updates.formats.byte_source import HashedSource
 from updates.formats.mender_artifact import ArtifactDescription, read_artifact
-from updates.formats.mender_artifact.byte_source import HashedSource
 
 log = structlog.get_logger(__name__)
 

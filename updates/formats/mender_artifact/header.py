@@ -10,9 +10,9 @@ from updates.formats.mender_artifact.header_info import HeaderInfo, parse_header
 from updates.formats.mender_artifact.json_member import decode_json_text, parse_json_object
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_script_name, never_runs
-from updates.formats.mender_artifact.quoting import quoted
-from updates.formats.mender_artifact.tar_archive import TarArchive, TarMember
 from updates.formats.mender_artifact.type_info import TypeInfo, parse_type_info
+from updates.formats.quoting import quoted
+from updates.formats.tar import TarArchive, TarMember
 
 HEADER_INFO = "header-info"
 SCRIPTS = "scripts/"

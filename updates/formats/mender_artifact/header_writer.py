@@ -18,7 +18,7 @@ from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import ROOTFS_IMAGE, check_script_name
 from updates.formats.mender_artifact.packing import packer
 from updates.formats.mender_artifact.spec import ArtifactSpec
-from updates.formats.mender_artifact.tar_archive import TarArchive
+from updates.formats.mender_artifact.tar_archive import tar_archive
 from updates.formats.mender_artifact.tar_writer import small_tar
 
 _MODE = 0o600
@@ -31,7 +31,7 @@ def write_header(spec: ArtifactSpec, *, checksum: str, limits: Limits) -> tuple[
     `checksum` is what is provided under the spec's `checksum_key`. Raises ArtifactRefused for whatever the reader refuses.
     """
     content = small_tar(_members(spec, checksum=checksum))
-    header = read_header(TarArchive(BytesIO(content), where="the header"), limits=limits)
+    header = read_header(tar_archive(BytesIO(content), where="the header"), limits=limits)
     packing = packer(spec.packing)
     return header, packing.compress(content) + packing.flush()
 

@@ -13,7 +13,7 @@ from typing import NoReturn, Self
 
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.mender_artifact.quoting import quoted
+from updates.formats.quoting import quoted
 
 _MAX_DIGITS = 300  # longer ones are no float64, which is what Go makes of every number
 _NAMES = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}

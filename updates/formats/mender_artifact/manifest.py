@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import is_file_name
-from updates.formats.mender_artifact.quoting import quoted
+from updates.formats.quoting import quoted
 
 VERSION = "version"
 PAYLOAD_FOLDER = "data/0000/"

@@ -10,7 +10,7 @@ import re
 
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.mender_artifact.quoting import quoted
+from updates.formats.quoting import quoted
 
 ROOTFS_IMAGE = "rootfs-image"
 """The payload type that clients knew before there were Update Modules: exactly one file, a file system."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.byte_source import CHUNK_BYTES, HashedSource
+from updates.formats.byte_source import CHUNK_BYTES, HashedSource
 from updates.formats.mender_artifact.description import (
     ArtifactDescription,
     Compression,
@@ -25,11 +25,12 @@ from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.manifest import Manifest, parse_manifest
 from updates.formats.mender_artifact.names import check_file_name
 from updates.formats.mender_artifact.payload_rules import check_payload
-from updates.formats.mender_artifact.quoting import quoted
 from updates.formats.mender_artifact.signature import decode_signature
-from updates.formats.mender_artifact.tar_archive import TarArchive, TarMember
+from updates.formats.mender_artifact.tar_archive import tar_archive
 from updates.formats.mender_artifact.unpacking import UnpackedSource
 from updates.formats.mender_artifact.version import check_version
+from updates.formats.quoting import quoted
+from updates.formats.tar import TarArchive, TarMember
 
 _VERSION = "version"
 _MANIFEST = "manifest"
@@ -55,7 +56,7 @@ def open_payload(stream: BinaryIO, *, limits: Limits = _DEFAULT_LIMITS) -> Opene
 
     Raises ArtifactRefused as `read_artifact` does, here and while the files are read.
     """
-    archive = TarArchive(stream, where="the artifact")
+    archive = tar_archive(stream, where="the artifact")
     version = _expect(archive.next_member(), _VERSION).read_all(limit=limits.json_bytes)
     check_version(version, limits=limits)
     raw = _expect(archive.next_member(), _MANIFEST).read_all(limit=limits.manifest_bytes)
@@ -124,7 +125,7 @@ class OpenedArtifact:
             limit_bytes=limits.payload_unpacked_bytes,
             limits=limits,
         )
-        self._payload = TarArchive(unpacked, where=data.name)
+        self._payload = tar_archive(unpacked, where=data.name)
         self._done: dict[str, PayloadFile] = {}
         self._is_complete = False
         self._walk = self._read_files()
@@ -223,7 +224,7 @@ def _read_header(
         limit_bytes=limits.header_unpacked_bytes,
         limits=limits,
     )
-    header = read_header(TarArchive(unpacked, where=member.name), limits=limits)
+    header = read_header(tar_archive(unpacked, where=member.name), limits=limits)
     _check_sum(hashed.hexdigest, manifest.header_sha256, name=member.name)
     return header
 

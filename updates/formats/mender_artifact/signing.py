@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.byte_source import CHUNK_BYTES
+from updates.formats.byte_source import CHUNK_BYTES
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.reader import read_artifact
 from updates.formats.mender_artifact.signature import encode_signature
 from updates.formats.mender_artifact.signing_key import SigningKey
-from updates.formats.mender_artifact.tar_archive import TarArchive, TarMember
+from updates.formats.mender_artifact.tar_archive import tar_archive
 from updates.formats.mender_artifact.tar_writer import END_MARK, member_header, padding
+from updates.formats.tar import TarMember
 
 _MANIFEST = "manifest"
 _SIGNATURE = "manifest.sig"
@@ -29,7 +30,7 @@ def sign_artifact(
     start = source.tell()
     manifest = read_artifact(source, limits=limits).manifest
     source.seek(start)
-    archive = TarArchive(source, where="the artifact")
+    archive = tar_archive(source, where="the artifact")
     while (member := archive.next_member()) is not None:
         if member.name == _MANIFEST:
             if member.read_all(limit=limits.manifest_bytes) != manifest:

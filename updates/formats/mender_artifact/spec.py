@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from updates.formats.mender_artifact.byte_source import ByteSource
+from updates.formats.byte_source import ByteSource
 from updates.formats.mender_artifact.description import StateScript
 from updates.formats.mender_artifact.packing import Packing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable
 
-from updates.formats.mender_artifact.tar_header import BLOCK_BYTES
+from updates.formats.tar.header import BLOCK_BYTES
 
 END_MARK = bytes(2 * BLOCK_BYTES)
 _FILE_MODE = 0o644

@@ -13,7 +13,7 @@ from updates.formats.mender_artifact.json_member import (
 )
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_label, check_value
-from updates.formats.mender_artifact.quoting import quoted
+from updates.formats.quoting import quoted
 
 _WHERE = "type-info"
 

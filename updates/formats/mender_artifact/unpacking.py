@@ -13,10 +13,10 @@ else:
     from backports import zstd
 
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.byte_source import CHUNK_BYTES, ByteSource
+from updates.formats.byte_source import CHUNK_BYTES, ByteSource
 from updates.formats.mender_artifact.description import Compression
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.mender_artifact.tar_archive import TarMember
+from updates.formats.tar import TarMember
 
 _GZIP_WBITS = 16 + zlib.MAX_WBITS
 _INPUT_BYTES = 16 * 1024

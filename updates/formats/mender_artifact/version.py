@@ -5,7 +5,7 @@ from __future__ import annotations
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.json_member import decode_json_text, parse_json_object
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.mender_artifact.quoting import quoted
+from updates.formats.quoting import quoted
 
 _VERSION = 3
 VERSION_CONTENT = b'{"format":"mender","version":3}'

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.byte_source import CHUNK_BYTES
+from updates.formats.byte_source import CHUNK_BYTES
 from updates.formats.mender_artifact.description import PayloadFile
 from updates.formats.mender_artifact.header_writer import write_header
 from updates.formats.mender_artifact.limits import Limits

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import IO, BinaryIO, Final, NoReturn
 
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.quoting import quoted
+from updates.formats.quoting import quoted
 
 FOLDER_MODE: Final = 0o755
 FILE_MODE: Final = 0o644

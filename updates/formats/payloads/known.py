@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 from updates.errors import ArtifactRefused
+from updates.formats.byte_source import ByteSource
 from updates.formats.mender_artifact import PayloadSource, file_from
-from updates.formats.mender_artifact.byte_source import ByteSource
 
 TREE: Final = "update.tar"
 PERMISSIONS: Final = re.compile(r"[0-7]{3,4}")

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import IO, BinaryIO, Final
 
 from updates.errors import ArtifactRefused
-from updates.formats.mender_artifact.quoting import quoted
 from updates.formats.payloads.archive import ArchiveLimits, Entry, entries_of, read_failures
+from updates.formats.quoting import quoted
 
 _LIMITS: Final = ArchiveLimits()
 

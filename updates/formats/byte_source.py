@@ -1,8 +1,9 @@
-"""What every layer of an artifact is read from: a stream of bytes that only goes forward."""
+"""What files of others are read from: a stream of bytes that only goes forward."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Protocol
 
 CHUNK_BYTES = 128 * 1024
@@ -31,6 +32,23 @@ class HashedSource:
     @property
     def hexdigest(self) -> str:
         return self._sha256.hexdigest()
+
+
+class ChunkSource:
+    """What comes in pieces of any size, as a source. What the pieces' maker raises comes out of `read` unchanged."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = memoryview(b"")
+
+    def read(self, size: int, /) -> bytes:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._rest = memoryview(chunk)
+        taken, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(taken)
 
 
 def take(source: ByteSource, size: int) -> bytes:
