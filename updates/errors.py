@@ -5,6 +5,7 @@ FleetwrightError
  |   |- ArtifactRefused       the file is not an artifact that can be deployed; says the rule that it breaks
  |   |   |- ReleaseOverlap    its release has an artifact for the same devices
  |   |- KeyRefused            this is no key that artifacts can be signed or verified with; says why by a rule
+ |   |- ModuleRefused         a module's image, or its instance's environment, breaks a rule; says which
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
@@ -43,6 +44,16 @@ class KeyRefused(Refused):
     """`rule` is a stable word such as `key-unreadable` or `key-size`. The sentence never holds a part of the key."""
 
     code = "UPD-110"
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+
+
+class ModuleRefused(Refused):
+    """`rule` is a stable word such as `path-outside` or `same-variable`."""
+
+    code = "UPD-120"
 
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)
