@@ -14,7 +14,6 @@ import django_filters
 from django.conf import settings
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 from django.utils.timesince import timesince
 
@@ -26,6 +25,7 @@ from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
 from updates.recipes.state_scripts import RESUME_AT
+from updates.turns import ahead
 
 PAGE = 200
 SEARCHED_DEPLOYMENTS = 1000
@@ -248,18 +248,8 @@ def stuck_upgrades(*kinds: Standstill) -> QuerySet[Upgrade]:
 
     What a worker holds within its time limit is not among them.
     """
-    others = Upgrade.objects.filter(device=OuterRef("device"))
-    older = others.filter(state=State.PENDING, created_at__lt=OuterRef("created_at"))
-    ahead = Coalesce(
-        Subquery(others.filter(state__in=ACTIVE).values("pk")[:1]),
-        Subquery(older.order_by("created_at").values("pk")[:1]),
-    )
-    return (
-        history()
-        .exclude(state=State.FINISHED)
-        .filter(_for_any_of(kinds or Standstill))
-        .annotate(ahead=ahead)
-    )
+    found = history().exclude(state=State.FINISHED).filter(_for_any_of(kinds or Standstill))
+    return found.annotate(ahead=ahead())
 
 
 def count_stuck(sorts: Mapping[str, Iterable[Standstill]]) -> dict[str, int]:
@@ -284,8 +274,8 @@ def explained(rows: Iterable[Upgrade]) -> list[Stuck]:
     now = clock.now()
     found: list[Any] = list(rows)
     waiting = [row.ahead for row in found if row.state == State.PENDING and row.ahead]
-    ahead = history().in_bulk(waiting)
-    return [_explain(row, ahead=ahead.get(row.ahead), now=now) for row in found]
+    waited_for = history().in_bulk(waiting)
+    return [_explain(row, ahead=waited_for.get(row.ahead), now=now) for row in found]
 
 
 def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:

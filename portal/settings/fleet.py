@@ -43,7 +43,9 @@ OUTDATED = "updates.statistics.outdated"
 
 UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
+    "updates.services.module_outcomes.record_outcome",
     "patches.services.outcomes.record_outcome",
+    "updates.services.module_outcomes.stop_order",
     "updates.services.waiting.start_next",
 ]
 """Functions that the journal calls, in this order, inside the transaction that finishes an upgrade."""

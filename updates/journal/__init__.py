@@ -7,6 +7,7 @@ holds the upgrade by now: LeaseLost, and nothing was written.
 
 from updates.journal.database import DatabaseJournal
 from updates.journal.orders import (
+    cancel_waiting,
     force_end,
     open_upgrades,
     put_back,
@@ -18,6 +19,7 @@ from updates.journal.turns import ahead_of
 __all__ = [
     "DatabaseJournal",
     "ahead_of",
+    "cancel_waiting",
     "force_end",
     "open_upgrades",
     "put_back",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from portal.core import clock
@@ -62,9 +62,30 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
         )
         append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} asked for a cancel.")
         if state is State.PENDING:
-            Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
-            DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
+            _end_waiting(row)
     return state
+
+
+def cancel_waiting(upgrades: QuerySet[Upgrade], *, by: str, why: str) -> int:
+    """Those of `upgrades` that have not begun are over, and the history of each says `why`. How many that were.
+
+    In the caller's transaction.
+    """
+    # Read as rows that are locked: one that has begun in between is none of them any more.
+    rows = list(upgrades.filter(state=State.PENDING).select_for_update().order_by("created_at"))
+    for row in rows:
+        Upgrade.objects.filter(pk=row.pk).update(
+            last_seq=F("last_seq") + 1, cancel_requested_at=clock.now(), cancel_requested_by=by
+        )
+        append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=why)
+        _end_waiting(row)
+    return len(rows)
+
+
+def _end_waiting(row: Upgrade) -> None:
+    """A worker that is about to claim the row comes too late."""
+    Upgrade.objects.filter(pk=row.pk).update(fence=F("fence") + 1)
+    DatabaseJournal(str(row.pk), fence=row.fence + 1).take(Event.CANCEL)
 
 
 def want_commit(upgrade_id: str, *, by: str) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from updates.machine import ACTIVE, State
 from updates.models import Upgrade
+from updates.turns import ahead
 
 
 def ahead_of(upgrade: Upgrade) -> Upgrade | None:
-    """What has to end before `upgrade` may start on its target: the active one, else the oldest that waited before it."""
-    others = Upgrade.objects.filter(device=upgrade.device_id).exclude(pk=upgrade.pk)
-    active = others.filter(state__in=ACTIVE).select_related("device", "instance").first()
-    if active is not None:
-        return active
+    """What has to end before `upgrade` may start: see `updates.turns`."""
+    mine = Upgrade.objects.filter(pk=upgrade.pk).annotate(ahead=ahead())
     return (
-        others.filter(state=State.PENDING, created_at__lt=upgrade.created_at)
+        Upgrade.objects.filter(pk__in=mine.values("ahead"))
         .select_related("device", "instance")
-        .order_by("created_at")
         .first()
     )

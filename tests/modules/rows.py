@@ -1,0 +1,97 @@
+"""Rows for tests of module updates: instances as an installation leaves them, and upgrades that ended, without a device."""
+
+from __future__ import annotations
+
+from devices.models import Device
+from portal.core.actors import Actor
+from tests.journal.rows import brought_to, held, new_device
+from tests.services.people import somebody
+from updates.journal import DatabaseJournal
+from updates.machine import Event, Outcome, State
+from updates.models import Installation, Instance, Module, ModuleOrder, Upgrade
+from updates.services.module_choice import Wanted
+from updates.services.module_updates import order_module
+
+SOURCE = "ghcr.io/nethserver/mymodule"
+OLD, NEW = f"{SOURCE}:1.0.0", f"{SOURCE}:1.1.0"
+OLD_DIGEST, NEW_DIGEST = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+PERMISSIONS = ("order_module", "change_installation", "cancel_upgrade", "retry_upgrade")
+
+
+def new_instance(
+    name: str = "mymodule1", *, device: Device | None = None, source: str = SOURCE, **made: object
+) -> Instance:
+    """An instance with version 1.0.0 of the module of `source`."""
+    module, _ = Module.objects.get_or_create(
+        name=source.rpartition("/")[2], defaults={"source": source}
+    )
+    instance = Instance.objects.create(
+        module=module, device=device or new_device(f"host-of-{name}"), name=name, version="1.0.0"
+    )
+    Installation.objects.create(
+        **{
+            "instance": instance, "image": f"{source}:1.0.0", "image_id": f"sha256:{'a' * 64}",
+            "digest": OLD_DIGEST, "user": name, "install_dir": f"/home/{name}/.config",
+        } | made
+    )  # fmt: skip
+    return instance
+
+
+def operator(*more: str) -> Actor:
+    """Somebody who may update modules, and `more`."""
+    return somebody("olga", *PERMISSIONS, *more)
+
+
+def order(
+    *instances: Instance, actor: Actor | None = None, image: str = NEW, **words: bool
+) -> ModuleOrder:
+    """Version 1.1.0 for these instances."""
+    wanted = Wanted(image=image, instances=instances, **words)
+    return order_module(wanted, actor=actor or operator(), reason="It is time")
+
+
+def upgrade_of(instance: Instance) -> Upgrade:
+    """The newest one."""
+    return Upgrade.objects.filter(instance=instance).latest("created_at")
+
+
+def succeeded(upgrade: Upgrade, *, image: str = NEW, version: str = "1.1.0") -> Upgrade:
+    """The upgrade ended well, with this image in force; without one it was an uninstall."""
+    journal = held(upgrade)
+    brought_to(State.COMMITTED, journal)
+    journal.remember(
+        "installed",
+        {
+            "image": image, "image_id": f"sha256:{'b' * 64}" if image else "",
+            "digest": NEW_DIGEST if image else "", "version": version,
+        },
+    )  # fmt: skip
+    return over(upgrade, journal, Outcome.SUCCEEDED)
+
+
+def failed(upgrade: Upgrade) -> Upgrade:
+    """The upgrade failed before it had changed anything."""
+    journal = held(upgrade)
+    brought_to(State.DOWNLOADING, journal).take(Event.FAILED)
+    return over(upgrade, journal, Outcome.FAILED)
+
+
+def rolled_back(upgrade: Upgrade) -> Upgrade:
+    journal = held(upgrade)
+    brought_to(State.ROLLING_BACK, journal)
+    return over(upgrade, journal, Outcome.ROLLED_BACK)
+
+
+def broke(upgrade: Upgrade) -> Upgrade:
+    journal = held(upgrade)
+    brought_to(State.ROLLING_BACK, journal).take(Event.FAILED)
+    return over(upgrade, journal, Outcome.BROKEN)
+
+
+def over(upgrade: Upgrade, journal: DatabaseJournal, outcome: Outcome) -> Upgrade:
+    """The upgrade ends as it has to from where it is."""
+    while journal.state is not State.FINISHED:
+        journal.take(Event.DONE)
+    upgrade.refresh_from_db()
+    assert upgrade.outcome == outcome
+    return upgrade

@@ -1,0 +1,73 @@
+"""What follows from the end of an upgrade of a module's instance: the records, and the rest of its order.
+
+Called in the transaction that finishes it, see `settings.UPGRADE_FINISHED`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from devices.services import note_seen
+from portal.core import clock
+from portal.core.actors import PORTAL
+from updates import journal
+from updates.machine import Outcome
+from updates.models import Installation, Instance, ModuleOrder, Upgrade
+from updates.plan import Kind
+from updates.services.installed import INCONSISTENT, UNREACHABLE_CODES
+
+INSTALLED: Final = "installed"
+"""The fact by which the recipe says what is in force: image, image_id, digest, version; all empty after an uninstall."""
+LONGEST: Final = Instance._meta.get_field("version").max_length or 0
+FAILED: Final = (Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.BROKEN)
+
+
+def record_outcome(finished: Upgrade) -> None:
+    """The instance is on record with what is installed there; one that an upgrade broke shows it in its version."""
+    if finished.kind != Kind.MODULE or finished.instance is None:
+        return
+    if not finished.error_code.startswith(UNREACHABLE_CODES):
+        note_seen(finished.device)
+    if finished.outcome == Outcome.BROKEN:
+        _note_broken(finished.instance)
+    elif finished.outcome == Outcome.SUCCEEDED and INSTALLED in finished.facts:
+        _note_installed(finished.instance, finished.facts[INSTALLED])
+
+
+def stop_order(finished: Upgrade) -> None:
+    """What waited for a canary that did not succeed, or stops at the first failure, is cancelled; its history says why."""
+    if finished.module_order_id is None or finished.outcome == Outcome.SUCCEEDED:
+        return
+    order = ModuleOrder.objects.get(pk=finished.module_order_id)
+    if order.canary and order.upgrades.order_by("created_at", "id").first() == finished:
+        why = (
+            f"It waited for {finished}, which was to succeed first and ended as {_word(finished)}."
+        )
+    elif order.stops_at_failure and finished.outcome in FAILED:
+        why = f"The order stops at the first failure: {finished} ended as {_word(finished)}."
+    else:
+        return
+    journal.cancel_waiting(order.upgrades.all(), by=PORTAL.name, why=why)
+
+
+def _note_installed(instance: Instance, facts: dict[str, Any]) -> None:
+    made = Installation.objects.get(instance=instance)
+    made.image, made.image_id, made.digest = facts["image"], facts["image_id"], facts["digest"]
+    made.uninstalled_at = None if made.image else clock.now()
+    made.save(update_fields=["image", "image_id", "digest", "uninstalled_at"])
+    if facts["version"]:
+        _note_version(instance, facts["version"])
+
+
+def _note_broken(instance: Instance) -> None:
+    before = instance.version.removesuffix(INCONSISTENT)
+    _note_version(instance, f"{before[: LONGEST - len(INCONSISTENT)]}{INCONSISTENT}")
+
+
+def _note_version(instance: Instance, version: str) -> None:
+    instance.version = version[:LONGEST]
+    instance.save(update_fields=["version"])
+
+
+def _word(upgrade: Upgrade) -> str:
+    return (upgrade.outcome or "").replace("_", " ")
