@@ -15,6 +15,7 @@ from updates.services.module_updates import order_module
 SOURCE = "ghcr.io/nethserver/mymodule"
 OLD, NEW = f"{SOURCE}:1.0.0", f"{SOURCE}:1.1.0"
 OLD_DIGEST, NEW_DIGEST = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+IMAGES = [NEW, "docker.io/library/redis:7"]
 PERMISSIONS = ("order_module", "change_installation", "cancel_upgrade", "retry_upgrade")
 
 
@@ -64,6 +65,7 @@ def succeeded(upgrade: Upgrade, *, image: str = NEW, version: str = "1.1.0") -> 
         {
             "image": image, "image_id": f"sha256:{'b' * 64}" if image else "",
             "digest": NEW_DIGEST if image else "", "version": version,
+            "images": IMAGES if image else [],
         },
     )  # fmt: skip
     return over(upgrade, journal, Outcome.SUCCEEDED)

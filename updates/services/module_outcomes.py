@@ -17,7 +17,7 @@ from updates.plan import Kind
 from updates.services.installed import INCONSISTENT, UNREACHABLE_CODES
 
 INSTALLED: Final = "installed"
-"""The fact by which the recipe says what is in force: image, image_id, digest, version; all empty after an uninstall."""
+"""The fact by which the recipe says what is in force: image, image_id, digest, version, images; all empty after an uninstall."""
 LONGEST: Final = Instance._meta.get_field("version").max_length or 0
 FAILED: Final = (Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.BROKEN)
 
@@ -53,8 +53,9 @@ def stop_order(finished: Upgrade) -> None:
 def _note_installed(instance: Instance, facts: dict[str, Any]) -> None:
     made = Installation.objects.get(instance=instance)
     made.image, made.image_id, made.digest = facts["image"], facts["image_id"], facts["digest"]
+    made.images = facts["images"]
     made.uninstalled_at = None if made.image else clock.now()
-    made.save(update_fields=["image", "image_id", "digest", "uninstalled_at"])
+    made.save(update_fields=["image", "image_id", "digest", "images", "uninstalled_at"])
     if facts["version"]:
         _note_version(instance, facts["version"])
 
