@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Field, Model, QuerySet
 from django.forms import ChoiceField, ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from devices.admin_views import bulk, device_list, imports, saved_filters
 from devices.admin_views import device as device_pages
 from devices.admin_views import groups as group_pages
+from devices.admin_views.credentials import DeleteCredential
 from devices.admin_views.host_key import ConfirmHostKey
 from devices.admin_views.links import device_url, why_not_local
 from devices.forms import CredentialForm, DeviceGroupForm
@@ -30,6 +31,7 @@ from devices.services import (
 )
 from portal.core.actors import actor_of
 from portal.core.admin import ServedAdmin
+from portal.core.pages import number_or_404
 from portal.core.queries import edits_of
 
 VIEW_AUDIT = "core.view_auditevent"
@@ -37,6 +39,7 @@ VIEW_AUDIT = "core.view_auditevent"
 
 @admin.register(Device)
 class DeviceAdmin(ServedAdmin):
+    delete_page = device_pages.DeleteDevice
     search_fields = ("name", "host", "device_type")
     autocomplete_fields = ("credential",)
     fieldsets = (
@@ -59,10 +62,9 @@ class DeviceAdmin(ServedAdmin):
         save_device(device=obj, actor=actor_of(request.user))
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
-        if not (object_id.isascii() and object_id.isdigit()):
-            raise Http404
         devices = Device.objects.select_related("credential")
-        return device_pages.device_page(request, get_object_or_404(devices, pk=int(object_id)))
+        device = get_object_or_404(devices, pk=number_or_404(object_id))
+        return device_pages.device_page(request, device)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not (
@@ -93,7 +95,6 @@ class DeviceAdmin(ServedAdmin):
     def get_urls(self) -> list[URLPattern]:
         pages: list[tuple[str, str, Callable[..., HttpResponseBase]]] = [
             ("<int:pk>/edit/", "edit", self.edit_view),
-            ("<int:pk>/delete/", "delete", device_pages.DeleteDevice.as_view()),
             ("devices.csv", "export", device_list.device_file),
             ("pick/", "pick", device_list.pick_devices),
             ("import/", "import", imports.ImportDevices.as_view()),
@@ -119,6 +120,7 @@ class DeviceAdmin(ServedAdmin):
 
 @admin.register(DeviceGroup)
 class DeviceGroupAdmin(ServedAdmin):
+    delete_page = group_pages.DeleteGroup
     form = DeviceGroupForm
     list_display = ("name", "kind", "who", "description")
     search_fields = ("name", "description")
@@ -148,9 +150,8 @@ class DeviceGroupAdmin(ServedAdmin):
         )
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
-        if not (object_id.isascii() and object_id.isdigit()):
-            raise Http404
-        return group_pages.group_page(request, get_object_or_404(DeviceGroup, pk=int(object_id)))
+        group = get_object_or_404(DeviceGroup, pk=number_or_404(object_id))
+        return group_pages.group_page(request, group)
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Django's own form; the group's page has taken its usual address."""
@@ -168,11 +169,6 @@ class DeviceGroupAdmin(ServedAdmin):
                 "<int:pk>/members/",
                 own(group_pages.GroupMembers.as_view()),
                 name="devices_devicegroup_members",
-            ),
-            path(
-                "<int:pk>/delete/",
-                own(group_pages.DeleteGroup.as_view()),
-                name="devices_devicegroup_delete",
             ),
             *super().get_urls(),
         ]
@@ -215,6 +211,7 @@ class DeviceGroupAdmin(ServedAdmin):
 
 @admin.register(Credential)
 class CredentialAdmin(ServedAdmin):
+    delete_page = DeleteCredential
     form = CredentialForm
     list_display = ("name", "kind", "username", "created_at")
     search_fields = ("name", "username")

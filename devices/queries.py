@@ -21,7 +21,7 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Exact
 from django.utils.module_loading import import_string
 
-from devices.models import Device, DeviceGroup, StoredImport, StoredSelection
+from devices.models import Credential, Device, DeviceGroup, StoredImport, StoredSelection
 from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.search import Joined, containing, words_of
@@ -40,6 +40,9 @@ class DeviceFilter(django_filters.FilterSet):
         label="Group",
     )
     installed = django_filters.CharFilter(method="having", label="Installed")
+    credential = django_filters.ModelChoiceFilter(
+        queryset=Credential.objects.all(), label="Credential"
+    )
     unreachable = django_filters.BooleanFilter(
         field_name="unreachable_reason", lookup_expr="exact", exclude=True, method="by_reach"
     )

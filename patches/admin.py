@@ -21,7 +21,7 @@ from patches.services.node_records import SET_RESTART, save_node
 from portal.core.actors import actor_of
 from portal.core.admin import ReadOnlyAdmin, ServedAdmin, component
 from portal.core.errors import NotPermitted
-from updates.admin_views.addresses import number_or_404, uuid_or_404
+from portal.core.pages import number_or_404, uuid_or_404
 from updates.models import Instance, Module
 from updates.services.modules import save_instance, save_module
 

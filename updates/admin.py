@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from portal.core.admin import DaysFilter, ReadOnlyAdmin, data_of
+from portal.core.pages import number_or_404, uuid_or_404
 from updates.admin_views import (
     artifacts,
     build,
@@ -26,7 +27,6 @@ from updates.admin_views import (
 )
 from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
-from updates.admin_views.addresses import number_or_404, uuid_or_404
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
 from updates.admin_views.offered import OfferedAdmin
 from updates.admin_views.release_list import ReleaseAdmin

@@ -153,7 +153,7 @@ def device_file(request: HttpRequest) -> StreamingHttpResponse:
     """All devices that the address asks for, in the form that the import reads."""
     require(request, "devices.view_device")
     try:
-        devices = Asked.of(request).devices.order_by("name")
+        devices = Asked.of(request).devices
     except Refused as error:
         raise Http404(str(error)) from error
     return as_file(devices_csv(devices), name=f"devices {clock.now():%Y-%m-%d}", form="csv")

@@ -1,6 +1,10 @@
 """Verbs for devices: reach them, learn who they are, trust them, put them in groups. One module for each noun."""
 
-from devices.services.credentials import refuse_unreadable_key, save_credential
+from devices.services.credentials import (
+    delete_credential,
+    refuse_unreadable_key,
+    save_credential,
+)
 from devices.services.devices import (
     EDITABLE,
     USE_LOCAL_DRIVER,
@@ -25,6 +29,7 @@ __all__ = [
     "USE_LOCAL_DRIVER",
     "change_members",
     "confirm_host_key",
+    "delete_credential",
     "delete_device",
     "delete_group",
     "dialled",

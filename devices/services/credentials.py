@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from devices.drivers.ssh_login import KeyLogin, PasswordLogin
 from devices.errors import LoginRefused
@@ -13,6 +14,7 @@ from portal.core.edits import changes_of, require_save
 from portal.core.errors import Refused
 
 FIELDS = ("name", "kind", "username", "secret", "passphrase")
+IN_USE = "Devices are opened with it: give them another credential first."
 
 
 def save_credential(*, credential: Credential, actor: Actor) -> Credential:
@@ -26,6 +28,19 @@ def save_credential(*, credential: Credential, actor: Actor) -> Credential:
         credential.save()
         audit.record(actor=actor, action=action, subject=credential, data={"changes": changes})
     return credential
+
+
+def delete_credential(*, credential: Credential, actor: Actor, reason: str) -> None:
+    """The credential is gone, its secrets too. Refused while a device is opened with it."""
+    actor.require("devices.delete_credential")
+    if credential.devices.exists():  # asked first: Django would fetch each of them
+        raise Refused(IN_USE)
+    try:
+        with transaction.atomic():
+            audit.record(actor=actor, action="credential.delete", subject=credential, reason=reason)
+            credential.delete()
+    except ProtectedError:
+        raise Refused(IN_USE) from None
 
 
 def refuse_unreadable_key(credential: Credential) -> None:

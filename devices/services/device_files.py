@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from devices.models import Device
 from devices.queries import attributes_as_text
 from portal.core.errors import Refused
-from portal.core.exports import AT_ONCE, csv_lines, read_cell
+from portal.core.exports import csv_lines, read_cell
+from portal.core.keyset import all_by_name
 
 WRITTEN: Final = (
     "name",
@@ -57,9 +58,11 @@ class DeviceFile:
 
 
 def devices_csv(devices: QuerySet[Device]) -> Iterator[str]:
-    """The lines of a file that `read_devices` takes back, with what the portal knows besides."""
-    rows = devices.select_related("credential").iterator(chunk_size=AT_ONCE)
-    return csv_lines((*WRITTEN, *TOLD), (_row(device) for device in rows))
+    """The lines of a file that `read_devices` takes back, with what the portal knows besides, in the order of names."""
+    rows = devices.select_related("credential").defer(
+        "credential__secret", "credential__passphrase"
+    )
+    return csv_lines((*WRITTEN, *TOLD), (_row(device) for device in all_by_name(rows, name="name")))
 
 
 def read_devices(content: bytes) -> DeviceFile:

@@ -14,8 +14,6 @@ from django.utils.text import slugify
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one of these is run by spreadsheets as a formula (OWASP: CSV injection)."""
-AT_ONCE: Final = 2000
-"""Rows that are fetched from the database at once."""
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

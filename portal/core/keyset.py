@@ -6,6 +6,7 @@ Rows are ordered by a time, newest first, and by a UUID where the times are equa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
@@ -18,6 +19,8 @@ Row = TypeVar("Row", bound=Model)
 PAGE: Final = 50
 COUNTED: Final = 10_000
 """Rows beyond these are not counted: nobody needs the number, and finding it out would take seconds."""
+AT_ONCE: Final = 2000
+"""Rows of a whole list that are in memory at any time."""
 FORM: Final = "%Y%m%dT%H%M%S.%f"
 
 
@@ -72,6 +75,32 @@ def slice_of(
         newer=_at(shown[0], time) if start and shown else "",
         older=_at(shown[-1], time) if len(found) > size else "",
     )
+
+
+def all_of(rows: QuerySet[Row], *, time: str, size: int = AT_ONCE) -> Iterator[Row]:
+    """All of the rows, newest first, `size` of them asked for at a time: the first come at once.
+
+    A cursor of the database would not do that: outside of a transaction PostgreSQL writes its whole result down first.
+    """
+    ordered = rows.order_by(f"-{time}", "-id")
+    found = list(ordered[:size])
+    while found:
+        yield from found
+        if len(found) < size:
+            return
+        last = Cursor(getattr(found[-1], time), found[-1].pk)
+        found = list(ordered.filter(before(last, time=time))[:size])
+
+
+def all_by_name(rows: QuerySet[Row], *, name: str, size: int = AT_ONCE) -> Iterator[Row]:
+    """The same in the order of a unique name."""
+    ordered = rows.order_by(name)
+    found = list(ordered[:size])
+    while found:
+        yield from found
+        if len(found) < size:
+            return
+        found = list(ordered.filter(**{f"{name}__gt": getattr(found[-1], name)})[:size])
 
 
 def slice_by_name(

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.generic import FormView
@@ -133,6 +134,21 @@ def why_not_permitted(request: HttpRequest, permission: str) -> str:
     """Empty when the user holds `permission`, else the sentence for a button that cannot be pressed."""
     actor = actor_of(request.user)
     return "" if actor.may(permission) else f"You lack the permission {permission}."
+
+
+def uuid_or_404(text: str) -> UUID:
+    """The id that an address names; 404 when it cannot be one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
+
+
+def number_or_404(text: str) -> int:
+    """The number that an address names; 404 when it cannot be one."""
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise Http404
+    return int(text)
 
 
 def mark_of(html: str) -> str:

@@ -137,3 +137,46 @@ def test_a_device_by_ssh_without_a_credential_is_asked_again(operator: Client) -
     response = operator.post(reverse("admin:devices_device_add"), given)
     assert "A device reached by SSH needs a host and a credential." in response.content.decode()
     assert not Device.objects.exists()
+
+
+def test_a_credential_that_opens_nothing_is_deleted_with_a_reason(
+    operator: Client, credential: Credential
+) -> None:
+    page = reverse("admin:devices_credential_delete", args=[credential.pk])
+    assert 'id="opened"' not in operator.get(page).content.decode()
+    assert operator.post(page, {"reason": ""}).status_code == 422
+    assert operator.post(page, {"reason": "The lab is closed"}).status_code == 302
+    assert not Credential.objects.exists()
+    assert AuditEvent.objects.get(action="credential.delete").reason == "The lab is closed"
+
+
+def test_a_credential_in_use_stays_and_names_the_first_of_its_devices(
+    operator: Client, credential: Credential
+) -> None:
+    Device.objects.bulk_create(
+        Device(name=f"box-{n:03}", device_type="box", driver="ssh", host="h", credential=credential)
+        for n in range(200)
+    )
+    page = reverse("admin:devices_credential_delete", args=[credential.pk])
+    answer = operator.post(page, {"reason": "The lab is closed"})
+    shown = answer.content.decode()
+    assert answer.status_code == 422
+    assert "give them another credential first" in shown
+    assert "<strong data-count>200</strong> devices are opened with it" in shown
+    assert "box-009</a>" in shown
+    assert "box-010</a>" not in shown
+    assert Credential.objects.filter(pk=credential.pk).exists()
+    assert not AuditEvent.objects.filter(action="credential.delete").exists()
+    listed = operator.get(
+        f"{reverse('admin:devices_device_changelist')}?credential={credential.pk}"
+    )
+    assert "<strong data-count>200</strong> devices" in listed.content.decode()
+
+
+@pytest.mark.parametrize("quoted", ["_31", "1_2F", "%2B1"])
+def test_no_spelling_of_an_address_leads_to_djangos_own_delete_page(
+    quoted: str, operator: Client, credential: Credential, device: Device
+) -> None:
+    """Django reads an underscore and two hexadecimal digits as a character: _31 is 1."""
+    for model in ("device", "credential", "devicegroup"):
+        assert operator.get(f"/devices/{model}/{quoted}/delete/").status_code == 404

@@ -14,10 +14,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
-from devices.models import DeviceGroup
+from devices.models import Device, DeviceGroup
 from portal.core.actors import PORTAL
-from portal.core.keyset import COUNTED, Cursor, counted, slice_of
+from portal.core.keyset import COUNTED, Cursor, all_by_name, all_of, counted, slice_of
 from tests.journal.rows import finished, new_artifact, new_device, new_upgrade
 from tests.pages.rows import rows
 from updates.models import Upgrade
@@ -211,6 +212,28 @@ def test_the_filtered_list_is_taken_away_as_json_lines(operator: Client, old: Up
     assert tuple(row) == COLUMNS
     assert (row["device"], row["outcome"]) == ("box-1", "succeeded")
     assert row["created_at"] == old.created_at.isoformat().replace("+00:00", "Z")
+
+
+def test_all_rows_come_once_in_their_order_however_many_are_fetched_at_a_time() -> None:
+    made = [row.pk for row in many(10)]
+    everything = Upgrade.objects.all()
+    for size in (1, 3, 5, 10, 11):
+        assert [row.pk for row in all_of(everything, time="created_at", size=size)] == made
+    names = [f"box-{number}" for number in range(5)]
+    for name in reversed(names):
+        new_device(name)
+    devices = Device.objects.filter(name__in=names)
+    for size in (1, 2, 5, 6):
+        assert [row.name for row in all_by_name(devices, name="name", size=size)] == names
+
+
+def test_an_export_fetches_what_it_writes_and_no_more(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    many(10)
+    with django_assert_num_queries(2):
+        wanted = all_of(Upgrade.objects.all(), time="created_at", size=4)
+        assert len([next(wanted) for _ in range(5)]) == 5
 
 
 def test_an_export_streams(operator: Client) -> None:

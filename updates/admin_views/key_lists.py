@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 
 from portal.core.admin import ReadOnlyAdmin
+from portal.core.pages import number_or_404
 from updates.admin_views import keys
-from updates.admin_views.addresses import number_or_404
 from updates.models import SigningKey, TrustedKey
 
 SHOWN_DIGITS: Final = 16

@@ -11,8 +11,8 @@ from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
 from portal.core.admin import DaysFilter
+from portal.core.pages import number_or_404
 from updates.admin_views import releases
-from updates.admin_views.addresses import number_or_404
 from updates.admin_views.offered import OfferedAdmin
 from updates.models import Artifact, Release, ReleaseTag
 from updates.queries import installed_on

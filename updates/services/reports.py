@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 
-from portal.core.exports import AT_ONCE, csv_lines, json_lines
+from portal.core.exports import csv_lines, json_lines
+from portal.core.keyset import all_of
 from updates.machine import State
 from updates.models import Upgrade
 
@@ -20,21 +21,21 @@ COLUMNS: Final = (
 
 
 def history_csv(upgrades: QuerySet[Upgrade]) -> Iterator[str]:
-    """The lines of a CSV file, with a header, in the order of `upgrades`."""
+    """The lines of a CSV file, with a header, newest first."""
     return csv_lines(COLUMNS, history_rows(upgrades))
 
 
 def history_json_lines(upgrades: QuerySet[Upgrade]) -> Iterator[str]:
-    """A JSON object on a line for each of `upgrades`, in their order."""
+    """A JSON object on a line for each of `upgrades`, newest first."""
     return json_lines(history_rows(upgrades))
 
 
 def history_rows(upgrades: QuerySet[Upgrade]) -> Iterator[dict[str, Any]]:
-    """Each upgrade as a row; only a few of them are in memory at any time."""
+    """Each upgrade as a row, newest first; only a few of them are in memory at any time."""
     wanted = upgrades.select_related("device", "artifact", "deployment", "instance").defer(
-        "plan", "facts"
+        "plan", "facts", "deployment__left_out", "deployment__selection"
     )
-    return (_row(upgrade) for upgrade in wanted.iterator(chunk_size=AT_ONCE))
+    return (_row(upgrade) for upgrade in all_of(wanted, time="created_at"))
 
 
 def _row(upgrade: Upgrade) -> dict[str, Any]:
