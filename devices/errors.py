@@ -19,6 +19,7 @@ DeviceError
  |   |- InUse              containers need it; they are named
  |       |- ImageInUse
  |       |- VolumeInUse
+ |- BrokenTar              a tar stream that ends too early, or is none
  |- PullFailed             an image did not come: what the registry said
  |- RegistryError          what was asked of a registry directly
  |   |- RegistryUnreachable  no answer now
@@ -129,9 +130,14 @@ class BadReference(DeviceError):
 
 
 class EngineRefused(DeviceError):
-    """The Docker Engine answers with an error; the sentence ends with its words."""
+    """The Docker Engine answers with an error: `said` are its words, `status` is HTTP's (0: we asked no further)."""
 
     code = "DEV-410"
+
+    def __init__(self, sentence: str, *, status: int = 0, said: str = "") -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.said = said
 
 
 class NoSuchImage(EngineRefused):
@@ -162,6 +168,13 @@ class ImageInUse(InUse):
 
 class VolumeInUse(InUse):
     code = "DEV-415"
+
+
+class BrokenTar(DeviceError):
+    """A tar stream ended before its end mark, or is none. A whole one may come the next time."""
+
+    code = "DEV-418"
+    retryable = True
 
 
 class PullFailed(DeviceError):

@@ -70,7 +70,8 @@ class Image:
 class Container:
     """A container. `image` is the text that it was made with, `state` the engine's word (`running`, `exited`, …).
 
-    `health` is empty without a health check, else `starting`, `healthy` or `unhealthy`. `volumes` are the named ones.
+    `health` is empty without a health check, else `starting`, `healthy` or `unhealthy`. `volumes` are the names of those
+    that it has, also those that the engine named itself.
     """
 
     id: str

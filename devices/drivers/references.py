@@ -91,6 +91,14 @@ def parse_reference(text: str) -> Reference:
     return Reference(host, path, tag or "", digest)
 
 
+def checked_image(text: str) -> str:
+    """What an engine takes to find this image: its id, or its reference in full, by digest if it has one. `BadReference`."""
+    if _DIGEST.fullmatch(text):
+        return text
+    reference = parse_reference(text).tagged()
+    return str(reference.pinned(reference.digest) if reference.digest else reference)
+
+
 def checked_digest(text: str) -> str:
     """The digest, unchanged. `BadReference` if it is not `sha256:` with 64 (`sha512:` with 128) hexadecimal characters."""
     if not _DIGEST.fullmatch(text):

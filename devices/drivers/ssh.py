@@ -83,10 +83,17 @@ class SshLink:
 
     def open(self, words: Sequence[str]) -> SshStream:
         pulse = self._connected()
+        return SshStream(self._started(words, pulse=pulse), pulse=pulse)
+
+    def channel(self, words: Sequence[str]) -> paramiko.Channel:
+        """The program's input and output, for who speaks a protocol with it. `DeviceUnreachable` if it cannot start."""
+        return self._started(words, pulse=self._connected())
+
+    def _started(self, words: Sequence[str], *, pulse: Pulse) -> paramiko.Channel:
         with self._broken_is_unreachable("broke when a command was to start"):
             channel = pulse.transport.open_session(timeout=self._connect_seconds)
             channel.exec_command(shlex.join(["exec", *words]))
-        return SshStream(channel, pulse=pulse)
+        return channel
 
     def forward(self, host: str, *, port: int, seconds: float) -> paramiko.Channel:
         """A connection to a port as seen from the device (RFC 4254, direct-tcpip). `DeviceUnreachable` if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """PEM texts: a certificate for `localhost`, its key, and the authority that signed it."""
+    """PEM texts: a certificate for a host's name or address, its key, and the authority that signed it."""
 
     authority: str
     certificate: str
@@ -36,7 +37,7 @@ def certified(host: str = "localhost") -> Certified:
     certificate = (
         _builder(_name(host), issuer=name)
         .public_key(key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     encoding = serialization.Encoding.PEM
@@ -48,6 +49,13 @@ def certified(host: str = "localhost") -> Certified:
         certificate=certificate.public_bytes(encoding).decode(),
         key=private.decode(),
     )
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(common: str) -> x509.Name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.environment.child import Child
@@ -20,8 +21,11 @@ class DockerEngine:
     Containers' published ports answer on `address`; containers reach the machine itself at `machine_address`.
     """
 
-    def __init__(self, folder: Path, *, network: PrivateNetwork) -> None:
+    def __init__(
+        self, folder: Path, *, network: PrivateNetwork, options: Sequence[str] = ()
+    ) -> None:
         self._folder = folder
+        self._options = options
         self._child: Child | None = None
         self.network = network
         self.socket = folder / "docker.sock"
@@ -49,7 +53,10 @@ class DockerEngine:
             "--exec-root",
             str(self._folder / "exec"),
         ]
-        dockerd = ["dockerd", *roots, "--host", self.url, "--pidfile", str(self._folder / "pid")]
+        dockerd = [
+            *("dockerd", *roots, "--host", self.url),
+            *("--pidfile", str(self._folder / "pid"), *self._options),
+        ]
         self._child = Child(self.network.command(*dockerd), log=self._folder / "log")
         self._child.wait_until_it_listens(self.socket, seconds=START_SECONDS)
         self.docker("version")
@@ -58,6 +65,12 @@ class DockerEngine:
         """The Engine and its containers have ended; images, volumes and containers' files stay."""
         if self._child is not None:
             self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """The Engine has died, as in a crash; what it had begun lies about."""
+        if self._child is not None:
+            self._child.kill()
             self._child = None
 
     def remove(self) -> None:
@@ -85,13 +98,15 @@ class DockerEngine:
         )
 
 
-def private_engine(folder: Path) -> DockerEngine:
-    """A new Engine that runs. Skips the test where there can be none."""
+def private_engine(
+    folder: Path, *, network: PrivateNetwork | None = None, options: Sequence[str] = ()
+) -> DockerEngine:
+    """A new Engine that runs, with `options` of dockerd. Skips the test where there can be none."""
     need_root("a private Docker Engine")
     program("dockerd", package="docker.io")
     program("docker", package="docker.io")
     program("iptables", package="iptables")
-    engine = DockerEngine(folder, network=private_network())
+    engine = DockerEngine(folder, network=network or private_network(), options=options)
     try:
         engine.start()
     except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.environment.programs import need_root, program
@@ -12,6 +13,8 @@ from tests.environment.workdir import owner_is_dead
 
 NAMESPACES = Path("/run/netns")
 PREFIX = "fwtest-"
+
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def private_network() -> PrivateNetwork:
     for entry in NAMESPACES.glob(f"{PREFIX}*"):
         if owner_is_dead(entry.name):
             _ip("netns", "delete", entry.name)
-    name = f"{PREFIX}{os.getpid()}"
+    name = f"{PREFIX}{os.getpid()}-{next(_numbers)}"
     _ip("netns", "add", name)
     try:
         number = _link(name)

@@ -12,6 +12,7 @@ from devices.drivers.references import (
     Reference,
     checked_digest,
     checked_host,
+    checked_image,
     parse_reference,
 )
 from devices.errors import BadReference
@@ -140,6 +141,24 @@ def test_what_is_no_registry_is_refused(text: str) -> None:
 def test_digests_of_both_lengths_are_taken() -> None:
     assert checked_digest(DIGEST) == DIGEST
     assert checked_digest("sha512:" + "0" * 128)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (DIGEST, DIGEST),
+        ("busybox", "docker.io/library/busybox:latest"),
+        (f"ghcr.io/a/b:1@{DIGEST}", f"ghcr.io/a/b@{DIGEST}"),
+    ],
+)
+def test_an_engine_finds_an_image_by_id_reference_or_digest(text: str, name: str) -> None:
+    assert checked_image(text) == name
+
+
+def test_an_engine_is_not_asked_for_what_is_neither() -> None:
+    for text in ("sha256:12", "../busybox", "a" * 64, ""):
+        with pytest.raises(BadReference):
+            checked_image(text)
 
 
 @given(st.text(alphabet=string.printable + "é:/@.-_[]", max_size=80))

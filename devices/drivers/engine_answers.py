@@ -1,0 +1,88 @@
+"""What an engine answers, as our own words for it. Whatever is missing in an answer is empty here."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from devices.drivers.engine import Container, Image, Platform
+
+Answer = Mapping[str, Any]
+
+_HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
+_NONE = "<none>"
+_VARIANTS = {"armv5l": "v5", "armv6l": "v6", "armv7l": "v7"}
+
+
+def image_of(answer: Answer) -> Image:
+    """An image as `GET /images/NAME/json` describes it."""
+    config = answer.get("Config") or {}
+    return Image(
+        id=str(answer.get("Id", "")),
+        tags=_named(answer.get("RepoTags")),
+        digests=_named(answer.get("RepoDigests")),
+        labels=_texts(config.get("Labels")),
+        size=_int(answer.get("Size")),
+        created=_utc(str(answer.get("Created", ""))),
+        platform=Platform(
+            os=str(answer.get("Os", "")),
+            architecture=str(answer.get("Architecture", "")),
+            variant=str(answer.get("Variant") or ""),
+        ),
+    )
+
+
+def container_of(answer: Answer) -> Container:
+    """A container as `GET /containers/json` lists it; its health is a word in its status there."""
+    names = answer.get("Names") or [""]
+    health = _HEALTH.search(str(answer.get("Status", "")))
+    mounts = answer.get("Mounts") or []
+    return Container(
+        id=str(answer.get("Id", "")),
+        name=str(names[0]).removeprefix("/"),
+        image_id=str(answer.get("ImageID", "")),
+        image=str(answer.get("Image", "")),
+        state=str(answer.get("State", "")),
+        health=health.group(1) if health else "",
+        labels=_texts(answer.get("Labels")),
+        volumes=sorted(str(mount["Name"]) for mount in mounts if mount.get("Name")),
+    )
+
+
+def platform_of(version: Answer, info: Answer) -> Platform:
+    """The engine's own platform: the variant of an ARM is the kernel's business, and only `info` tells it."""
+    return Platform(
+        os=str(version.get("Os", "")),
+        architecture=str(version.get("Arch", "")),
+        variant=_VARIANTS.get(str(info.get("Architecture", "")), ""),
+    )
+
+
+def _named(values: object) -> list[str]:
+    names = values if isinstance(values, list) else []
+    return sorted(str(name) for name in names if not str(name).startswith(_NONE))
+
+
+def _texts(values: object) -> dict[str, str]:
+    pairs = values if isinstance(values, dict) else {}
+    return {str(key): str(value) for key, value in pairs.items()}
+
+
+def time_of(text: str) -> datetime.datetime | None:
+    """The moment that an engine means: it says nanoseconds, and whatever offset it runs with. None: that is no time."""
+    try:
+        when = datetime.datetime.fromisoformat(re.sub(r"\.\d+", "", text))
+    except ValueError:
+        return None
+    return when.astimezone(datetime.UTC)
+
+
+def _utc(text: str) -> str:
+    when = time_of(text)
+    return when.isoformat(timespec="seconds") if when else ""
+
+
+def _int(value: object) -> int:
+    return value if isinstance(value, int) else 0
