@@ -37,12 +37,13 @@ class Door:
             threading.Thread(target=self._join, args=(inside,), daemon=True).start()
 
     def _join(self, inside: socket.socket) -> None:
-        with inside, contextlib.suppress(OSError):  # nobody there: closed, as if refused
-            with socket.create_connection(("127.0.0.1", self._port)) as outside:
-                back = threading.Thread(target=_pass_on, args=(outside, inside), daemon=True)
-                back.start()
-                _pass_on(inside, outside)
-                back.join()
+        # With nobody there it is closed, as if refused.
+        place = ("127.0.0.1", self._port)
+        with inside, contextlib.suppress(OSError), socket.create_connection(place) as outside:
+            back = threading.Thread(target=_pass_on, args=(outside, inside), daemon=True)
+            back.start()
+            _pass_on(inside, outside)
+            back.join()
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
