@@ -6,6 +6,7 @@ FleetwrightError
  |   |   |- ReleaseOverlap    its release has an artifact for the same devices
  |   |- KeyRefused            this is no key that artifacts can be signed or verified with; says why by a rule
  |   |- ModuleRefused         a module's image, or its instance's environment, breaks a rule; says which
+ |   |- OrderInvalid          the order of a module update breaks its shape; says where, field by field
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
@@ -17,6 +18,8 @@ FleetwrightError
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from portal.core.errors import Conflict, FleetwrightError, Refused
 
@@ -58,6 +61,17 @@ class ModuleRefused(Refused):
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)
         self.rule = rule
+
+
+class OrderInvalid(Refused):
+    """`invalid` says what is wrong: for each fault {"parameter", "error", "value", "field"}, as NethServer's agents do."""
+
+    code = "UPD-130"
+
+    def __init__(self, invalid: list[dict[str, Any]]) -> None:
+        faults = ", ".join(f"{fault['field']}: {fault['error']}" for fault in invalid)
+        super().__init__(f"The order cannot be read: {faults}.")
+        self.invalid = invalid
 
 
 class NotCompatible(Refused):

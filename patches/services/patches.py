@@ -44,10 +44,7 @@ def upload_patch(
     PatchRefused, and nothing left behind, if the archive is odd, holds no code, or is here already.
     """
     actor.require("patches.upload_patch")
-    if not version.strip():
-        raise Refused("A patch is for one version of its module: say which.")
-    if not module.runtime:
-        raise Refused(f"{module} takes no hot patches: its runtime is not known.")
+    _refuse_without_target(module, version)
     files = read_patch(cast(BinaryIO, file), limits=patch_limits())
     file.seek(0)
     sha256 = hashlib.sha256(file.read()).hexdigest()
@@ -71,6 +68,13 @@ def upload_patch(
             "This very archive is here already, for the same version: delete it there before it is uploaded anew.",
         ) from None
     return patch
+
+
+def _refuse_without_target(module: Module, version: str) -> None:
+    if not version.strip():
+        raise Refused("A patch is for one version of its module: say which.")
+    if not module.runtime:
+        raise Refused(f"{module} takes no hot patches: its runtime is not known.")
 
 
 def start_look(patch: Patch) -> None:

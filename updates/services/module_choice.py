@@ -70,10 +70,18 @@ def choose_instances(wanted: Wanted) -> Choice:
 
 def image_of(text: str) -> Reference:
     """The image that is meant. Refused with what is wrong when `text` is no name of one."""
+    if why_not := why_not_image(text):
+        raise Refused(why_not)
+    return parse_reference(text.strip()).tagged()
+
+
+def why_not_image(text: str) -> str:
+    """Empty when `text` names an image, else the sentence why not."""
     try:
-        return parse_reference(text.strip()).tagged()
+        parse_reference(text.strip())
     except BadReference as error:
-        raise Refused(str(error)) from None
+        return str(error)
+    return ""
 
 
 def name_of(image: Reference) -> str:

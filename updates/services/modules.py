@@ -12,7 +12,7 @@ from portal.core.actors import Actor
 from portal.core.edits import changes_of, require_save
 from updates.models import Instance, Module
 
-MODULE_FIELDS: Final = ("name", "runtime", "notes")
+MODULE_FIELDS: Final = ("name", "runtime", "source", "notes")
 INSTANCE_FIELDS: Final = ("name", "module", "device", "version")
 
 
@@ -41,7 +41,8 @@ def save_instance(*, instance: Instance, actor: Actor) -> Instance:
     Its module and device stay, for the history speaks of them; its version changes with an installation only.
     """
     require_save(instance, actor=actor)
-    instance.full_clean()
+    # One whose installation has not succeeded yet has no version.
+    instance.full_clean(exclude=[] if instance._state.adding else ["version"])
     changes = changes_of(instance, fields=INSTANCE_FIELDS)
     if not instance._state.adding and (fixed := sorted(set(changes) - {"name"})):
         raise ValidationError(dict.fromkeys(fixed, "It stays as it is."))
