@@ -39,7 +39,7 @@ def test_an_instance_is_held_with_a_reason_and_released() -> None:
     assert (stored().is_held, stored().held_why) == (False, "")
     with pytest.raises(Refused, match="not held"):
         release_instance(instance=one, actor=olga)
-    entries = AuditEvent.objects.order_by("pk")
+    entries = AuditEvent.objects.order_by("at")
     assert [(row.action, row.subject, row.reason) for row in entries] == [
         ("installation.hold", "mymodule1", "The audit is on."),
         ("installation.release", "mymodule1", "It is over"),

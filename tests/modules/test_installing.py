@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -34,9 +36,9 @@ from updates.services.waiting import waits_for
 pytestmark = pytest.mark.database
 
 
-def install(*, device: Device | None = None, **words: object) -> Upgrade:
+def install(*, device: Device | None = None, **words: Any) -> Upgrade:  # noqa: ANN401
     device = device or new_device("home")
-    new = NewInstance(**{"image": NEW, "device": device} | words)  # type: ignore[arg-type]
+    new = NewInstance(**{"image": NEW, "device": device} | words)
     return install_module(new, actor=operator(), reason="A new site")
 
 
@@ -133,7 +135,7 @@ def test_a_block_of_ports_fits_into_the_first_gap() -> None:
         ({"install_dir": "/home/mymodule5/.config"}, "mymodule5 is installed in"),
     ],
 )
-def test_what_cannot_be_is_refused_and_leaves_nothing(words: dict[str, object], says: str) -> None:
+def test_what_cannot_be_is_refused_and_leaves_nothing(words: dict[str, Any], says: str) -> None:
     there = new_instance("mymodule5")
     with pytest.raises(Refused, match=says):
         install(device=there.device, **words)
