@@ -10,6 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ROOT / "updates" / "formats"
+SOURCES = {
+    "mender_artifact": ("mender_artifact/*.py", "tar/*.py", "strict_json.py"),
+    "module_image": ("module_image/*.py", "tar/*.py"),
+}
 # No member of an imageroot is read into memory as a whole.
 UNREACHED: dict[str, set[str]] = {"mender_artifact": set(), "module_image": {"member-too-large"}}
 RAISERS = {"ArtifactRefused", "ModuleRefused", "refused", "_refused"}
@@ -23,10 +27,10 @@ def called(function: ast.expr) -> str:
             return ""
 
 
-def words_in(*folders: str) -> set[str]:
+def words_in(*patterns: str) -> set[str]:
     """What refusals are raised with: as their first argument, or handed on as `rule`."""
     found: set[str] = set()
-    for path in [path for folder in folders for path in (FORMATS / folder).glob("*.py")]:
+    for path in [path for pattern in patterns for path in FORMATS.glob(pattern)]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 given = node.args[:1] if called(node.func) in RAISERS else []
@@ -36,7 +40,7 @@ def words_in(*folders: str) -> set[str]:
 
 
 def words_of(folder: str) -> list[str]:
-    return sorted(words_in(folder, "tar") - UNREACHED[folder])
+    return sorted(words_in(*SOURCES[folder]) - UNREACHED[folder])
 
 
 FORMS = pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.json_member import (
-    JsonObject,
     decode_json_text,
     parse_json_object,
 )
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_label, check_payload_type
+from updates.formats.strict_json import JsonObject
 
 _WHERE = "header-info"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.header_info import HeaderInfo
 from updates.formats.mender_artifact.json_member import (
-    JsonObject,
     decode_json_text,
     parse_json_object,
 )
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_label, check_value
 from updates.formats.quoting import quoted
+from updates.formats.strict_json import JsonObject
 
 _WHERE = "type-info"
 
