@@ -7,6 +7,7 @@ FleetwrightError
  |   |- KeyRefused            this is no key that artifacts can be signed or verified with; says why by a rule
  |   |- ModuleRefused         a module's image, or its instance's environment, breaks a rule; says which
  |   |- OrderInvalid          the order of a module update breaks its shape; says where, field by field
+ |   |- RepositoryRefused     a repository of modules cannot be added, or its index not be read; says why by a rule
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
@@ -72,6 +73,16 @@ class OrderInvalid(Refused):
         faults = ", ".join(f"{fault['field']}: {fault['error']}" for fault in invalid)
         super().__init__(f"The order cannot be read: {faults}.")
         self.invalid = invalid
+
+
+class RepositoryRefused(Refused):
+    """`rule` is a word that repositories' tools know, such as `repodata_not_found`."""
+
+    code = "UPD-121"
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
 
 
 class NotCompatible(Refused):
