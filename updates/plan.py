@@ -174,7 +174,7 @@ class ModulePlan:
     update sets. `probes` are the health gate's, see devices/drivers/probes.py. `volumes` are the named volumes that are kept with
     the state directory before the change, if it `keeps_data`. `force` pulls what is there already and runs the scripts of the
     version that is there already; `overrides` passes over what a check says of names and versions. `kept_of` is the
-    upgrade whose kept tree, environment and images a RESTORE puts back.
+    upgrade whose kept tree, environment and images a RESTORE puts back, and `kept` what was installed before that one.
     """
 
     upgrade: str
@@ -197,6 +197,7 @@ class ModulePlan:
     force: bool
     overrides: bool
     kept_of: str | None = None
+    kept: InstalledImage | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain JSON data."""
@@ -209,6 +210,7 @@ class ModulePlan:
         return cls(
             **{
                 **data,
+                "kept": InstalledImage(**data["kept"]) if data["kept"] else None,
                 "device": DevicePlan(**data["device"]),
                 "verb": ModuleVerb(data["verb"]),
                 "installed": InstalledImage(**data["installed"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -60,6 +61,26 @@ class DetachedCalls:
             except DeviceError:  # what is to be known is why it was to end
                 context.journal.remember(LEFT_RUNNING, spec.key)
             raise
+
+    def timed(
+        self,
+        context: Context,
+        word: str,
+        *,
+        command: Sequence[str],
+        cwd: str,
+        env: Mapping[str, str],
+    ) -> tuple[int, str]:
+        """As `run`; how it ended, and after how many seconds, stands in the history."""
+        began = time.monotonic()
+        status, said = self.run(context, word, command=command, cwd=cwd, env=env)
+        seconds = time.monotonic() - began
+        context.journal.note(
+            f"{word} ended with status {status} after {seconds:.1f} s.",
+            call=context.key(word),
+            data={"status": status, "seconds": round(seconds, 3)},
+        )
+        return status, said
 
     def _to_its_end(
         self, context: Context, spec: StepSpec, *, limit_seconds: float | None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from devices.drivers.shell import Shell
 from devices.errors import DeviceUnreachable
 from updates.runner import Context
 
@@ -15,7 +14,13 @@ RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
 Found = TypeVar("Found")
 
 
-def patiently(context: Context, shell: Shell, look: Callable[[], Found]) -> Found:
+class Way(Protocol):
+    """A connection that opens again when it is used: a Shell, an Engine."""
+
+    def close(self) -> None: ...
+
+
+def patiently(context: Context, way: Way, look: Callable[[], Found]) -> Found:
     """What `look` found. It is tried again as long as the state's limit allows while the device cannot be reached."""
     pauses = iter(RETRY_SECONDS)
     pause = 0.0
@@ -26,7 +31,7 @@ def patiently(context: Context, shell: Shell, look: Callable[[], Found]) -> Foun
             pause = next(pauses, pause)
             if not error.retryable or context.journal.seconds_left() < pause:
                 raise
-            shell.close()
+            way.close()
         _pause(context, pause)
 
 

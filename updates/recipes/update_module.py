@@ -6,7 +6,6 @@ Working states run detached. Queries are asked on the line; they change nothing.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -71,15 +70,9 @@ class UpdateModuleCalls:
 
         `through` is a command that takes the module's call as its last words, and passes its status on.
         """
-        journal = context.journal
-        began = time.monotonic()
         command = [*through, self._path, word, self._tree]
-        status, said = self.run(context, word, command=command, cwd=self._tree)
-        seconds = time.monotonic() - began
-        journal.note(
-            f"{word} ended with status {status} after {seconds:.1f} s.",
-            call=context.key(word),
-            data={"status": status, "seconds": round(seconds, 3)},
+        status, said = self._detached.timed(
+            context, word, command=command, cwd=self._tree, env=self._env()
         )
         if status != 0:
             raise StepFailed(

@@ -79,7 +79,7 @@ def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     done = ModulePlan.from_json(upgrade.plan)
     instance = _instance(done)
     plan = plan_module(instance, verb=ModuleVerb.RESTORE, image=done.installed.image)
-    plan = replace(plan, kept_of=str(upgrade.pk))
+    plan = replace(plan, kept_of=str(upgrade.pk), kept=done.installed)
     return build_module_upgrade(plan, instance=instance, actor=actor, reason=reason)
 
 

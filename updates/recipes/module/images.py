@@ -1,0 +1,150 @@
+"""The images of a module: found without a download where they are, fetched where they are not, kept for the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Protocol, Self
+
+from devices.drivers.engine import Engine, Image, Platform, RegistryLogin
+from devices.drivers.references import parse_reference
+from devices.errors import DeviceError
+from updates.errors import StepFailed
+from updates.formats.module_image import ModuleLabels
+from updates.plan import ModulePlan
+from updates.runner import Context
+
+KEEP: Final = "fleetwright.local/kept"
+"""The repository whose tags hold images that a way back wants: no engine fetches from there, and no pruning takes them."""
+
+
+class Manifest(Protocol):
+    """What a registry says of an image: `digest` of what the tag names, `labels`, `size` in bytes to be fetched."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def labels(self) -> dict[str, str]: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+AskRegistry = Callable[[str, Platform], Manifest]
+"""What the registry has under a reference, for that platform. A DeviceError with the registry's words when it has it not."""
+
+LoginFor = Callable[[str], RegistryLogin | None]
+"""Who we are to the registry of a reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An image that a reference means. `id` is empty while the engine does not have it; `size` is what it takes there."""
+
+    reference: str
+    id: str
+    digest: str
+    size: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, reference: str, image: Image) -> Self:
+        """That image of the engine."""
+        return cls(reference, image.id, digest_of(image, reference), image.size)
+
+
+class Images:
+    """The images of one plan on one engine. Logins are asked for when they are needed."""
+
+    def __init__(
+        self, plan: ModulePlan, engine: Engine, *, ask_registry: AskRegistry, login_for: LoginFor
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._ask_registry = ask_registry
+        self._login_for = login_for
+
+    def resolve_module(self) -> tuple[Found, ModuleLabels]:
+        """The module's image, and what it says of itself: the engine's own, or what the registry has. DeviceError if neither."""
+        return self._resolve(self._plan.image)
+
+    def resolve(self, reference: str) -> Found:
+        """A service's image, by the same rule."""
+        return self._resolve(reference)[0]
+
+    def _resolve(self, reference: str) -> tuple[Found, ModuleLabels]:
+        here = self._engine.image(reference)
+        if here is not None and not self._plan.force:
+            return Found.of(reference, here), ModuleLabels.read(here.labels)
+        manifest = self._ask_registry(reference, self._engine.platform())
+        found = Found(reference, "", manifest.digest, manifest.size)
+        return found, ModuleLabels.read(manifest.labels)
+
+    def fetch(self, wanted: Found, context: Context, *, share: tuple[float, float]) -> Found:
+        """The engine has the image; one that it had is left as it is. `share` is the part of the state's progress."""
+        if wanted.id:
+            return wanted
+        begin, end = share
+        image = self._engine.pull(
+            wanted.reference,
+            login=self._login_for(wanted.reference),
+            on_progress=lambda done: context.journal.progress(begin + (end - begin) * done),
+            on_tick=context.tick,
+            limit_seconds=max(1.0, context.journal.seconds_left()),
+        )
+        if wanted.digest not in (image.id, *(one.partition("@")[2] for one in image.digests)):
+            raise StepFailed(
+                f"{wanted.reference} is another image by now than it was when it was checked: order it again."
+            )
+        context.journal.note(f"{wanted.reference} was fetched.", call="pull")
+        return Found.of(wanted.reference, image)
+
+    def keep(self, references: Iterable[str]) -> list[dict[str, str]]:
+        """The images of these references have another tag, of ours: what was in force can be put back. Rows of what it was."""
+        kept = []
+        for number, reference in enumerate(sorted({one for one in references if one})):
+            image = self._engine.image(reference)
+            if image is None:
+                continue
+            tag = f"{KEEP}:{self._plan.upgrade}-{number}"
+            self._engine.tag(image.id, tag)
+            kept.append({"reference": reference, "id": image.id, "tag": tag})
+        return kept
+
+    def put_back(self, kept: Iterable[dict[str, str]]) -> None:
+        """Each reference names the image again that it named when it was kept."""
+        for row in kept:
+            here = self._engine.image(row["reference"])
+            if "@" not in row["reference"] and (here is None or here.id != row["id"]):
+                self._engine.tag(row["id"], row["reference"])
+
+    def release(self, kept: Iterable[dict[str, str]]) -> None:
+        """Our own tags are gone; the images keep the names that they had."""
+        for row in kept:
+            self._engine.remove_image(row["tag"])
+
+    def forget(
+        self, kept: Iterable[dict[str, str]], *, needed: Container[str], note: Callable[[str], None]
+    ) -> None:
+        """What only these ways back wanted is gone. What is needed stays, and what a container uses: `note` is told."""
+        for row in kept:
+            self._remove(row["tag"], note)
+            here = None if row["reference"] in needed else self._engine.image(row["reference"])
+            if here is not None and here.id == row["id"]:
+                self._remove(row["reference"], note)
+
+    def _remove(self, reference: str, note: Callable[[str], None]) -> None:
+        try:
+            self._engine.remove_image(reference)
+        except DeviceError as error:
+            note(f"An image of a version before stays: {error}")
+
+
+def digest_of(image: Image, reference: str) -> str:
+    """The digest under which the reference's registry has the image; the image's own id where it was built or loaded."""
+    repository = parse_reference(reference).familiar_repository
+    by_repository = dict(one.split("@", 1) for one in image.digests if "@" in one)
+    return by_repository.get(repository) or next(iter(by_repository.values()), image.id)
