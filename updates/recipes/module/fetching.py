@@ -102,7 +102,9 @@ class Fetching:
             for chunk in chunks:
                 context.tick()
                 if context.journal.seconds_left() <= 0:
-                    raise StepFailed(f"The transfer was not over at its time limit, after {sent} bytes.")
+                    raise StepFailed(
+                        f"The transfer was not over at its time limit, after {sent} bytes."
+                    )
                 sent += len(chunk)
                 part = sent / max(1, listing.size_bytes)
                 context.journal.progress(PULLED_SHARE + (1 - PULLED_SHARE) * part)
@@ -136,7 +138,9 @@ class Fetching:
         fetched = context.journal.recall(FETCHED)
         module = Found(**fetched["module"])
         references = [module.reference, *(one["reference"] for one in fetched["services"])]
-        return _in_force(module.reference, image_id=module.id, digest=module.digest, images=references)
+        return _in_force(
+            module.reference, image_id=module.id, digest=module.digest, images=references
+        )
 
     def restored(self, kept: list[dict[str, str]]) -> dict[str, Any]:
         """The same, of what an earlier upgrade found and kept."""
@@ -150,7 +154,11 @@ class Fetching:
         """Where data is kept, so are the named volumes' contents: each whole, or not at all."""
         for name in self._volumes():
             context.tick()
-            self._shell.put_file(self._kept_volume(self._plan.upgrade, name), self._engine.read_volume(name), mode=0o600)
+            self._shell.put_file(
+                self._kept_volume(self._plan.upgrade, name),
+                self._engine.read_volume(name),
+                mode=0o600,
+            )
             context.journal.note(f"The volume {name} is kept.")
 
     def put_back_volumes(self, context: Context, *, kept_of: str) -> None:

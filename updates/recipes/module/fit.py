@@ -77,9 +77,7 @@ class ModuleFit:
     def _commands(self) -> Finding:
         script = 'for word; do command -v "$word" >/dev/null || echo "$word"; done'
         wanted = [*NEEDED_COMMANDS, *([] if self._plan.user == ROOT else ["runuser", "loginctl"])]
-        result = self._shell.run(
-            ["sh", "-c", script, "sh", *wanted], limit_seconds=SHORT_SECONDS
-        )
+        result = self._shell.run(["sh", "-c", script, "sh", *wanted], limit_seconds=SHORT_SECONDS)
         missing = result.output.decode(errors="replace").split()
         says = f"The device lacks {', '.join(missing)}." if missing else "It has what we need."
         return Finding("commands", ok=not missing, says=says)
@@ -93,15 +91,23 @@ class ModuleFit:
             return Finding(what, ok=is_free, says=says)
         if account is None:
             return Finding(what, ok=False, says=f"The device has no user {plan.user}.")
-        state = self._shell.run(["test", "-d", f"{plan.install_dir}/state"], limit_seconds=SHORT_SECONDS)
+        state = self._shell.run(
+            ["test", "-d", f"{plan.install_dir}/state"], limit_seconds=SHORT_SECONDS
+        )
         if state.status:
-            return Finding(what, ok=False, says=f"{plan.install_dir} is not an installed instance: it has no state directory.")
+            return Finding(
+                what,
+                ok=False,
+                says=f"{plan.install_dir} is not an installed instance: it has no state directory.",
+            )
         manager = self._shell.run(
             account.systemctl("show-environment"), limit_seconds=SHORT_SECONDS, env=account.env
         )
         if manager.status:
             said = manager.output.decode(errors="replace").strip()[-300:]
-            return Finding(what, ok=False, says=f"The service manager of {plan.user} does not answer: {said}")
+            return Finding(
+                what, ok=False, says=f"The service manager of {plan.user} does not answer: {said}"
+            )
         return Finding(what, ok=True, says=f"{plan.user} and its service manager are there.")
 
     def _engine_answers(self) -> Finding:
@@ -133,7 +139,13 @@ class ModuleFit:
             says = f"It wants core {labels.min_core} or newer, and this is {core}."
             yield Finding("min-core", ok=plan.overrides, says=says)
         try:
-            image_variables(module_url=plan.image, image_id="", digest="", repo_digest="", services=labels.images)
+            image_variables(
+                module_url=plan.image,
+                image_id="",
+                digest="",
+                repo_digest="",
+                services=labels.images,
+            )
         except ModuleRefused as error:
             yield Finding(what, ok=False, says=str(error))
 
@@ -159,7 +171,10 @@ class ModuleFit:
             (self._plan.install_dir, 2 * self.image.size + SPARE_BYTES),
         ]
         root = self._engine.root_dir()
-        if fetched and self._shell.run(["test", "-d", root], limit_seconds=SHORT_SECONDS).status == 0:
+        if (
+            fetched
+            and self._shell.run(["test", "-d", root], limit_seconds=SHORT_SECONDS).status == 0
+        ):
             needs.append((root, 3 * sum(one.size for one in fetched) + SPARE_BYTES))
         for path, needed in needs:
             free = self._shell.free_bytes(path)

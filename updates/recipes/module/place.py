@@ -65,11 +65,25 @@ class Place:
 
     def make(self, context: Context) -> None:
         """User, service manager and empty directories are there."""
-        self._do(context, "make-place", _MAKE, self._plan.user, self._plan.install_dir, str(MANAGER_SECONDS))
+        self._do(
+            context,
+            "make-place",
+            _MAKE,
+            self._plan.user,
+            self._plan.install_dir,
+            str(MANAGER_SECONDS),
+        )
 
     def unmake(self, context: Context) -> None:
         """Nothing of the instance is on the device but its images and volumes."""
-        self._do(context, "unmake-place", _UNMAKE, self._plan.user, self._plan.install_dir, self._plan.instance)
+        self._do(
+            context,
+            "unmake-place",
+            _UNMAKE,
+            self._plan.user,
+            self._plan.install_dir,
+            self._plan.instance,
+        )
 
     def _do(self, context: Context, word: str, script: str, *arguments: str) -> None:
         Account.known(self._plan.user)

@@ -157,7 +157,9 @@ class ModuleRecipe:
         self._fetching.back_up_volumes(context)
         kept = self._images.keep(self._in_force(context))
         journal.remember(KEPT_IMAGES, kept)
-        self._shell.put_file(f"{self._tree.work}/images.json", [json.dumps(kept).encode()], mode=0o600)
+        self._shell.put_file(
+            f"{self._tree.work}/images.json", [json.dumps(kept).encode()], mode=0o600
+        )
         return Event.DONE
 
     def _in_force(self, context: Context) -> list[str]:
@@ -170,7 +172,9 @@ class ModuleRecipe:
         return [values.get("IMAGE_URL", self._plan.installed.image), *of_services]
 
     def _kept_images(self, upgrade: str) -> list[dict[str, str]]:
-        content = b"".join(self._shell.get_file(f"{self._plan.device.work_root}/{upgrade}/images.json"))
+        content = b"".join(
+            self._shell.get_file(f"{self._plan.device.work_root}/{upgrade}/images.json")
+        )
         rows = json.loads(content)
         return [row for row in rows if isinstance(row, dict)]
 
@@ -274,7 +278,9 @@ class ModuleRecipe:
         ran: list[str] = journal.recall(RAN) or []
         now = self._services.active(context)
         restores_data = self._plan.keeps_data and bool(journal.recall(SCRIPTS_BEGAN))
-        self._services.stop(context, now if restores_data else [one for one in now if one not in ran])
+        self._services.stop(
+            context, now if restores_data else [one for one in now if one not in ran]
+        )
         self._tree.swap_back(context)
         if restores_data:
             self._tree.put_back_state(context, kept_of=self._plan.upgrade)

@@ -73,7 +73,9 @@ class Scripts:
     def before_the_images(self, context: Context) -> None:
         """The steps of the version that is installed have run that stand before the pulling of images."""
         names = self.executables(context, "actions/update-module")
-        self._run(context, "actions/update-module", [one for one in names if one.encode() < PULL.encode()])
+        self._run(
+            context, "actions/update-module", [one for one in names if one.encode() < PULL.encode()]
+        )
 
     def after_the_images(self, context: Context, brought: Bring) -> None:
         """All steps behind the pulling of images have run in their order: the module's scripts, and steps of its own."""
@@ -94,9 +96,7 @@ class Scripts:
     def executables(self, context: Context, folder: str) -> list[str]:
         """What can be executed in a directory of the installed tree, in the order of the bytes of the names."""
         command = ["sh", "-c", _EXECUTABLES, "sh", f"{self._tree.root}/{folder}"]
-        result = patiently(
-            context, self._shell, lambda: self._shell.run(command, limit_seconds=30)
-        )
+        result = patiently(context, self._shell, lambda: self._shell.run(command, limit_seconds=30))
         return sorted(result.output.decode(errors="surrogateescape").splitlines(), key=_bytes)
 
     def _run(self, context: Context, folder: str, names: Iterable[str]) -> None:

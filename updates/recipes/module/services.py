@@ -27,7 +27,9 @@ class Services:
     def active(self, context: Context) -> list[str]:
         """The names of those that run now."""
         account = self._tree.account(context)
-        return patiently(context, self._shell, lambda: active_units(self._shell, account, self._plan))
+        return patiently(
+            context, self._shell, lambda: active_units(self._shell, account, self._plan)
+        )
 
     def reload(self, context: Context) -> None:
         """The manager knows the units as their files are now. Its failure is one."""

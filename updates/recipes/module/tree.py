@@ -98,7 +98,12 @@ class Tree:
         self._do(context, "back-up", BACK_UP, self.root, self.base, self._named(), keeps)
 
     def bring(
-        self, context: Context, listing: Listing, files: Iterator[TreeFile], *, patch: Mapping[str, str | None]
+        self,
+        context: Context,
+        listing: Listing,
+        files: Iterator[TreeFile],
+        *,
+        patch: Mapping[str, str | None],
     ) -> None:
         """All that is to be put in place lies on the device, in a folder of ours."""
         lines = [*listing.paths, f"./{LIST}"]
@@ -147,11 +152,15 @@ class Tree:
 
     def put_back_environment(self, context: Context, *, kept_of: str) -> None:
         """The environment is as `kept_of` found it, byte for byte."""
-        self._do(context, "environment-back", PUT_BACK_ENVIRONMENT, self.root, self.base_of(kept_of))
+        self._do(
+            context, "environment-back", PUT_BACK_ENVIRONMENT, self.root, self.base_of(kept_of)
+        )
 
     def put_back_units(self, context: Context, *, kept_of: str) -> None:
         """The instance's units are as `kept_of` found them."""
-        self._do(context, "units-back", PUT_BACK_UNITS, self.root, self.base_of(kept_of), self._named())
+        self._do(
+            context, "units-back", PUT_BACK_UNITS, self.root, self.base_of(kept_of), self._named()
+        )
 
     def put_back_state(self, context: Context, *, kept_of: str) -> None:
         """The state directory is as `kept_of` found it, if that one kept it."""
@@ -159,7 +168,9 @@ class Tree:
 
     def forget_old(self, context: Context, *, keep: int) -> list[str]:
         """Only the newest `keep` upgrades can still be taken back: the others, by their ids."""
-        said = self._do(context, "forget-old", FORGET_OLD, f"{self.root}/{PLACE}", str(keep), self.base)
+        said = self._do(
+            context, "forget-old", FORGET_OLD, f"{self.root}/{PLACE}", str(keep), self.base
+        )
         return said.split()
 
     def forget(self, context: Context, upgrade: str) -> None:
@@ -184,7 +195,9 @@ class Tree:
         except CommandFailed as error:
             last = said.strip().rpartition("\n")[2] or f"it ended with status {error.status}"
             raise StepFailed(
-                f"The instance's files could not be changed ({word}): {last}", call=word, output=said
+                f"The instance's files could not be changed ({word}): {last}",
+                call=word,
+                output=said,
             ) from None
 
 
