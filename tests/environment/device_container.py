@@ -6,6 +6,7 @@ import io
 import socket
 import tarfile
 from itertools import count
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -51,8 +52,10 @@ class DeviceContainer:
 
     user = "root"
 
-    def __init__(self, engine: DockerEngine, *, name: str, device_type: str) -> None:
-        """The device has booted and its sshd answers."""
+    def __init__(
+        self, engine: DockerEngine, *, name: str, device_type: str, has_engine: bool = False
+    ) -> None:
+        """The device has booted and its sshd answers. One that `has_engine` has `engine` for its own, as any user of it."""
         self._engine = engine
         self.name = name
         self.host = engine.address
@@ -62,7 +65,8 @@ class DeviceContainer:
         self.host_key = _public_text(host_key)
         _import_image_once(engine)
         names = ["--name", name, "--hostname", name, "--publish", f"{self.port}:22"]
-        engine.docker("create", *names, *LIKE_A_MACHINE, IMAGE)
+        own = _engine_of_its_own(engine) if has_engine else []
+        engine.docker("create", *names, *LIKE_A_MACHINE, *own, IMAGE)
         files = {
             "root/.ssh/authorized_keys": _public_text(client_key) + "\n",
             "etc/ssh/ssh_host_ed25519_key": _private_text(host_key),
@@ -146,6 +150,15 @@ class DeviceContainer:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
+
+
+def _engine_of_its_own(engine: DockerEngine) -> list[str]:
+    engine.socket.chmod(0o666)
+    program = Path("/usr/bin/docker").resolve()
+    return [
+        *("--volume", f"{engine.socket}:/opt/docker.sock"),
+        *("--volume", f"{program}:/usr/bin/docker:ro"),
+    ]
 
 
 def _import_image_once(engine: DockerEngine) -> None:
