@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.environment.docker import DockerEngine
 from tests.environment.module_images import Entry, push_image
 from tests.environment.registry import Registry
 
 PORT = 8080
-BUSYBOX = "/bin/busybox"
 UNIT = """\
 [Unit]
 Description=The module's web service
@@ -83,11 +83,10 @@ class MyModule:
         """A service's image of that version; it answers with its own name and version on `PORT`."""
         reference = f"{self.registry.host}/acme/{name}:{version}"
         if reference not in self.pushed:
-            with open("/bin/busybox", "rb") as busybox:
-                files = {
-                    "bin/busybox": Entry(busybox.read(), 0o755),
-                    "www/index.html": f"{name} {version}\n",
-                }
+            files: Tree = {
+                "bin/busybox": Entry(Path("/bin/busybox").read_bytes(), 0o755),
+                "www/index.html": f"{name} {version}\n",
+            }
             run = f'["/bin/busybox","httpd","-f","-p","{PORT}","-h","/www"]'
             self.pushed[reference] = push_image(
                 self.engine, reference, files, dockerfile=f"ENTRYPOINT {run}"
