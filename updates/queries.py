@@ -33,7 +33,9 @@ SEARCHED_DEPLOYMENTS = 1000
 SEARCHED = ("from_version", "to_version", "reason", "error", "requested_by_name")
 """The columns of the index `upgrade_text`, in its order."""
 FEW_DEVICES = 500
-PROBED = 5000
+MOST_DEVICES = 4000
+"""So many devices are looked at to learn which of the words are in few of their names."""
+PROBED = 15_000
 MANY = 50
 """A word that stands in so many of the newest upgrades is found soon by walking through the history."""
 
@@ -75,7 +77,11 @@ class UpgradeFilter(django_filters.FilterSet):
     def in_group(
         self, upgrades: QuerySet[Upgrade], _name: str, group: DeviceGroup
     ) -> QuerySet[Upgrade]:
-        return upgrades.filter(device__in=devices_in(group))
+        """Upgrades of the group's devices. Unless they are very many they are named one by one: that is a look into a table
+        of numbers for each upgrade, where a question about each upgrade's device is a walk through an index."""
+        devices = devices_in(group)
+        ids = list(devices.order_by().values_list("pk", flat=True)[: MOST_DEVICES + 1])
+        return upgrades.filter(device__in=ids if len(ids) <= MOST_DEVICES else devices)
 
     def of_payload_type(
         self, upgrades: QuerySet[Upgrade], _name: str, payload_type: str
@@ -105,23 +111,34 @@ def find_upgrades(upgrades: QuerySet[Upgrade], text: str) -> QuerySet[Upgrade]:
     newest = Upgrade.objects.order_by("-created_at")
     start = newest.values("created_at")[PROBED : PROBED + 1]
     probe = those(newest.filter(created_at__gte=Subquery(start)), expect_few=False)
-    return those(upgrades, expect_few=probe[:PAGE].count() < MANY)
+    return those(upgrades, expect_few=probe[:MANY].count() < MANY)
 
 
 def _on_device_named(words: list[str]) -> dict[str, Q]:
-    """For each word: upgrades of devices with it in their name. A few devices are named one by one, for the index's sake."""
-    named = list(devices_with_any(words).values_list("pk", "name")[: FEW_DEVICES + 1])
-    if len(named) <= FEW_DEVICES:
-        return {
-            word: Q(device__in=[pk for pk, name in named if word.lower() in name.lower()])
-            for word in words
-        }
-    return {word: _on_devices(devices_with_any([word])) for word in words}
+    """For each word: upgrades of devices with it in their name. A few devices are named one by one, for the index's sake.
+
+    In two queries at most. The second is about words that the first has seen in few names, when it has not seen all names.
+    """
+    found, is_all = _devices_named(words)
+    many = {word for word in words if len(found[word]) > FEW_DEVICES}
+    seldom = [word for word in words if word not in many]
+    if not is_all and many and seldom:
+        rest, is_all = _devices_named(seldom)
+        found |= rest
+        many |= {word for word in seldom if len(rest[word]) > FEW_DEVICES}
+    return {
+        word: Q(device__in=found[word])
+        if word not in many and is_all
+        else Q(device__in=devices_with_any([word]))
+        for word in words
+    }
 
 
-def _on_devices(devices: QuerySet[Device]) -> Q:
-    few = list(devices.values_list("pk", flat=True)[: FEW_DEVICES + 1])
-    return Q(device__in=few if len(few) <= FEW_DEVICES else devices)
+def _devices_named(words: list[str]) -> tuple[dict[str, list[int]], bool]:
+    """The ids of devices with each word in their name, and whether these are all of them."""
+    named = list(devices_with_any(words).values_list("pk", "name")[: MOST_DEVICES + 1])
+    found = {word: [pk for pk, name in named if word.lower() in name.lower()] for word in words}
+    return found, len(named) <= MOST_DEVICES
 
 
 @dataclass(frozen=True, slots=True)

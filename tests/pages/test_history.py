@@ -21,6 +21,7 @@ from portal.core.actors import PORTAL
 from portal.core.keyset import COUNTED, Cursor, all_by_name, all_of, counted, slice_of
 from tests.journal.rows import finished, new_artifact, new_device, new_upgrade
 from tests.pages.rows import rows
+from updates import queries
 from updates.models import Upgrade
 from updates.services.planning import plan_artifact
 from updates.services.reports import COLUMNS
@@ -29,6 +30,7 @@ from updates.services.upgrades import build
 pytestmark = pytest.mark.database
 
 HISTORY = "/updates/upgrade/"
+BOXES = ("box-red-1", "box-red-2", "box-red-3", "box-blue", "kiosk")
 
 
 class Answer(Protocol):
@@ -179,6 +181,37 @@ def test_a_big_history_is_not_counted_to_its_end() -> None:
     Upgrade.objects.bulk_create([Upgrade(**fields)])
     assert counted(Upgrade.objects.all()) == "more than 10,000"
     assert len(slice_of(Upgrade.objects.all(), time="created_at", older="", newer="").rows) == 50
+
+
+def test_what_words_find_is_not_counted_beyond_a_page(operator: Client) -> None:
+    many(60)
+    assert (
+        "<strong data-count>more than 50</strong>"
+        in operator.get(f"{HISTORY}?q=No.").content.decode()
+    )
+    assert "<strong data-count>1</strong>" in operator.get(f"{HISTORY}?q=No.+17").content.decode()
+    assert "<strong data-count>60</strong>" in operator.get(HISTORY).content.decode()
+
+
+@pytest.mark.parametrize("looked_at", [1, 3, 100])
+def test_words_in_few_names_and_in_many_find_the_same(
+    looked_at: int, operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "FEW_DEVICES", 2)
+    monkeypatch.setattr(queries, "MOST_DEVICES", looked_at)
+    made = {name: new_upgrade(new_device(name)).pk for name in BOXES}
+    group = DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"q": "box-"})
+    for words, names in {
+        "box": {"box-red-1", "box-red-2", "box-red-3", "box-blue"},
+        "red": {"box-red-1", "box-red-2", "box-red-3"},
+        "box+blue": {"box-blue"},
+        "red+blue": set(),
+        "red+3": {"box-red-3"},
+        "RED+nothing": set(),
+    }.items():
+        found = shown(operator.get(f"{HISTORY}?q={words}"))
+        assert set(found) == {made[name] for name in names}, words
+    assert len(shown(operator.get(f"{HISTORY}?group={group.pk}"))) == 4
 
 
 def test_a_cursor_survives_being_an_address() -> None:

@@ -19,7 +19,7 @@ from devices.models import DeviceGroup
 from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.exports import as_file
-from portal.core.keyset import counted, slice_of
+from portal.core.keyset import PAGE, Slice, counted, slice_of
 from portal.core.pages import REFUSED_STATUS, page, require
 from updates.machine import Outcome, State
 from updates.models import Artifact, Upgrade, choices
@@ -47,9 +47,7 @@ class HistoryForm(forms.Form):
     )
     device = forms.CharField(label="Device", required=False)
     instance = forms.CharField(label="Instance", required=False)
-    group = forms.ModelChoiceField(
-        DeviceGroup.objects.all(), label="Group", required=False, empty_label="Any"
-    )
+    group = forms.ChoiceField(label="Group", required=False)
     artifact = forms.ChoiceField(label="Artifact", required=False)
     payload_type = forms.ChoiceField(label="Payload type", required=False)
     kind = forms.ChoiceField(label="Kind", choices=[("", "Any"), *choices(Kind)], required=False)
@@ -83,6 +81,8 @@ class HistoryForm(forms.Form):
         if chosen and chosen not in offered:
             offered[chosen] = "An older one"
         types = Artifact.objects.order_by("payload_type").values_list("payload_type", flat=True)
+        groups = DeviceGroup.objects.order_by("name").values_list("pk", "name")
+        self._offer("group", {str(pk): name for pk, name in groups})
         self._offer("artifact", offered)
         self._offer("payload_type", {word: word for word in types.distinct()})
 
@@ -188,8 +188,15 @@ def history_page(request: HttpRequest) -> HttpResponse:
         older=asked.words.get("older", ""),
         newer=asked.words.get("newer", ""),
     )
-    context |= {"shown": shown, "count": counted(upgrades)}
+    context |= {"shown": shown, "count": _count(upgrades, shown, has_words="q" in asked.words)}
     return page(request, "updates/history.html", title="History", model=Upgrade, context=context)
+
+
+def _count(upgrades: QuerySet[Upgrade], shown: Slice[Upgrade], *, has_words: bool) -> str:
+    """How many there are. What words find is not counted beyond a page: that may take as long as reading the whole history."""
+    if not has_words:
+        return counted(upgrades)
+    return f"more than {PAGE}" if shown.newer or shown.older else f"{len(shown.rows)}"
 
 
 @require_GET
