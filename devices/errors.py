@@ -21,6 +21,7 @@ DeviceError
  |       |- VolumeInUse
  |- BrokenTar              a tar stream that ends too early, or is none
  |- PullFailed             an image did not come: what the registry said
+ |- HealthFailed           what was started does not work in time
  |- RegistryError          what was asked of a registry directly
  |   |- RegistryUnreachable  no answer now
  |   |- RegistryRefused    it wants a login, does not let us in, or has heard too much of us
@@ -182,6 +183,16 @@ class PullFailed(DeviceError):
 
     code = "DEV-416"
     retryable = True
+
+
+class HealthFailed(DeviceError):
+    """What was started does not work in time. `said`: each probe's name, with what it said last or `passed`."""
+
+    code = "DEV-430"
+
+    def __init__(self, sentence: str, *, said: list[tuple[str, str]]) -> None:
+        super().__init__(sentence)
+        self.said = said
 
 
 class RegistryError(DeviceError):

@@ -5,6 +5,7 @@ Whoever speaks a protocol with a process on a device takes a Dial, and does not 
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -49,3 +50,11 @@ def dial_straight(host: str, port: int, seconds: float) -> Line:
     except (OSError, UnicodeError) as error:
         raise DeviceUnreachable(f"There is no way to {host}, port {port}: {error}.") from None
     return line
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the host (a name or an address, in brackets or not) can be nothing but this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

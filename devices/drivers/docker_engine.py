@@ -27,6 +27,7 @@ from devices.drivers.engine_ways import Way
 from devices.drivers.engine_wire import Patience
 from devices.drivers.references import Reference, checked_image, parse_reference
 from devices.drivers.shell import OnTick
+from devices.drivers.volume_tar import RootEntry
 from devices.drivers.whole_tar import whole_tar
 from devices.drivers.words import absolute
 from devices.errors import (
@@ -194,9 +195,15 @@ class DockerEngine:
                 driver_opts=kept.get("Options") or {},
                 labels=kept.get("Labels") or {},
             )
+        own = RootEntry()
         patience = self._client.patience_for_stream()
-        with self._helpers.of_volume(name) as container_id, self._client.asked(patience) as api:
-            api.put_archive(container_id, VOLUME_PLACE, _noted(whole_tar(chunks), patience))
+        data = _noted(own.noted(whole_tar(chunks)), patience)
+        with self._helpers.of_volume(name) as container_id:
+            with self._client.asked(patience) as api:
+                api.put_archive(container_id, VOLUME_PLACE, data)
+            if entry := own.named(VOLUME_PLACE.removeprefix("/")):
+                with self._client.asked() as api:
+                    api.put_archive(container_id, "/", entry)
 
     def _emptied(self, name: str) -> dict[str, Any]:
         """What the volume was made with; it is gone. Empty if there was none."""
@@ -204,6 +211,11 @@ class DockerEngine:
             kept = self._volume(name)
         except NoSuchVolume:
             return {}
+        options = kept.get("Options") or {}
+        if options.get("device") and options.get("type") != "tmpfs":
+            raise EngineRefused(
+                f"The volume {name} is not replaced: it lies elsewhere ({options['device']}), and would not be emptied."
+            )
         self._helpers.remove_those_with(name)
         users = sorted(one.name for one in self.containers() if name in one.volumes)
         if users:

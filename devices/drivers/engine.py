@@ -185,7 +185,8 @@ class Engine(Protocol):
         """The volume holds exactly what the tar stream holds. It is the same otherwise: driver, options, labels.
 
         One that was not there is made. `VolumeInUse` names the containers, stopped ones too, that it belongs to; nothing was
-        changed then. After any other error, or when `chunks` raises, it may hold a part: write it again.
+        changed then. Nor after `EngineRefused` for a volume that is a directory or a share elsewhere (the option `device`): it
+        would not be emptied. After any other error, or when `chunks` raises, it may hold a part: write it again.
         """
         ...
 

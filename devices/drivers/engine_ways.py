@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import socket
 import ssl
@@ -14,7 +13,7 @@ from typing import Protocol
 
 import paramiko
 
-from devices.drivers.dial import Line, dial_straight
+from devices.drivers.dial import Line, dial_straight, is_loopback
 from devices.drivers.ssh import SshLink
 from devices.drivers.words import absolute
 from devices.errors import DeviceUnreachable, EngineUnreachable, LoginRefused
@@ -121,14 +120,6 @@ class TcpWay:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the host (a name or an address, in brackets or not) can be nothing but this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _keep_alive(line: socket.socket) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from devices.drivers.docker_engine import DockerEngine
+from devices.drivers.engine_helpers import LABEL
 from devices.drivers.engine_ways import TlsIdentity
 from tests.drivers.engine.engine_under_test import TLS_PORT, WAYS, EngineUnderTest
 from tests.drivers.sshd import SSHD, RunningSshd, start_sshd
@@ -106,3 +108,16 @@ def registry(running_engine: RunningEngine) -> Iterator[Registry]:
     registry.show_to(running_engine)
     yield registry
     registry.remove()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"conformance-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def nothing_left(under_test: EngineUnderTest) -> Iterator[None]:
+    yield
+    left = under_test.running.docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}")
+    images = under_test.running.docker("images", "--all", "--quiet", "--filter", f"label={LABEL}")
+    assert (left, images) == ("", "")

@@ -55,5 +55,27 @@ def unpacked(chunks: Iterable[bytes]) -> dict[str, tarfile.TarInfo]:
         return {entry.name: entry for entry in archive.getmembers()}
 
 
+def packed(contents: dict[str, bytes]) -> bytes:
+    """A tar stream with these files."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for path, data in contents.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def contents_of(chunks: Iterable[bytes]) -> dict[str, bytes]:
+    """The files of a volume's tar stream."""
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks)), mode="r:") as archive:
+        for entry in archive.getmembers():
+            file = archive.extractfile(entry)
+            if file is not None:
+                found[entry.name.removeprefix("./")] = file.read()
+    return found
+
+
 def ignore(_: float = 0) -> None:
     """For who asks to be told."""

@@ -156,7 +156,7 @@ def test_an_engine_finds_an_image_by_id_reference_or_digest(text: str, name: str
 
 
 def test_an_engine_is_not_asked_for_what_is_neither() -> None:
-    for text in ("sha256:12", "../busybox", "a" * 64, ""):
+    for text in ("../busybox", "a" * 64, ""):
         with pytest.raises(BadReference):
             checked_image(text)
 
