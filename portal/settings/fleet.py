@@ -89,6 +89,17 @@ STATE_SCRIPT_RETRY_LIMIT_SECONDS = env.int("STATE_SCRIPT_RETRY_LIMIT_SECONDS", d
 MODULE_CORE_VERSION = env("MODULE_CORE_VERSION", default="3.0.0")
 """The version of NethServer's core whose modules can be installed: what their label `min-core` is compared with."""
 
+HEALTH_LIMIT_SECONDS = env.int("HEALTH_LIMIT_SECONDS", default=120)
+"""How long something that was updated has until it is well; a slow start is none of its faults before."""
+HEALTH_PASSES = env.int("HEALTH_PASSES", default=3)
+"""How often in a row all probes have to pass."""
+HEALTH_PAUSE_SECONDS = env.float("HEALTH_PAUSE_SECONDS", default=2.0)
+"""The pause between two rounds of probes."""
+REGISTRY_LIMIT_SECONDS = env.int("REGISTRY_LIMIT_SECONDS", default=60)
+"""How long a registry may take to say what it has under one name."""
+KEPT_WAYS_BACK = env.int("KEPT_WAYS_BACK", default=3)
+"""How many updates of an instance can still be taken back: what they kept stays on the device, and so do their images."""
+
 PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
 """The largest archive of a hot patch."""
 PATCH_CHECK_STALE_SECONDS = env.int("PATCH_CHECK_STALE_SECONDS", default=1800)

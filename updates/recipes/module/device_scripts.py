@@ -83,12 +83,11 @@ SWAP: Final = (
     + r"""
 local_in() {
   find "$1" ! -type d | while IFS= read -r file; do
-    grep -qxF -- "./$file" "$stage/old.lst" || { echo "$file"; break; }
+    grep -qxF -- "$file" "$stage/old.lst" || { echo "$file"; break; }
   done
 }
 mkdir -p -- "$old" || exit 1
 while IFS= read -r path; do
-  path=${path#./}
   case $path in
   */)
     path=${path%/}
@@ -99,7 +98,6 @@ while IFS= read -r path; do
   esac
 done <"$stage/gone.lst"
 while IFS= read -r path; do
-  path=${path#./}
   case $path in
   */)
     path=${path%/}
@@ -130,7 +128,6 @@ SWAP_BACK: Final = (
 reversed() { sed '1!G;h;$!d' "$1" 2>/dev/null; }
 [ -f "$stage/new.lst" ] || exit 0
 while IFS= read -r path; do
-  path=${path#./}
   case $path in */) continue ;; esac
   if there "$path" && ! there "$stage/new/$path"; then
     mv -- "$path" "$stage/new/$path" || fail "$path cannot be taken away."
@@ -146,7 +143,6 @@ done || exit 1
 [ -d "$old" ] || exit 0
 cd -- "$old" || exit 1
 find . ! -type d | while IFS= read -r path; do
-  path=${path#./}
   case $path in */*) mkdir -p -- "$root/${path%/*}" || exit 1 ;; esac
   if [ -d "$root/$path" ] && [ ! -L "$root/$path" ]; then fail "$path is a directory now."; fi
   mv -f -- "$path" "$root/$path" || fail "$path cannot be put back."

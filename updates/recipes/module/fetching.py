@@ -29,6 +29,7 @@ FOUND: Final = "found"
 """The fact that names the module's image, its services' images and the directory of its files, as CHECKING found them."""
 FETCHED: Final = "fetched"
 BROUGHT: Final = "brought"
+IS_THERE: Final = "is_there"
 PULLED_SHARE: Final = 0.7
 """Of the state's progress; the files are the rest."""
 
@@ -56,8 +57,13 @@ class Fetching:
         context.journal.remember(FOUND, found)
 
     def fetch(self, context: Context) -> None:
-        """The engine has all images, and the files to be installed lie on the device with what the environment will say."""
+        """The engine has all images, and the files to be installed lie on the device with what the environment will say.
+
+        Once: whoever takes over must not put files under a step that reads them.
+        """
         journal = context.journal
+        if journal.recall(IS_THERE):
+            return
         fetched = journal.recall(FETCHED)
         if fetched is None:
             fetched = self._pull(context)
@@ -76,6 +82,7 @@ class Fetching:
             context, listing, entries(self._export(module, root), listing, root=_last(root))
         )
         self._tree.bring(context, listing, files, patch=self._patch(context, module, services))
+        journal.remember(IS_THERE, True)  # noqa: FBT003 - a JSON value
 
     def _export(self, module: Found, root: str) -> Iterator[bytes]:
         return self._engine.export(module.id, f"/{root}")

@@ -24,6 +24,7 @@ NEEDED_COMMANDS: Final = (
     "awk", "cksum", "cp", "find", "flock", "grep", "id", "ls", "mkdir", "mv", "rm", "sed", "setsid", "sort", "stat", "systemctl",
     "tail", "tar",
 )  # fmt: skip
+USERS_COMMANDS: Final = ("loginctl", "pgrep", "pkill", "useradd", "userdel")
 
 
 class ModuleFit:
@@ -76,7 +77,12 @@ class ModuleFit:
 
     def _commands(self) -> Finding:
         script = 'for word; do command -v "$word" >/dev/null || echo "$word"; done'
-        wanted = [*NEEDED_COMMANDS, *([] if self._plan.user == ROOT else ["runuser", "loginctl"])]
+        wanted = list(NEEDED_COMMANDS)
+        if self._plan.user != ROOT:
+            wanted += [
+                "runuser",
+                *(USERS_COMMANDS if self._plan.verb is ModuleVerb.INSTALL else ()),
+            ]
         result = self._shell.run(["sh", "-c", script, "sh", *wanted], limit_seconds=SHORT_SECONDS)
         missing = result.output.decode(errors="replace").split()
         says = f"The device lacks {', '.join(missing)}." if missing else "It has what we need."
@@ -86,9 +92,7 @@ class ModuleFit:
         what, plan = "user", self._plan
         account = Account.found(self._shell, plan.user)
         if plan.verb is ModuleVerb.INSTALL:
-            is_free = account is None or plan.user == ROOT
-            says = f"The user {plan.user} is {'still to be made' if is_free else 'there already'}."
-            return Finding(what, ok=is_free, says=says)
+            return self._is_free(account)
         if account is None:
             return Finding(what, ok=False, says=f"The device has no user {plan.user}.")
         state = self._shell.run(
@@ -109,6 +113,16 @@ class ModuleFit:
                 what, ok=False, says=f"The service manager of {plan.user} does not answer: {said}"
             )
         return Finding(what, ok=True, says=f"{plan.user} and its service manager are there.")
+
+    def _is_free(self, account: Account | None) -> Finding:
+        """Whether nobody has the new instance's user and directory yet."""
+        plan = self._plan
+        if account is not None and plan.user != ROOT:
+            return Finding("user", ok=False, says=f"The user {plan.user} is there already.")
+        there = self._shell.run(["test", "-e", plan.install_dir], limit_seconds=SHORT_SECONDS)
+        if there.status == 0:
+            return Finding("user", ok=False, says=f"{plan.install_dir} is there already.")
+        return Finding("user", ok=True, says=f"{plan.user} and {plan.install_dir} are free.")
 
     def _engine_answers(self) -> Finding:
         return Finding("engine", ok=True, says=f"{self._engine.version()} answers.")

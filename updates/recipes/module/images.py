@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, Self
 
 from devices.drivers.engine import Engine, Image, Platform, RegistryLogin
 from devices.drivers.references import parse_reference
-from devices.errors import DeviceError
+from devices.errors import BadReference, DeviceError
 from updates.errors import StepFailed
 from updates.formats.module_image import ModuleLabels
 from updates.plan import ModulePlan
@@ -106,13 +106,20 @@ class Images:
         """The images of these references have another tag, of ours: what was in force can be put back. Rows of what it was."""
         kept = []
         for number, reference in enumerate(sorted({one for one in references if one})):
-            image = self._engine.image(reference)
+            image = self._there(reference)
             if image is None:
                 continue
             tag = f"{KEEP}:{self._plan.upgrade}-{number}"
             self._engine.tag(image.id, tag)
             kept.append({"reference": reference, "id": image.id, "tag": tag})
         return kept
+
+    def _there(self, reference: str) -> Image | None:
+        """The engine's image; None also for what is named like an image's variable and is no image."""
+        try:
+            return self._engine.image(reference)
+        except BadReference:
+            return None
 
     def put_back(self, kept: Iterable[dict[str, str]]) -> None:
         """Each reference names the image again that it named when it was kept."""

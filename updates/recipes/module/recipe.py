@@ -46,6 +46,8 @@ INSTALLED: Final = "installed"
 KEPT: Final = "kept"
 """The fact that it can be taken back, for as long as what it kept is on the device."""
 SCRIPTS_BEGAN: Final = "scripts_began"
+BEGUN: Final = "begun"
+"""The fact that there may be something of it on the device."""
 HURRIED_SECONDS: Final = 10.0
 
 Gate = Callable[[Sequence[Mapping[str, Any]], Context, float], None]
@@ -147,9 +149,10 @@ class ModuleRecipe:
         return Event.DONE
 
     def _back_up(self, context: Context) -> Event:
+        journal = context.journal
+        journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
         if self._verb is ModuleVerb.INSTALL:
             return Event.NOTHING_TO_DO
-        journal = context.journal
         if journal.recall(RAN) is None:
             journal.remember(RAN, self._services.active(context))
             journal.remember("was_well", self._is_well(context))
@@ -311,32 +314,45 @@ class ModuleRecipe:
         return Event.DONE
 
     def _clean(self, context: Context) -> Event:
-        journal, plan = context.journal, self._plan
+        journal, tree = context.journal, self._tree
+        if not journal.recall(BEGUN):
+            return Event.NOTHING_TO_DO
         kept: list[dict[str, str]] = journal.recall(KEPT_IMAGES) or []
-        if self._verb is ModuleVerb.UNINSTALL and journal.is_success:
+        if not journal.is_success:
+            if self._verb is not ModuleVerb.INSTALL:
+                tree.forget(context, self._plan.upgrade)
+        elif self._verb is ModuleVerb.UPDATE:
+            self._forget_old(
+                context, keep=self._retention.kept, needed=set(self._in_force(context))
+            )
+            if journal.recall(KEPT):
+                self._shell.remove_tree(f"{tree.work}/steps")
+                return Event.DONE
+        elif self._verb is ModuleVerb.UNINSTALL:
+            self._forget_old(context, keep=0, needed=set())
             self._place.unmake(context)
-        elif self._verb is ModuleVerb.UPDATE and journal.is_success and kept:
-            self._forget_old(context)
-            self._shell.remove_tree(f"{self._tree.work}/steps")
-            return Event.DONE
-        elif self._verb is not ModuleVerb.INSTALL:
-            self._tree.forget(context, plan.upgrade)
-            if plan.kept_of is not None and journal.is_success:
-                self._tree.forget(context, plan.kept_of)
-                self._images.release(self._kept_images(plan.kept_of))
-                self._shell.remove_tree(f"{plan.device.work_root}/{plan.kept_of}")
+        else:
+            tree.forget(context, self._plan.upgrade)
+            self._forget_restored(context)
         self._images.release(kept)
-        self._shell.remove_tree(self._tree.work)
+        self._shell.remove_tree(tree.work)
         return Event.DONE
 
-    def _forget_old(self, context: Context) -> None:
+    def _forget_old(self, context: Context, *, keep: int, needed: set[str]) -> None:
         """Only the newest ways back stay, and the images that they or anybody on the device needs."""
-        needed = self._retention.needed_elsewhere() | set(self._in_force(context))
-        for upgrade in self._tree.forget_old(context, keep=self._retention.kept):
+        needed = needed | self._retention.needed_elsewhere()
+        for upgrade in self._tree.forget_old(context, keep=keep):
             self._images.forget(
                 self._kept_images(upgrade), needed=needed, note=context.journal.note
             )
             self._shell.remove_tree(f"{self._plan.device.work_root}/{upgrade}")
+
+    def _forget_restored(self, context: Context) -> None:
+        """What was put back is in force, and no way back any more."""
+        if self._plan.kept_of is not None:
+            self._tree.forget(context, self._plan.kept_of)
+            self._images.release(self._kept_images(self._plan.kept_of))
+            self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.kept_of}")
 
 
 def _installed() -> dict[str, Any]:
