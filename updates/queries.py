@@ -22,7 +22,7 @@ from devices.queries import devices_in, devices_with_any
 from portal.core import clock
 from portal.core.search import containing, words_of
 from updates.machine import ACTIVE, Outcome, State
-from updates.models import Artifact, Deployment, Upgrade, UpgradeEvent
+from updates.models import Artifact, Deployment, Instance, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
 from updates.recipes.state_scripts import RESUME_AT
 from updates.turns import ahead
@@ -194,6 +194,20 @@ def history() -> QuerySet[Upgrade]:
     """All upgrades, newest first, with what a list shows."""
     rows = Upgrade.objects.select_related("device", "artifact", "deployment", "instance")
     return rows.defer("deployment__left_out", "deployment__selection")
+
+
+def instances_on(device: Device, *, limit: int) -> list[tuple[Instance, Upgrade | None]]:
+    """The first `limit` instances on the device by name, each with its newest upgrade."""
+    newest = Upgrade.objects.filter(instance=OuterRef("pk")).order_by("-created_at", "-id")
+    rows = (
+        Instance.objects.filter(device=device)
+        .select_related("module")
+        .annotate(newest=Subquery(newest.values("pk")[:1]))
+        .order_by("name")
+    )
+    found: list[Any] = list(rows[:limit])
+    upgrades = Upgrade.objects.defer("plan").in_bulk([row.newest for row in found if row.newest])
+    return [(row, upgrades.get(row.newest)) for row in found]
 
 
 def newest_upgrades(devices: Iterable[int]) -> dict[int, Upgrade]:

@@ -19,13 +19,17 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from devices.models import BulkOrder, Device, DeviceGroup
 from devices.queries import stored_selection
-from devices.services.bulk import PERMISSIONS, Verb, order_bulk
+from devices.services.bulk import (
+    MEANT_ABOVE,
+    PERMISSIONS,
+    Verb,
+    order_bulk,
+    require_meant,
+)
 from portal.core.errors import Refused
 from portal.core.forms import ReasonForm, show_with
 from portal.core.pages import VerbPage, fragment, mark_of, page, require
 
-TYPED_ABOVE: Final = 100
-"""More devices than these, and the number has to be typed: nobody types 4312 by accident."""
 KINDS: Final = 8
 FAILURES: Final = 50
 DOES: Final = {
@@ -104,7 +108,7 @@ class BulkPage(VerbPage):
             form.fields["group"].required = True
         else:
             del form.fields["group"]
-        if self.count > TYPED_ABOVE:
+        if self.count > MEANT_ABOVE:
             form.fields["number"].required = True
             form.fields["number"].help_text = f"Type {self.count} to say that you mean so many."
         else:
@@ -129,8 +133,7 @@ class BulkPage(VerbPage):
             raise Refused(
                 f"The fleet changed since you looked: it would be {self.count} devices now, and not {given['expected']}."
             )
-        if self.count > TYPED_ABOVE and given["number"] != self.count:
-            raise Refused(f"You typed {given['number']}, and it would be {self.count} devices.")
+        require_meant(count=self.count, said=given.get("number"), how="type the number")
         order = order_bulk(
             verb=self.verb,
             devices=self.devices,

@@ -15,7 +15,7 @@ from rest_framework.viewsets import GenericViewSet
 from devices.api.choice import ChoiceSerializer, devices_of
 from devices.models import BulkOrder, DeviceGroup
 from devices.queries import devices_open_to
-from devices.services.bulk import Verb, order_bulk
+from devices.services.bulk import MEANT_ABOVE, Verb, order_bulk, require_meant
 from portal.core.errors import NotPermitted
 from portal.core.rest.created import created
 from portal.core.rest.once import once
@@ -46,6 +46,12 @@ class NewBulkOrder(ChoiceSerializer):
         help_text="Where they come into, or go out of.",
     )
     reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
+    count = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        min_value=1,
+        help_text=f"How many devices you mean; has to be said for more than {MEANT_ABOVE}.",
+    )
 
 
 class MaySeeDevices(IsAuthenticated):
@@ -77,9 +83,11 @@ class BulkOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         if actor.user is None:
             raise NotPermitted("A bulk order belongs to somebody who logs in.")
         open_to = devices_open_to(actor.user).values("pk")
+        devices = devices_of(given).filter(pk__in=open_to)
+        require_meant(count=devices.count(), said=given["count"], how='send it as "count"')
         order = order_bulk(
             verb=Verb(given["verb"]),
-            devices=devices_of(given).filter(pk__in=open_to),
+            devices=devices,
             group=given["group"],
             actor=actor,
             reason=given["reason"],

@@ -35,9 +35,19 @@ PERMISSIONS: Final = {
 JOB: Final = "devices.jobs.run_bulk"
 AT_ONCE: Final = 100
 """As many are dealt with while somebody waits for the page; more of them, and whatever asks devices, run as jobs."""
+MEANT_ABOVE: Final = 100
+"""For more devices than these the number has to be said: nobody says 4312 by accident."""
 PIECE: Final = 500
 PIECE_SECONDS: Final = 20
 KEPT_FAILURES: Final = 200
+
+
+def require_meant(*, count: int, said: int | None, how: str) -> None:
+    """Nothing, or Refused: many devices, and `said` is not their number. `how` is where to say it."""
+    if count > MEANT_ABOVE and said is None:
+        raise Refused(f"It would be {count} devices: {how} to say that you mean so many.")
+    if count > MEANT_ABOVE and said != count:
+        raise Refused(f"You said {said}, and it would be {count} devices.")
 
 
 def order_bulk(

@@ -6,6 +6,7 @@ import pytest
 
 from devices.jobs import run_bulk
 from devices.models import BulkOrder, Device, DeviceGroup
+from devices.services.bulk import MEANT_ABOVE
 from portal.core.models import AuditEvent
 from tests.api.caller import Caller
 from tests.api.conftest import MakeDevice
@@ -76,3 +77,18 @@ def test_who_may_not_do_it_orders_nothing(viewer: Caller, make_device: MakeDevic
         assert answer.status == 403
     assert viewer.get("bulk-orders").status == 200
     assert not BulkOrder.objects.exists()
+
+
+def test_an_order_for_many_devices_says_how_many_it_means(operator: Caller) -> None:
+    Device.objects.bulk_create(
+        Device(name=f"box-{number}", device_type="box", driver=Device.Driver.LOCAL)
+        for number in range(MEANT_ABOVE + 1)
+    )
+    group = DeviceGroup.objects.create(name="Pilot")
+    order = {"verb": "add_to_group", "group": group.pk, "all": True, "reason": "So"}
+    for wrong, says in (({}, 'would be 101 devices: send it as "count"'), ({"count": 100}, "101")):
+        answer = operator.post("bulk-orders", **order, **wrong)
+        assert_problem(answer, status=422, code="FW-100")
+        assert says in answer.body["detail"]
+    assert not BulkOrder.objects.exists()
+    assert operator.post("bulk-orders", **order, count=101).body["total"] == 101

@@ -20,7 +20,7 @@ from portal.core.actors import Actor
 from tests.journal.rows import finished, new_artifact, new_device, new_upgrade
 from tests.pages.rows import rows
 from updates.admin_views.life import versions_of
-from updates.models import Upgrade
+from updates.models import Instance, Module, Upgrade
 from updates.services.upgrades import cancel_upgrade
 
 pytestmark = pytest.mark.database
@@ -142,6 +142,23 @@ def test_the_page_leads_on_to_the_place_in_the_life_that_was_asked_for(
     page = reverse("admin:devices_device_change", args=[box.pk])
     shown = operator.get(f"{page}?older=somewhere").content.decode()
     assert f'hx-get="{life_of(box)}?older=somewhere"' in shown
+
+
+def test_the_instances_on_a_device_stand_above_its_life_with_how_they_are(
+    operator: Client, box: Device
+) -> None:
+    module = Module.objects.create(name="bay")
+    for name in ("bay-1", "bay-2"):
+        Instance.objects.create(name=name, module=module, device=box, version="1.2")
+    Instance.objects.create(name="bay-9", module=module, device=new_device("box-9"), version="1")
+    upgrade = new_upgrade(box)
+    Upgrade.objects.filter(pk=upgrade.pk).update(instance=Instance.objects.get(name="bay-2"))
+    page = operator.get(life_of(box)).content.decode()
+    listed = page[page.index('id="instances"') : page.index("</ul>")]
+    assert re.findall(r">(bay-\d)</a>:\s+bay 1\.2", listed) == ["bay-1", "bay-2"]
+    assert reverse("admin:updates_upgrade_change", args=[upgrade.pk]) in listed
+    assert "Waiting" in listed
+    assert 'id="instances"' not in _reader_of_upgrades().get(life_of(box)).content.decode()
 
 
 def test_a_device_without_a_history_can_be_deleted_with_a_reason(

@@ -22,13 +22,14 @@ from portal.core.models import AuditEvent
 from portal.core.pages import require, why_not_permitted
 from updates.machine import Outcome, State
 from updates.models import Upgrade
-from updates.queries import history
+from updates.queries import history, instances_on
 
 ORDERS: Final = ("upgrade.apply", "upgrade.retry", "upgrade.roll_back")
 """Entries that say again what the upgrade itself says."""
 STRIP: Final = 40
 """How many versions the strip goes back."""
 NAMED: Final = 6
+INSTANCES: Final = 50
 WIDTH: Final = 1000
 NARROWEST: Final = 3
 TONES: Final = 6
@@ -78,6 +79,9 @@ def life_fragment(request: HttpRequest, device: int) -> HttpResponse:
     if start is None:
         strip = versions_of(found)
         context |= {"strip": strip, "named": strip[::-1][:NAMED]}
+        if not why_not_permitted(request, "updates.view_instance"):
+            found_there = instances_on(found, limit=INSTANCES + 1)
+            context |= {"instances": found_there[:INSTANCES], "is_more": found_there[INSTANCES:]}
     return render(request, "updates/life.html", context)
 
 
