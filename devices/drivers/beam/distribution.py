@@ -10,8 +10,8 @@ from typing import Final
 from devices.drivers.beam.address import BeamAddress
 from devices.drivers.beam.epmd import port_of
 from devices.drivers.beam.handshake import refused, shake_hands
-from devices.drivers.beam.terms import Atom, Pid, Term, TermDamaged, decode_first, encode
-from devices.drivers.beam.trouble import NodeTroubled
+from devices.drivers.beam.terms import Atom, Pid, Term, decode_first, encode
+from devices.drivers.beam.trouble import NodeTroubled, read_answer
 from devices.drivers.beam.wire import Deadline, Wire, dialled
 from devices.drivers.dial import Dial
 from devices.drivers.nodes import Trouble
@@ -51,14 +51,10 @@ class Distribution:
             if not frame:
                 self._wire.send(_TICK)
             elif frame[:1] == _PASS_THROUGH:
-                try:
+                with read_answer():
                     control, rest = decode_first(frame[1:])
                     if _is_for(caller, control):
                         return decode_first(rest)[0]
-                except TermDamaged as error:
-                    raise NodeTroubled(
-                        f"The node's answer cannot be read: {error}", reason=Trouble.PROTOCOL
-                    ) from None
 
     def __enter__(self) -> Distribution:
         return self

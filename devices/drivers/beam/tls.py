@@ -20,8 +20,8 @@ from typing import Final
 from devices.drivers.beam.address import BeamAddress
 from devices.drivers.beam.epmd import port_of
 from devices.drivers.beam.node import Connector
-from devices.drivers.beam.terms import Atom, Term, TermDamaged, decode, encode
-from devices.drivers.beam.trouble import NodeTroubled
+from devices.drivers.beam.terms import Atom, Term, decode, encode
+from devices.drivers.beam.trouble import NodeTroubled, read_answer
 from devices.drivers.beam.wire import Deadline, Wire, dialled, timed_out
 from devices.drivers.dial import dial_straight
 from devices.drivers.nodes import Trouble
@@ -98,12 +98,9 @@ class ErlProcess:
     def _asked(self, request: Term) -> Term:
         message = encode(request)
         self._wire.send(len(message).to_bytes(4) + message)
-        try:
-            return decode(self._wire.frame(4))
-        except TermDamaged as error:
-            raise NodeTroubled(
-                f"The node's answer cannot be read: {error}", reason=Trouble.PROTOCOL
-            ) from None
+        frame = self._wire.frame(4)
+        with read_answer():
+            return decode(frame)
 
     def __enter__(self) -> ErlProcess:
         return self

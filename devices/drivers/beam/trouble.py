@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devices.drivers.beam.terms import TermDamaged
 from devices.drivers.nodes import Trouble
 from devices.errors import DeviceError
 
@@ -12,3 +16,14 @@ class NodeTroubled(DeviceError):
     def __init__(self, sentence: str, *, reason: Trouble) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+@contextmanager
+def read_answer() -> Iterator[None]:
+    """The node's answer is decoded inside: `NodeTroubled` when it cannot be read."""
+    try:
+        yield
+    except TermDamaged as error:
+        raise NodeTroubled(
+            f"The node's answer cannot be read: {error}", reason=Trouble.PROTOCOL
+        ) from None
