@@ -115,6 +115,60 @@ class Device(models.Model):
         return f"{self.root.rstrip('/')}/usr/share/mender/modules/v3"
 
 
+class EngineAccess(models.Model):
+    """How a device's Docker Engine is reached. PEM texts are for TCP; the key is encrypted at rest, and never shown."""
+
+    class Way(models.TextChoices):
+        UNIX = "unix", "Socket of the portal's own machine"
+        TCP = "tcp", "TCP with TLS"
+        SSH = "ssh", "The device's SSH connection"
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="engine_access")
+    way = models.CharField(max_length=10, choices=Way)
+    socket_path = models.CharField(
+        max_length=255,
+        blank=True,
+        validators=[ABSOLUTE],
+        help_text="Empty: /var/run/docker.sock, or with SSH the one that the login's Docker client finds.",
+    )
+    host = models.CharField(max_length=255, blank=True)
+    port = models.PositiveIntegerField(default=2376)
+    authority = models.TextField(blank=True)
+    certificate = models.TextField(blank=True)
+    key = EncryptedTextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["device__name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(way="tcp") | ~Q(host=""),
+                name="engine_by_tcp_has_host",
+                violation_error_message="An engine reached by TCP needs a host.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Engine of {self.device}"
+
+
+class RegistryLogin(models.Model):
+    """Who the portal is to one registry, for itself and for engines that pull. The secret is encrypted at rest."""
+
+    registry = models.CharField(
+        max_length=255, unique=True, help_text="Its host, and its port if it has one: ghcr.io"
+    )
+    username = models.CharField(max_length=255)
+    secret = EncryptedTextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["registry"]
+
+    def __str__(self) -> str:
+        return self.registry
+
+
 class DeviceGroup(models.Model):
     """Many devices under one name: listed one by one (static), or all that a saved filter finds, whenever asked (dynamic).
 

@@ -44,6 +44,8 @@ patches.view_keptfiles               x       x         x          x
 devices.view_device                  x       x         x          x
 devices.view_devicegroup             x       x         x          x
 devices.view_credential              x       x         x          x
+devices.view_engineaccess            x       x         x          x
+devices.view_registrylogin           x       x         x          x
 core.view_auditevent                 x       x         x          x
 
 updates.upload_artifact              -       x         -          x
@@ -98,6 +100,12 @@ updates.delete_signingkey            -       -         -          x
 devices.add_credential               -       -         -          x
 devices.change_credential            -       -         -          x
 devices.delete_credential            -       -         -          x
+devices.add_engineaccess             -       -         -          x
+devices.change_engineaccess          -       -         -          x
+devices.delete_engineaccess          -       -         -          x
+devices.add_registrylogin            -       -         -          x
+devices.change_registrylogin         -       -         -          x
+devices.delete_registrylogin         -       -         -          x
 core.view_apitoken                   -       -         -          x
 core.add_apitoken                    -       -         -          x
 core.change_apitoken                 -       -         -          x

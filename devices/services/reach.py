@@ -9,7 +9,7 @@ from devices.drivers.dial import Dial, dial_straight
 from devices.drivers.linked_shell import Booting
 from devices.drivers.local import LocalShell
 from devices.drivers.shell import Shell
-from devices.drivers.ssh import SshAddress, SshShell
+from devices.drivers.ssh import SshAddress, SshLink, SshShell
 from devices.drivers.ssh_dial import SshDial
 from devices.errors import DeviceUnreachable, HostKeyChanged, HostKeyUnknown, LoginRefused
 from devices.models import Credential, Device
@@ -18,6 +18,7 @@ from portal.core import clock
 from portal.core.actors import Actor
 
 SHORT_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
 PLAYED = Booting(
     reboot_command=("sh", "-c", "echo 'This device is a folder: it cannot be rebooted.'; exit 1")
 )
@@ -58,6 +59,18 @@ def dialled(device: Device) -> Iterator[Dial]:
         yield dial
     finally:
         dial.close()
+
+
+def ssh_link(device: Device) -> SshLink:
+    """An SSH connection to the device, made when it is first needed. LoginRefused for a device without a credential."""
+    credential = _credential(device)
+    return SshLink(
+        SshAddress(device.host, device.port, credential.username),
+        login=login_of(credential),
+        host_key=device.host_key or None,
+        connect_seconds=CONNECT_SECONDS,
+        silence_seconds=SHORT_SECONDS,
+    )
 
 
 def secrets_of(device: Device) -> tuple[str, ...]:

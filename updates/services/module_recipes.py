@@ -1,17 +1,59 @@
-"""The recipe of a module update with the device's Engine behind it."""
+"""The recipe of a module update, with the device's engine, its registries and the portal's settings behind it."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 
+from django.conf import settings
+
+from devices import services as devices
+from devices.drivers.engine import Platform
+from devices.drivers.registry import Manifest, resolve
 from devices.drivers.shell import Shell
-from updates.errors import StepFailed
-from updates.models import Upgrade
+from devices.services.engines import opened_engine, registry_login
+from updates.models import Installation, Upgrade
 from updates.plan import ModulePlan
-from updates.runner import Recipe
+from updates.recipes.module.health import HealthGate
+from updates.recipes.module.images import Images
+from updates.recipes.module.recipe import ModuleRecipe, Retention
 
 
-def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> Recipe:
-    """The recipe for the upgrade's plan. The way to the Engine stays open until `ways` is closed."""
-    ModulePlan.from_json(upgrade.plan)
-    raise StepFailed("Module updates cannot be carried out yet.")
+def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ModuleRecipe:
+    """The recipe for the upgrade's plan. The ways to the engine and to the device's ports stay open until `ways` is closed."""
+    plan = ModulePlan.from_json(upgrade.plan)
+    engine = ways.enter_context(opened_engine(upgrade.device))
+    dial = ways.enter_context(devices.dialled(upgrade.device))
+    return ModuleRecipe(
+        plan,
+        shell,
+        engine,
+        images=Images(plan, engine, ask_registry=ask_registry, login_for=registry_login),
+        gate=HealthGate(
+            shell,
+            engine,
+            dial,
+            passes_in_a_row=settings.HEALTH_PASSES,
+            pause_seconds=settings.HEALTH_PAUSE_SECONDS,
+        ),
+        health_seconds=settings.HEALTH_LIMIT_SECONDS,
+        retention=Retention(settings.KEPT_WAYS_BACK, lambda: _needed_by_others(plan)),
+        kill_after_seconds=settings.KILL_AFTER_SECONDS,
+    )
+
+
+def ask_registry(reference: str, platform: Platform) -> Manifest:
+    """What the reference's registry has for the platform, asked with the portal's login there."""
+    return resolve(
+        reference,
+        platform=platform,
+        login=registry_login(reference),
+        limit_seconds=settings.REGISTRY_LIMIT_SECONDS,
+    )
+
+
+def _needed_by_others(plan: ModulePlan) -> set[str]:
+    """References that other instances on the device have in force."""
+    rows = Installation.objects.filter(
+        instance__device=plan.device.id, uninstalled_at=None
+    ).exclude(instance=plan.instance_id)
+    return {reference for images in rows.values_list("images", flat=True) for reference in images}
