@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from devices.drivers.shell import Shell
 from updates.errors import StepFailed
 from updates.plan import ModulePlan
 from updates.recipes.detached import DetachedCalls
-from updates.recipes.module.account import SHORT_SECONDS, active_units
+from updates.recipes.module.account import SHORT_SECONDS, Account, active_units
 from updates.recipes.module.tree import Tree
 from updates.recipes.patience import patiently
 from updates.runner import Context
+
+MANAGER_SECONDS: Final = 60.0
+PAUSE_SECONDS: Final = 0.5
 
 
 class Services:
@@ -72,8 +76,27 @@ class Services:
             for unit in units
         ]
 
+    def _await_manager(self, context: Context, account: Account) -> None:
+        """The service manager answers: after a boot, a user's own comes up later than the device."""
+        command = account.systemctl("show-environment")
+        until = time.monotonic() + MANAGER_SECONDS
+        while True:
+            result = patiently(
+                context,
+                self._shell,
+                lambda: self._shell.run(command, limit_seconds=SHORT_SECONDS, env=account.env),
+            )
+            if result.status == 0:
+                return
+            if time.monotonic() > until:
+                said = result.output.decode(errors="replace").strip()[-300:]
+                raise StepFailed(f"The service manager of {account.user} does not answer: {said}")
+            context.tick()
+            time.sleep(PAUSE_SECONDS)
+
     def _systemctl(self, context: Context, verb: str, *units: str) -> None:
         account = self._tree.account(context)
+        self._await_manager(context, account)
         status, said = self._calls.timed(
             context,
             f"systemctl-{verb}",
