@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from bench.modules_data import fill_modules
 from bench.systems_data import fill_systems
 from devices.models import Credential
 from portal.core.actors import PORTAL
@@ -337,6 +338,7 @@ def fill(size: Size) -> Iterator[str]:
                 _statements(cursor, script, numbers)
             yield name
         fill_systems()
+        fill_modules()
         yield "running systems"
         cursor.execute(
             "DROP TABLE bench_type, bench_newest, bench_deployment, bench_device, bench_order"

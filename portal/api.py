@@ -22,7 +22,9 @@ from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
 from updates.api.checks import ArtifactChecks
 from updates.api.deployments import Deployments
+from updates.api.installations import Installations
 from updates.api.keys import SigningKeys, TrustedKeys
+from updates.api.module_orders import ModuleOrders
 from updates.api.releases import Releases
 from updates.api.stuck import StuckUpgrades
 from updates.api.update_modules import UpdateModuleChecks, UpdateModules
@@ -59,6 +61,8 @@ router.register("bulk-orders", BulkOrders, basename="bulk-orders")
 router.register("credentials", Credentials, basename="credentials")
 router.register("modules", Modules, basename="modules")
 router.register("instances", Instances, basename="instances")
+router.register("installations", Installations, basename="installations")
+router.register("module-orders", ModuleOrders, basename="module-orders")
 router.register("nodes", Nodes, basename="nodes")
 router.register("patches", Patches, basename="patches")
 router.register("patches/<uuid:patch>/checks", PatchChecks, basename="patch-checks")

@@ -33,6 +33,7 @@ from updates.errors import (
     ArtifactRefused,
     KeyRefused,
     NotUndoable,
+    OrderInvalid,
     ReleaseOverlap,
     TargetBusy,
     TooLate,
@@ -47,6 +48,7 @@ STATUSES: Final[tuple[tuple[type[FleetwrightError], HTTPStatus], ...]] = (
     (Conflict, HTTPStatus.CONFLICT),
     (TooLate, HTTPStatus.CONFLICT),
     (NotUndoable, HTTPStatus.CONFLICT),
+    (OrderInvalid, HTTPStatus.BAD_REQUEST),
     (ReleaseOverlap, HTTPStatus.CONFLICT),
     (Refused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DeviceError, HTTPStatus.BAD_GATEWAY),
@@ -71,6 +73,8 @@ def _ours(error: FleetwrightError) -> Response:
         more["rule"] = error.rule
     if isinstance(error, TargetBusy):
         more["holder"] = error.holder
+    if isinstance(error, OrderInvalid):
+        more["invalid"] = error.invalid
     answer = _answer(
         status,
         code=error.code,

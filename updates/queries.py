@@ -22,7 +22,7 @@ from devices.queries import devices_in, devices_with_any
 from portal.core import clock
 from portal.core.search import containing, words_of
 from updates.machine import ACTIVE, Outcome, State
-from updates.models import Artifact, Deployment, Instance, Upgrade, UpgradeEvent
+from updates.models import Artifact, Deployment, Instance, ModuleOrder, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
 from updates.recipes.state_scripts import RESUME_AT
 from updates.turns import ahead
@@ -175,9 +175,9 @@ class Counts:
         return self.waiting == 0 and self.running == 0
 
 
-def counts(deployment: Deployment) -> Counts:
+def counts(order: Deployment | ModuleOrder) -> Counts:
     """Counted from the rows themselves, each time: a counter kept beside them could lie."""
-    rows = deployment.upgrades.values_list("state", "outcome")
+    rows = order.upgrades.values_list("state", "outcome")
     counted = rows.annotate(count=Count("*")).order_by()
     waiting, running, outcomes = 0, 0, dict.fromkeys((word.value for word in Outcome), 0)
     for state, outcome, count in counted:

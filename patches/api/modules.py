@@ -18,7 +18,8 @@ from portal.core.rest.created import Creates
 from portal.core.rest.once import once
 from portal.core.rest.order import order_in
 from portal.core.rest.permissions import actor_in
-from updates.models import Instance, Module
+from updates.api.installations import InstallationSerializer
+from updates.models import Installation, Instance, Module
 from updates.services.modules import save_instance, save_module
 
 METHODS = ["get", "post", "patch", "head", "options"]
@@ -27,7 +28,7 @@ METHODS = ["get", "post", "patch", "head", "options"]
 class ModuleSerializer(serializers.ModelSerializer[Module]):
     class Meta:
         model = Module
-        fields = ("id", "name", "runtime", "notes")
+        fields = ("id", "name", "runtime", "source", "notes")
 
     def create(self, validated_data: dict[str, Any]) -> Module:
         return save_module(module=Module(**validated_data), actor=actor_in(self.context["request"]))
@@ -84,16 +85,24 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
 
 class InstanceDetailSerializer(InstanceSerializer):
     patches = serializers.SerializerMethodField(help_text="Those in force, the oldest first.")
+    installation = serializers.SerializerMethodField(
+        help_text="How it was installed from a module image; null: it was not."
+    )
 
     class Meta(InstanceSerializer.Meta):
-        fields = (*InstanceSerializer.Meta.fields, "patches")  # type: ignore[assignment]
+        fields = (*InstanceSerializer.Meta.fields, "patches", "installation")  # type: ignore[assignment]
 
     @extend_schema_field(InForceSerializer(many=True))
     def get_patches(self, instance: Instance) -> list[dict[str, Any]]:
         return list(InForceSerializer(standing_on(instance), many=True).data)
 
+    @extend_schema_field(InstallationSerializer(allow_null=True))
+    def get_installation(self, instance: Instance) -> dict[str, Any] | None:
+        made = Installation.objects.filter(instance=instance).first()
+        return dict(InstallationSerializer(made).data) if made else None
 
-class InstallationSerializer(serializers.Serializer[dict[str, Any]]):
+
+class InstalledSerializer(serializers.Serializer[dict[str, Any]]):
     version = serializers.CharField(max_length=100, help_text="The one that is installed now.")
     reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
 
@@ -117,12 +126,12 @@ class Instances(
     def get_serializer_class(self) -> type[InstanceSerializer]:
         return InstanceSerializer if self.action == "list" else InstanceDetailSerializer
 
-    @extend_schema(request=InstallationSerializer, responses=InstanceDetailSerializer)
+    @extend_schema(request=InstalledSerializer, responses=InstanceDetailSerializer)
     @action(detail=True, methods=["post"])
     @once
     def installed(self, request: Request, **_path: object) -> Response:
         """Record that it was upgraded or installed anew by other means: no patch is left of before. 409 while it is busy."""
-        order = order_in(request, InstallationSerializer)
+        order = order_in(request, InstalledSerializer)
         instance = record_installation(instance=self.get_object(), actor=actor_in(request), **order)
         return Response(self.get_serializer(instance).data)
 

@@ -14,7 +14,7 @@ from portal.cli.limit import limit_argument, shown
 from portal.cli.output import Output
 from portal.cli.reason import reason_argument
 from portal.cli.verb import Call, Verb
-from portal.cli.watching import in_words, watch_deployment
+from portal.cli.watching import in_words, watch_order
 from updates.api.deployments import DeploymentDetailSerializer, DeploymentSerializer
 from updates.machine import Outcome
 from updates.models import Deployment
@@ -48,7 +48,7 @@ def tell(deployment: Deployment, *, out: Output) -> None:
 def wait_for_all(deployment: Deployment, *, out: Output) -> None:
     """The deployment is over. CommandError unless every upgrade succeeded."""
     quiet = Output(_Nowhere(), as_json=False) if out.as_json else out
-    found = watch_deployment(deployment, out=quiet)
+    found = watch_order(deployment, out=quiet)
     if out.as_json:
         tell(deployment, out=out)
     _refuse_other_than_success(found)
@@ -109,7 +109,7 @@ def _show(call: Call) -> None:
 def _watch(call: Call) -> None:
     call.actor.require("updates.view_deployment")
     deployment = find.deployment(call.words["deployment"])
-    _refuse_other_than_success(watch_deployment(deployment, out=call.out))
+    _refuse_other_than_success(watch_order(deployment, out=call.out))
 
 
 def _cancel(call: Call) -> None:

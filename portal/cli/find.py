@@ -16,6 +16,7 @@ from updates.models import (
     Deployment,
     Instance,
     Module,
+    ModuleOrder,
     Release,
     SigningKey,
     TrustedKey,
@@ -53,7 +54,9 @@ def module(name: str) -> Module:
 
 def instance(name: str) -> Instance:
     """The instance of this name."""
-    return _named(Instance.objects.select_related("module", "device"), name, what="instance")
+    return _named(
+        Instance.objects.select_related("module", "device", "installation"), name, what="instance"
+    )
 
 
 def node(name: str) -> Node:
@@ -115,7 +118,12 @@ def deployment(word: str) -> Deployment:
     return _only(_begins(rows, word), word, what="deployment")
 
 
-def short(row: Artifact | Deployment | Patch | Upgrade) -> str:
+def module_order(word: str) -> ModuleOrder:
+    """The order of a module image whose id begins like this."""
+    return _only(_begins(ModuleOrder.objects.all(), word), word, what="module order")
+
+
+def short(row: Artifact | Deployment | ModuleOrder | Patch | Upgrade) -> str:
     """The beginning of the row's id."""
     return row.pk.hex[:SHORT]
 

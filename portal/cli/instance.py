@@ -10,12 +10,12 @@ from patches.api.modules import InstanceDetailSerializer, InstanceSerializer
 from patches.queries import standing_on
 from patches.services.elimination import record_installation
 from patches.services.nodes import request_look
-from portal.cli import find
+from portal.cli import find, installation
 from portal.cli.limit import limit_argument, shown
 from portal.cli.output import Output
 from portal.cli.reason import reason_argument
 from portal.cli.verb import Call, Verb
-from updates.models import Instance
+from updates.models import Installation, Instance
 from updates.services.modules import save_instance
 
 
@@ -100,16 +100,23 @@ def _tell(instance: Instance, *, out: Output) -> None:
     patches = [
         f"{row.patch} ({row.get_standing_display().lower()})" for row in standing_on(instance)
     ]
+    made = Installation.objects.filter(instance=instance).first()
     out.facts(
         (
             ("name", instance.name),
-            ("module", f"{instance.module} ({instance.module.runtime})"),
+            ("module", _module_of(instance)),
             ("version", instance.version),
             ("device", instance.device),
+            *(installation.facts_of(made) if made else ()),
             ("patches", "\n".join(patches)),
             ("nodes", "\n".join(instance.nodes.values_list("name", flat=True)[:100])),
         )
     )
+
+
+def _module_of(instance: Instance) -> str:
+    module = instance.module
+    return f"{module} ({module.runtime})" if module.runtime else module.name
 
 
 VERBS: Final[Mapping[str, Verb]] = {
@@ -122,4 +129,5 @@ VERBS: Final[Mapping[str, Verb]] = {
         _installed,
     ),
     "look": Verb("ask its nodes how they are", _instance_argument, _look),
+    **installation.VERBS,
 }

@@ -19,8 +19,11 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--runtime",
         choices=Module.Runtime.values,
-        required=True,
-        help="what its processes are made of",
+        default="",
+        help="what its processes are made of, where they take hot patches",
+    )
+    parser.add_argument(
+        "--source", default="", metavar="IMAGE", help="where its images are, without a tag"
     )
     parser.add_argument("--notes", default="")
 
@@ -32,13 +35,16 @@ def _list(call: Call) -> None:
         call.out.document(ModuleSerializer(rows, many=True).data)
         return
     call.out.table(
-        ("NAME", "RUNTIME", "NOTES"), ((row.name, row.runtime, row.notes) for row in rows)
+        ("NAME", "RUNTIME", "SOURCE", "NOTES"),
+        ((row.name, row.runtime, row.source, row.notes) for row in rows),
     )
 
 
 def _add(call: Call) -> None:
     words = call.words
-    module = Module(name=words["module"], runtime=words["runtime"], notes=words["notes"])
+    module = Module(
+        name=words["module"], runtime=words["runtime"], source=words["source"], notes=words["notes"]
+    )
     _tell(save_module(module=module, actor=call.actor), out=call.out)
 
 
@@ -46,7 +52,14 @@ def _tell(module: Module, *, out: Output) -> None:
     if out.as_json:
         out.document(ModuleSerializer(module).data)
         return
-    out.facts((("name", module.name), ("runtime", module.runtime), ("notes", module.notes)))
+    out.facts(
+        (
+            ("name", module.name),
+            ("runtime", module.runtime),
+            ("source", module.source),
+            ("notes", module.notes),
+        )
+    )
 
 
 VERBS: Final[Mapping[str, Verb]] = {

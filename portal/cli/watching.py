@@ -13,7 +13,7 @@ from portal.cli.output import Output
 from updates.api.deployments import CountsSerializer
 from updates.api.upgrades import UpgradeEventSerializer
 from updates.machine import SENTENCES, Outcome
-from updates.models import Deployment, Upgrade, UpgradeEvent
+from updates.models import Deployment, ModuleOrder, Upgrade, UpgradeEvent
 from updates.queries import Counts, counts, events_after
 
 LOOK_SECONDS: Final = 0.5
@@ -37,11 +37,11 @@ def watch_upgrade(upgrade: Upgrade, *, out: Output) -> None:
             time.sleep(LOOK_SECONDS)
 
 
-def watch_deployment(deployment: Deployment, *, out: Output) -> Counts:
-    """The deployment is over; each change of its counts was printed."""
+def watch_order(order: Deployment | ModuleOrder, *, out: Output) -> Counts:
+    """The order is over; each change of its counts was printed."""
     said = None
     while True:
-        now = counts(deployment)
+        now = counts(order)
         if now != said:
             said = now
             if out.as_json:

@@ -30,8 +30,20 @@ from portal.core.models import ApiToken, AuditEvent, SavedFilter
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import new_artifact, new_device, new_upgrade
+from tests.modules.rows import NEW
+from tests.modules.rows import new_instance as new_installed
+from tests.modules.rows import order as order_module
 from tests.patches.rows import checked, new_instance, new_node, new_patch
-from updates.models import Artifact, Deployment, SigningKey, TrustedKey, UpdateModule, Upgrade
+from updates.models import (
+    Artifact,
+    Deployment,
+    Instance,
+    ModuleOrder,
+    SigningKey,
+    TrustedKey,
+    UpdateModule,
+    Upgrade,
+)
 from updates.services.artifacts import upload_update_module
 from updates.services.checks import request_checks
 from updates.services.deployments import deploy_artifact
@@ -61,6 +73,8 @@ class World:
     upgrade: Upgrade
     patch: Patch
     node: Node
+    installed: Instance
+    module_order: ModuleOrder
 
     def address(self, route: str, *, by: User) -> str:
         """An address of the URL configuration's `route`, with a name of something of ours, or of `by`'s own, in each place."""
@@ -107,6 +121,10 @@ class World:
             ("patches/patch/", self.patch.pk),
             ("patches/node/", self.node.pk),
             ("updates/instance/", self.node.instance_id),
+            ("updates/installation/", self.installed.installation.pk),
+            ("api/v1/installations", self.installed.installation.pk),
+            ("updates/moduleorder/", self.module_order.pk),
+            ("api/v1/module-orders", self.module_order.pk),
             ("updates/module/", self.patch.module_id),
             ("api/v1/patches/<uuid:patch>", self.patch.checks.values_list("pk", flat=True)[0]),
             ("api/v1/patches", self.patch.pk),
@@ -172,6 +190,12 @@ class World:
             "modules": {"name": "new", "runtime": "beam"},
             "instances": {**on, "name": "new", "version": "1"},
             "instances/<int:pk>/installed": {"version": "2", **why},
+            "installations": {"image": NEW, "device": self.spare_device.pk, **why},
+            "installations/adopt": {"image": NEW, "instance": self.node.instance_id, **why},
+            "installations/<int:pk>": {"keeps_data": True},
+            "installations/<int:pk>/skip": {"version": "1.1.0"},
+            "installations/<int:pk>/offer": {"version": "1.1.0"},
+            "module-orders": {"module_url": NEW, "instances": [self.installed.name]},
             "nodes": {
                 "name": "new",
                 "instance": self.node.instance_id,
@@ -241,6 +265,7 @@ def make_world(folder: Path) -> World:
     group.members.add(device)
     patch, node = new_patch(), new_node(new_instance())
     checked(patch, node.instance)
+    installed = new_installed("mymodule1")
     return World(
         artifact=artifact,
         unused_artifact=new_artifact("release-2"),
@@ -255,6 +280,8 @@ def make_world(folder: Path) -> World:
         upgrade=upgrade,
         patch=patch,
         node=node,
+        installed=installed,
+        module_order=order_module(installed, actor=PORTAL),
     )
 
 

@@ -38,7 +38,8 @@ pytestmark = pytest.mark.database
 
 def install(*, device: Device | None = None, **words: Any) -> Upgrade:  # noqa: ANN401
     device = device or new_device("home")
-    new = NewInstance(**{"image": NEW, "device": device} | words)
+    given: dict[str, Any] = {"image": NEW, "device": device} | words
+    new = NewInstance(**given)
     return install_module(new, actor=operator(), reason="A new site")
 
 
@@ -147,9 +148,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(words: dict[str, Any], say
     ("words", "field"),
     [({"name": "a b"}, "name"), ({"name": "mymodule5"}, "name"), ({"user": "a b"}, "user")],
 )
-def test_a_word_that_cannot_be_is_refused_by_its_field(
-    words: dict[str, object], field: str
-) -> None:
+def test_a_word_that_cannot_be_is_refused_by_its_field(words: dict[str, Any], field: str) -> None:
     new_instance("mymodule5")
     with pytest.raises(ValidationError) as refused:
         install(**words)

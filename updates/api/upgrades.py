@@ -47,6 +47,7 @@ class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
     instance = NamedInstance(allow_null=True)  # type: ignore[assignment]
     artifact = NamedArtifact(allow_null=True)
     deployment = serializers.UUIDField(source="deployment_id", allow_null=True)
+    module_order = serializers.UUIDField(source="module_order_id", allow_null=True)
     undoes = serializers.UUIDField(source="undoes_id", allow_null=True)
     retries = serializers.UUIDField(source="retries_id", allow_null=True)
     requested_by = serializers.CharField(source="requested_by_name")
@@ -55,7 +56,8 @@ class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
     class Meta:
         model = Upgrade
         fields = (
-            "id", "kind", "executor", "device", "instance", "artifact", "deployment", "undoes", "retries",
+            "id", "kind", "executor", "device", "instance", "artifact", "deployment", "module_order",
+            "undoes", "retries",
             "from_version", "to_version", "state", "outcome", "sentence", "unchanged", "progress",
             "error", "error_code", "error_state", "warning", "cancel_requested_at",
             "cancel_requested_by", "requested_by", "reason", "last_seq", "created_at",
