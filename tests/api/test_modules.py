@@ -116,6 +116,7 @@ def test_an_installation_is_looked_after(operator: Caller, viewer: Caller) -> No
     assert operator.post(f"{at}/skip", version="1.1.0").body["skipped"] == ["1.1.0"]
     assert operator.post(f"{at}/offer", version="1.1.0").body["skipped"] == []
     assert operator.post(f"{at}/reinstall", **REASON).status == 201
+    assert [row["image"] for row in operator.get("installations").body["results"]] == [OLD]
     assert viewer.get(at).status == 200
     for verb in ("hold", "release", "uninstall", "reinstall"):
         assert viewer.post(f"{at}/{verb}", **REASON).status == 403

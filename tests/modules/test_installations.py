@@ -65,14 +65,14 @@ def test_versions_are_skipped_and_offered_again() -> None:
 def test_settings_are_saved_with_what_they_changed() -> None:
     made = new_instance().installation
     made.on_failed_script, made.keeps_data, made.volumes = "continue", True, ["mymodule-data"]
-    made.probes = [{"kind": "unit"}]
+    made.probes = [{"kind": "container", "container": "mymodule"}]
     made.image = "not/a:setting"
     save_installation(installation=made, actor=operator())
     assert (stored().on_failed_script, stored().volumes) == ("continue", ["mymodule-data"])
     assert stored().image != "not/a:setting"
     assert AuditEvent.objects.get().data["changes"] == {
         "on_failed_script": ["abort", "continue"], "keeps_data": [False, True],
-        "volumes": [[], ["mymodule-data"]], "probes": [[], [{"kind": "unit"}]],
+        "volumes": [[], ["mymodule-data"]], "probes": [[], [{"kind": "container", "container": "mymodule"}]],
     }  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_settings_are_saved_with_what_they_changed() -> None:
     ("field", "value"),
     [
         ("on_failed_script", "pray"), ("volumes", "data"), ("volumes", [""]), ("volumes", [7]),
-        ("volumes", ["v"] * (MOST + 1)), ("volumes", ["fine"]), ("probes", {}), ("probes", ["x"]),
+        ("volumes", ["v"] * (MOST + 1)), ("volumes", ["fine"]), ("probes", {}), ("probes", ["x"]), ("probes", [{"kind": "hope"}]),
         ("probes", [{}] * (MOST + 1)),
     ],
 )  # fmt: skip

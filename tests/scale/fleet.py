@@ -14,12 +14,15 @@ from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import brought_to, finished, held, new_artifact, new_device, new_upgrade
+from tests.modules.rows import new_instance as new_installed
+from tests.modules.rows import order as order_module
 from tests.patches.rows import applied, checked, new_instance, new_node, new_patch
 from updates.machine import State
 from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
 from updates.services.deployments import deploy_artifact
 from updates.services.keys import Generated, generate_signing_key
 
+WIKI = "ghcr.io/nethserver/wiki"
 _numbers = count(1)
 
 
@@ -33,6 +36,8 @@ def grow(rows: int) -> None:
         for device in Device.objects.all()
     )
     deploy_artifact(artifact=artifact, devices=Device.objects.all(), actor=PORTAL, reason="all")
+    new = [new_installed(f"wiki{next(_numbers)}", source=WIKI) for _ in range(rows)]
+    order_module(*new, actor=PORTAL, image=f"{WIKI}:1.1.0", canary=True)
 
 
 def _one_more(number: int) -> None:
@@ -68,6 +73,7 @@ def _one_more(number: int) -> None:
     )
     looked_at(module)
     patched(number)
+    order_module(new_installed(f"mymodule{number}"), actor=PORTAL)
     begin(user=person)
     AccessAttempt.objects.create(
         username=f"person{number}", ip_address="192.0.2.1", failures_since_start=1, path_info="/"

@@ -103,7 +103,7 @@ class Installations(
     queryset = Installation.objects.select_related("instance__module", "instance__device")
     serializer_class = InstallationSerializer
     filterset_fields = ("image", "is_held", "instance__module", "instance__device")
-    ordering = ("instance__name",)
+    ordering = ("id",)
     lookup_value_converter = "int"
     http_method_names = ["get", "post", "patch", "head", "options"]
 

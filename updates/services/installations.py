@@ -14,6 +14,7 @@ from portal.core.actors import Actor
 from portal.core.edits import changes_of
 from portal.core.errors import Refused
 from updates.models import Installation, Instance
+from updates.recipes.module.health import require_probe
 
 CHANGE: Final = "updates.change_installation"
 SETTINGS: Final = ("on_failed_script", "keeps_data", "volumes", "probes")
@@ -120,3 +121,8 @@ def _require_probes(probes: object) -> None:
     rows = probes if isinstance(probes, list) else [None]
     if len(rows) > MOST or not all(isinstance(row, dict) for row in rows):
         raise ValidationError({"probes": f"A list of probes, {MOST} at most."})
+    for row in rows:
+        try:
+            require_probe(row)
+        except ValueError as error:
+            raise ValidationError({"probes": str(error)}) from None
