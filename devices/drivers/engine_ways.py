@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import ssl
@@ -170,9 +171,12 @@ class SshLine:
     def sendall(self, data: bytes, /) -> None:
         try:
             self._channel.sendall(data)
-        except OSError:
-            self._explain()
+        except TimeoutError:
             raise
+        except OSError as error:
+            self._explain()
+            # What a socket says: an engine that has heard enough may still have answered.
+            raise BrokenPipeError(errno.EPIPE, str(error)) from None
 
     def recv(self, size: int, /) -> bytes:
         piece = self._channel.recv(size)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +75,11 @@ class DockerEngine:
         if self._child is not None:
             self._child.kill()
             self._child = None
+            # Its containerd would outlive it. As after a crash of the whole machine, the next one has to start its own.
+            pid_file = self._folder / "exec" / "containerd" / "containerd.pid"
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(int(pid_file.read_text()), signal.SIGKILL)
+            pid_file.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Nothing is left of the Engine."""

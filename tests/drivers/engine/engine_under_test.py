@@ -39,13 +39,13 @@ class EngineUnderTest:
         return DockerEngine(self.way(), limits=limits)
 
 
-def ssh_link(sshd: RunningSshd) -> SshLink:
+def ssh_link(sshd: RunningSshd, *, silence_seconds: float = 30) -> SshLink:
     return SshLink(
         SshAddress(sshd.host, sshd.port, sshd.user),
         login=KeyLogin(sshd.client_key_pem),
         host_key=sshd.host_key,
         connect_seconds=10,
-        silence_seconds=30,
+        silence_seconds=silence_seconds,
     )
 
 
