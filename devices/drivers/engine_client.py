@@ -56,9 +56,9 @@ class EngineClient:
         )
         self._api: _Api | None = None
 
-    def patience(self) -> Patience:
+    def patience(self, *, seconds: float | None = None) -> Patience:
         """For one answer."""
-        seconds = self.limits.answer_seconds
+        seconds = seconds or self.limits.answer_seconds
         return Patience(limit_seconds=seconds, silence_seconds=seconds, limit_bytes=_ANSWER_BYTES)
 
     def patience_for_stream(self) -> Patience:

@@ -9,17 +9,19 @@ import secrets
 from collections.abc import Iterator
 from typing import Any, Final
 
+from docker import APIClient
 from docker.types import Mount
 
 from devices.drivers.engine_answers import time_of
 from devices.drivers.engine_client import EngineClient
-from devices.errors import DeviceUnreachable, EngineRefused, EngineUnreachable, NoSuchImage
+from devices.errors import DeviceError, EngineRefused, EngineUnreachable, NoSuchImage
 
 PREFIX: Final = "fleetwright-helper-"
 LABEL: Final = "io.fleetwright.helper"
 VOLUME_PLACE: Final = "/volume"
 # An engine makes no container without a command; this one is never run.
 _COMMAND: Final = ["/never-started"]
+_TIDY_SECONDS: Final = 10.0
 _EMPTY_TAR: Final = bytes(1024)
 
 
@@ -91,13 +93,19 @@ class Helpers:
             self._remove_container(str(container["Id"]))
 
     def _remove_container(self, container_id: str) -> None:
-        # Its anonymous volumes go with it. What cannot be removed now is for `sweep`.
-        with contextlib.suppress(DeviceUnreachable, EngineRefused), self._client.asked() as api:
-            api.remove_container(container_id, v=True)
+        with self._tidying() as api:
+            api.remove_container(container_id, v=True)  # and its anonymous volumes
 
     def _remove_image(self, image_id: str) -> None:
-        with contextlib.suppress(DeviceUnreachable, EngineRefused), self._client.asked() as api:
+        with self._tidying() as api:
             api.remove_image(image_id)
+
+    @contextlib.contextmanager
+    def _tidying(self) -> Iterator[APIClient]:
+        """What cannot be removed soon is for `sweep`: an engine that still sends into a dead connection answers when that ends."""
+        patience = self._client.patience(seconds=_TIDY_SECONDS)
+        with contextlib.suppress(DeviceError), self._client.asked(patience) as api:
+            yield api
 
 
 def _imported(said: str) -> str:
