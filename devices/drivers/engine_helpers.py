@@ -102,7 +102,7 @@ class Helpers:
 
     @contextlib.contextmanager
     def _tidying(self) -> Iterator[APIClient]:
-        """What cannot be removed soon is for `sweep`: an engine that still sends into a dead connection answers when that ends."""
+        """What cannot be removed soon is for `sweep`: an engine that still sends into a dead connection answers later."""
         patience = self._client.patience(seconds=_TIDY_SECONDS)
         with contextlib.suppress(DeviceError), self._client.asked(patience) as api:
             yield api
