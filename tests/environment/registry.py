@@ -24,10 +24,10 @@ _CONFIG = """\
 version: 0.1
 log: {{level: warn}}
 storage:
-  filesystem: {{rootdirectory: {folder}/data}}
+  filesystem: {{rootdirectory: {data}}}
   delete: {{enabled: true}}
 http:
-  addr: 127.0.0.1:{port}
+  addr: {host}
 """
 _TLS = """\
   tls: {{certificate: {folder}/certificate.pem, key: {folder}/key.pem}}
@@ -51,7 +51,10 @@ class TokenAuth:
 
 
 class Registry:
-    """A docker-registry in `folder`. `host` is what references begin with, here and on Engines that it was shown to."""
+    """A docker-registry in `folder`. `host` is what references begin with, here and on Engines that it was shown to.
+
+    `data` is the data of another one, which it then also has; `address` is where it listens.
+    """
 
     def __init__(
         self,
@@ -60,14 +63,17 @@ class Registry:
         users: dict[str, str] | None = None,
         tokens: TokenAuth | None = None,
         tls: Certified | None = None,
+        address: str = "127.0.0.1",
+        data: Path | None = None,
     ) -> None:
         program("docker-registry", package="docker-registry")
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._child: Child | None = None
         self._doors: list[Door] = []
+        self.data = data or folder / "data"
         self.port = free_port()
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address}:{self.port}"
         config = _CONFIG
         if tls is not None:
             (folder / "certificate.pem").write_text(tls.certificate)
@@ -82,7 +88,7 @@ class Registry:
             config += _TOKEN
         realm = tokens.realm if tokens else ""
         (folder / "config.yml").write_text(
-            config.format(folder=folder, port=self.port, realm=realm)
+            config.format(folder=folder, data=self.data, host=self.host, realm=realm)
         )
 
     def start(self) -> None:
@@ -91,7 +97,7 @@ class Registry:
         child = Child(["docker-registry", "serve", config], log=self._folder / "log")
         self._child = child
         wait_until(
-            lambda: _listens(self.port) or not child.running,
+            lambda: self._listens() or not child.running,
             seconds=START_SECONDS,
             what="the registry",
         )
@@ -122,7 +128,15 @@ class Registry:
         for door in self._doors:
             door.close()
         self.stop()
+        # Not the data of another one.
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection((self.host.partition(":")[0], self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def _running(self) -> Child:
         if self._child is None:
@@ -132,11 +146,3 @@ class Registry:
 
 def _hashed(password: str) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
