@@ -26,6 +26,7 @@ from updates.api.installations import Installations
 from updates.api.keys import SigningKeys, TrustedKeys
 from updates.api.module_orders import ModuleOrders
 from updates.api.releases import Releases
+from updates.api.repositories import Repositories
 from updates.api.stuck import StuckUpgrades
 from updates.api.update_modules import UpdateModuleChecks, UpdateModules
 from updates.api.upgrades import Upgrades
@@ -63,6 +64,7 @@ router.register("modules", Modules, basename="modules")
 router.register("instances", Instances, basename="instances")
 router.register("installations", Installations, basename="installations")
 router.register("module-orders", ModuleOrders, basename="module-orders")
+router.register("repositories", Repositories, basename="repositories")
 router.register("nodes", Nodes, basename="nodes")
 router.register("patches", Patches, basename="patches")
 router.register("patches/<uuid:patch>/checks", PatchChecks, basename="patch-checks")

@@ -32,9 +32,11 @@ from portal.core.rest.problem import MEDIA_TYPE
 from updates.errors import (
     ArtifactRefused,
     KeyRefused,
+    ModuleRefused,
     NotUndoable,
     OrderInvalid,
     ReleaseOverlap,
+    RepositoryRefused,
     TargetBusy,
     TooLate,
 )
@@ -69,7 +71,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response:
 def _ours(error: FleetwrightError) -> Response:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     more: dict[str, object] = {}
-    if isinstance(error, ArtifactRefused | KeyRefused | PatchRefused):
+    if isinstance(
+        error, ArtifactRefused | KeyRefused | ModuleRefused | PatchRefused | RepositoryRefused
+    ):
         more["rule"] = error.rule
     if isinstance(error, TargetBusy):
         more["holder"] = error.holder

@@ -35,6 +35,7 @@ updates.view_module                  x       x         x          x
 updates.view_instance                x       x         x          x
 updates.view_installation            x       x         x          x
 updates.view_moduleorder             x       x         x          x
+updates.view_repository              x       x         x          x
 patches.view_patch                   x       x         x          x
 patches.view_node                    x       x         x          x
 patches.view_patchcheck              x       x         x          x
@@ -65,6 +66,7 @@ updates.add_instance                 -       x         -          x
 updates.change_instance              -       x         -          x
 updates.change_installation          -       x         -          x
 updates.order_module                 -       x         -          x
+updates.fetch_repository             -       x         -          x
 patches.upload_patch                 -       x         -          x
 patches.check_patch                  -       x         -          x
 patches.apply_patch                  -       x         -          x
@@ -93,6 +95,9 @@ patches.delete_node                  -       -         -          x
 patches.set_restart_command          -       -         -          x
 devices.use_local_driver             -       -         -          x
 devices.guard_devicegroup            -       -         -          x
+updates.add_repository               -       -         -          x
+updates.change_repository            -       -         -          x
+updates.delete_repository            -       -         -          x
 updates.add_trustedkey               -       -         -          x
 updates.delete_trustedkey            -       -         -          x
 updates.add_signingkey               -       -         -          x

@@ -40,6 +40,7 @@ GROUPS = (
             ("Instances", "dns", "admin:updates_instance_changelist", "updates.view_instance"),
             ("Nodes", "hub", "admin:patches_node_changelist", "patches.view_node"),
             ("Modules", "widgets", "admin:updates_module_changelist", "updates.view_module"),
+            ("Repositories", "inventory_2", "admin:updates_repository_changelist", "updates.view_repository"),
         ),
     ),
     (
@@ -77,6 +78,7 @@ VERBS: Final = (
     ("Add instance", "add_circle", "admin:updates_instance_add", "updates.add_instance"),
     ("Add module", "add_circle", "admin:updates_module_add", "updates.add_module"),
     ("Add device", "add_circle", "admin:devices_device_add", "devices.add_device"),
+    ("Add repository", "add_circle", "admin:updates_repository_new", "updates.add_repository"),
     ("Stuck upgrades", "hourglass_disabled", "admin:updates_upgrade_stuck", "updates.view_upgrade"),
     ("History of upgrades", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),
     ("Overview", "dashboard", "admin:index", ""),

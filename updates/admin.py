@@ -30,10 +30,12 @@ from updates.admin_views import upgrades as upgrade_pages
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
 from updates.admin_views.offered import OfferedAdmin
 from updates.admin_views.release_list import ReleaseAdmin
+from updates.admin_views.repositories import RepositoryAdmin
 from updates.models import (
     Artifact,
     Deployment,
     Release,
+    Repository,
     SigningKey,
     TrustedKey,
     UpdateModule,
@@ -254,3 +256,4 @@ class UpgradeEventAdmin(ReadOnlyAdmin):
 admin.site.register(Release, ReleaseAdmin)
 admin.site.register(TrustedKey, TrustedKeyAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
+admin.site.register(Repository, RepositoryAdmin)

@@ -291,3 +291,33 @@ class DeployForm(SelectionForm, ReleaseForm):
     )
     expected = forms.IntegerField(required=False, widget=forms.HiddenInput())
     typed = forms.IntegerField(required=False, widget=forms.HiddenInput())
+
+
+class ChangeRepositoryForm(forms.Form):
+    is_enabled = forms.BooleanField(
+        label="Enabled",
+        required=False,
+        help_text="What it publishes is offered.",
+        widget=UnfoldBooleanWidget(),
+    )
+    is_testing = forms.BooleanField(
+        label="Offer pre-releases",
+        required=False,
+        help_text="Like any other version. Else they are only for those who ask for one.",
+        widget=UnfoldBooleanWidget(),
+    )
+
+
+class NewRepositoryForm(forms.Form):
+    name = forms.CharField(
+        max_length=100,
+        help_text="Of two with the same module, the one whose name comes last is listened to.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    url = forms.CharField(
+        label="Address",
+        max_length=300,
+        help_text="Where its repodata.json is, without that name: https://…",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    is_testing = ChangeRepositoryForm.base_fields["is_testing"]

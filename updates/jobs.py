@@ -8,7 +8,7 @@ import structlog
 
 from devices.drivers.shell import Shell
 from portal.core import leaving
-from updates.models import Check, ModuleCheck, Upgrade
+from updates.models import Check, ModuleCheck, Repository, Upgrade
 from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
@@ -16,6 +16,7 @@ from updates.services.module_checks import carry_out_module_check
 from updates.services.module_recipes import module_recipe
 from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
+from updates.services.repositories import carry_out_fetch
 
 log = structlog.get_logger(__name__)
 
@@ -65,3 +66,9 @@ def run_module_check(check_id: str) -> str:
     check = ModuleCheck.objects.select_related("module", "device__credential").filter(pk=check_id)
     found = check.first()
     return carry_out_module_check(found).verdict if found else "gone"
+
+
+def run_fetch(repository_id: str) -> str:
+    """Fetches the index of a repository, unless that is gone by now."""
+    found = Repository.objects.filter(pk=repository_id).defer("index").first()
+    return (carry_out_fetch(found) or "fetched") if found else "gone"

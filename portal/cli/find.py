@@ -18,6 +18,7 @@ from updates.models import (
     Module,
     ModuleOrder,
     Release,
+    Repository,
     SigningKey,
     TrustedKey,
     UpdateModule,
@@ -75,6 +76,12 @@ def patch(word: str) -> Patch:
 def release(name: str) -> Release:
     """The release of this name."""
     return _named(Release.objects.all(), name, what="release")
+
+
+def repository(name: str) -> Repository:
+    """The repository of this name, its index left where it is."""
+    rows = Repository.objects.select_related("added_by").defer("index")
+    return _named(rows, name, what="repository")
 
 
 def trusted_key(name: str) -> TrustedKey:

@@ -29,6 +29,7 @@ ADVICE = {"patch": "patches.advice.advise"}
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
 RECOVERED = [
+    "updates.services.repositories.recover_fetches",
     "patches.services.patch_checks.recover_checks",
     "patches.services.nodes.recover_nodes",
     "patches.services.nodes.look_at_due",
@@ -99,6 +100,8 @@ REGISTRY_LIMIT_SECONDS = env.int("REGISTRY_LIMIT_SECONDS", default=60)
 """How long a registry may take to say what it has under one name."""
 KEPT_WAYS_BACK = env.int("KEPT_WAYS_BACK", default=3)
 """How many updates of an instance can still be taken back: what they kept stays on the device, and so do their images."""
+REPOSITORY_FETCH_SECONDS = env.int("REPOSITORY_FETCH_SECONDS", default=3600)
+"""How often the indexes of repositories are fetched; 0: only when somebody wants to know."""
 
 PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
 """The largest archive of a hot patch."""

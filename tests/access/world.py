@@ -39,6 +39,7 @@ from updates.models import (
     Deployment,
     Instance,
     ModuleOrder,
+    Repository,
     SigningKey,
     TrustedKey,
     UpdateModule,
@@ -137,6 +138,8 @@ class World:
             ("updates/trustedkey/", TrustedKey.objects.values_list("pk", flat=True)[0]),
             ("api/v1/signing-keys", SigningKey.objects.values_list("pk", flat=True)[0]),
             ("updates/signingkey/", SigningKey.objects.values_list("pk", flat=True)[0]),
+            ("api/v1/repositories", Repository.objects.values_list("pk", flat=True)[0]),
+            ("updates/repository/", Repository.objects.values_list("pk", flat=True)[0]),
             ("api/v1/artifacts", self.artifact.pk),
             ("updates/artifact/", self.artifact.pk),
             ("api/v1/update-modules", self.module.pk),
@@ -188,6 +191,7 @@ class World:
             "credentials": dict(secret),
             "credentials/<int:pk>": dict(secret),
             "modules": {"name": "new", "runtime": "beam"},
+            "repositories": {"name": "new", "url": "http://127.0.0.1:1"},
             "instances": {**on, "name": "new", "version": "1"},
             "instances/<int:pk>/installed": {"version": "2", **why},
             "installations": {"image": NEW, "device": self.spare_device.pk, **why},
@@ -261,6 +265,7 @@ def make_world(folder: Path) -> World:
         reason="Ask it",
     )
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
+    Repository.objects.create(name="own", url="https://modules.example", added_at=clock.now())
     group = DeviceGroup.objects.create(name="Boxes")
     group.members.add(device)
     patch, node = new_patch(), new_node(new_instance())

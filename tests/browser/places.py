@@ -10,13 +10,22 @@ from devices.models import BulkOrder, Credential, Device, DeviceGroup
 from devices.services.bulk import order_bulk
 from devices.services.imports import store_import
 from devices.services.selections import store_selection
+from portal.core import clock
 from portal.core.actors import PORTAL, actor_of
 from portal.core.models import ApiToken, AuditEvent
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.browser.fleet import OLD, Fleet
 from tests.browser.systems import with_systems
-from updates.models import Deployment, SigningKey, TrustedKey, UpdateModule, UpgradeEvent
+from tests.environment.index_server import package
+from updates.models import (
+    Deployment,
+    Repository,
+    SigningKey,
+    TrustedKey,
+    UpdateModule,
+    UpgradeEvent,
+)
 from updates.services.keys import Generated, generate_signing_key
 from updates.services.releases import withdraw_release
 
@@ -34,6 +43,7 @@ LISTS = (
     "updates_upgradeevent_changelist",
     "updates_instance_changelist",
     "updates_module_changelist",
+    "updates_repository_changelist",
     "patches_patch_changelist",
     "patches_node_changelist",
     "devices_device_changelist",
@@ -54,6 +64,7 @@ FORMS = (
     "updates_deployment_deploy",
     "updates_instance_add",
     "updates_module_add",
+    "updates_repository_new",
     "patches_patch_upload",
     "patches_node_add",
     "devices_device_add",
@@ -107,11 +118,24 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
     attempt = AccessAttempt.objects.create(
         username="somebody", ip_address="192.0.2.1", failures_since_start=1, path_info="/login/"
     )
+    repository = Repository.objects.create(
+        name="own",
+        url="https://modules.example.org",
+        index=[package("shop", "1.0.0", "1.1.0-rc.1")],
+        packages=1,
+        fetched_at=clock.now(),
+        added_at=clock.now(),
+        error="The repository at https://modules.example.org cannot be used: it cannot be reached.",
+        error_at=clock.now(),
+    )
     of_one = {
         "updates_trustedkey_change": TrustedKey.objects.all()[0],
         "updates_trustedkey_delete_page": TrustedKey.objects.all()[0],
         "updates_signingkey_change": SigningKey.objects.all()[0],
         "updates_signingkey_delete_page": SigningKey.objects.all()[0],
+        "updates_repository_change": repository,
+        "updates_repository_edit": repository,
+        "updates_repository_delete_page": repository,
         "updates_release_change": fleet.artifact().release,
         "updates_release_edit": fleet.artifact().release,
         "updates_release_withdraw": fleet.artifact().release,

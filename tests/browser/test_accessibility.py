@@ -26,6 +26,7 @@ OTHERS = {
     "devices_credential_changelist", "devices_credential_change", "patches_patch_changelist",
     "patches_patch_change", "a patch on an instance", "patches_node_changelist", "patches_node_change",
     "updates_instance_change", "upgrade, patch broken",
+    "updates_repository_changelist", "updates_repository_change",
 }  # fmt: skip
 """Pages that show others than the administrator something else: buttons that they may not press, and why."""
 

@@ -8,6 +8,7 @@ from updates.models.module import Instance, Module
 from updates.models.module_check import CarriedModule, ModuleCheck
 from updates.models.module_order import ModuleOrder
 from updates.models.release import Release, ReleaseTag
+from updates.models.repository import Repository
 from updates.models.signing_key import SigningKey
 from updates.models.trusted_key import TrustedKey
 from updates.models.update_module import UpdateModule
@@ -25,6 +26,7 @@ __all__ = [
     "ModuleOrder",
     "Release",
     "ReleaseTag",
+    "Repository",
     "SigningKey",
     "TrustedKey",
     "UpdateModule",

@@ -24,7 +24,7 @@ class Problem(serializers.Serializer[dict[str, object]]):
         help_text="Sentences for each field of the request, by its dotted name.",
     )
     rule = serializers.CharField(
-        required=False, help_text="The rule that an uploaded file breaks: a stable word."
+        required=False, help_text="The rule that what was given breaks: a stable word."
     )
     holder = serializers.UUIDField(
         required=False, help_text="The upgrade that the device is busy with."
