@@ -285,10 +285,10 @@ class InstanceAdmin(ServedAdmin):
 
 @admin.register(Module)
 class ModuleAdmin(ServedAdmin):
-    list_display = ("name", "runtime", "installed", "notes")
-    search_fields = ("name", "notes")
+    list_display = ("name", "runtime", "source", "installed", "notes")
+    search_fields = ("name", "source", "notes")
     list_filter = (("runtime", ChoicesDropdownFilter),)
-    fields = ("name", "runtime", "notes")
+    fields = ("name", "runtime", "source", "notes")
     change_form_after_template = "patches/module_after.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Module]:

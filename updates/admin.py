@@ -28,12 +28,15 @@ from updates.admin_views import (
 from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
+from updates.admin_views.module_lists import InstallationAdmin, ModuleOrderAdmin
 from updates.admin_views.offered import OfferedAdmin
 from updates.admin_views.release_list import ReleaseAdmin
 from updates.admin_views.repositories import RepositoryAdmin
 from updates.models import (
     Artifact,
     Deployment,
+    Installation,
+    ModuleOrder,
     Release,
     Repository,
     SigningKey,
@@ -257,3 +260,5 @@ admin.site.register(Release, ReleaseAdmin)
 admin.site.register(TrustedKey, TrustedKeyAdmin)
 admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(Repository, RepositoryAdmin)
+admin.site.register(ModuleOrder, ModuleOrderAdmin)
+admin.site.register(Installation, InstallationAdmin)

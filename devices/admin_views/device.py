@@ -96,6 +96,11 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
             is_main=True,
         ),
         Button(
+            "Install a module",
+            reverse("admin:updates_installation_install", args=[device.pk]),
+            why_not=why_not_permitted(request, "updates.order_module"),
+        ),
+        Button(
             "Refresh",
             reverse("admin:devices_device_refresh", args=[device.pk]),
             why_not=why_not_permitted(request, "devices.refresh_device"),

@@ -21,6 +21,7 @@ from patches.services.elimination import record_installation
 from patches.services.nodes import request_look
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
 from portal.core.queries import edits_of
+from updates.admin_views.installations import installation_panel
 from updates.models import Instance
 from updates.queries import history
 
@@ -45,6 +46,7 @@ def instance_page(request: HttpRequest, instance: Instance) -> HttpResponse:
         model=Instance,
         context={
             "instance": instance,
+            "installation": installation_panel(request, instance),
             "nodes": pages.get_page(request.GET.get("nodes", "1")),
             "standing": [
                 (row, row.standing == Application.Standing.ACTIVE) for row in standing_on(instance)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -61,7 +61,8 @@ def require(request: HttpRequest, permission: str) -> Actor:
 class VerbPage(FormPage):
     """A page for one verb: GET asks and says what will happen, POST has a service do it.
 
-    A refusal shows the form again with the service's sentence. Without `permission` it is a 403 for both.
+    A refusal shows the form again with the service's sentence, a ValidationError at its fields. Without `permission` it is a
+    403 for both.
     """
 
     template_name = "components/verb.html"
@@ -103,6 +104,9 @@ class VerbPage(FormPage):
         except Refused as error:
             self.refusal = error
             return self.form_invalid(form)
+        except ValidationError as error:
+            _add_errors(form, error)
+            return self.form_invalid(form)
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=REFUSED_STATUS)
@@ -116,6 +120,12 @@ class VerbPage(FormPage):
             "refusal": self.refusal,
         }
         return super().get_context_data(**(shown | kwargs))
+
+
+def _add_errors(form: forms.Form, error: ValidationError) -> None:
+    """What a service says of fields is shown at those that the form has, and above the form for the others."""
+    for field, sentences in error.message_dict.items():
+        form.add_error(field if field in form.fields else None, sentences)
 
 
 @dataclass(frozen=True, slots=True)

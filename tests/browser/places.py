@@ -42,6 +42,8 @@ LISTS = (
     "updates_upgrade_stuck",
     "updates_upgradeevent_changelist",
     "updates_instance_changelist",
+    "updates_installation_changelist",
+    "updates_moduleorder_changelist",
     "updates_module_changelist",
     "updates_repository_changelist",
     "patches_patch_changelist",
@@ -63,6 +65,7 @@ FORMS = (
     "updates_signingkey_new",
     "updates_deployment_deploy",
     "updates_instance_add",
+    "updates_moduleorder_update",
     "updates_module_add",
     "updates_repository_new",
     "patches_patch_upload",
@@ -180,6 +183,14 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_instance_edit": systems.instance,
         "updates_instance_installed": systems.instance,
         "updates_module_change": systems.patch.module,
+        "updates_moduleorder_change": systems.module_order,
+        "updates_moduleorder_cancel": systems.module_order,
+        **{
+            f"updates_installation_{verb}": systems.installed.installation
+            for verb in ("reinstall", "uninstall", "hold", "release", "skip", "settings")
+        },
+        "updates_installation_install": box,
+        "updates_installation_adopt": systems.instance,
         "patches_patch_change": systems.patch,
         "patches_patch_delete_page": systems.patch,
         "patches_node_change": systems.node,
@@ -199,6 +210,9 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         + f"?selection={picked.pk}",
         "an import": reverse("admin:devices_device_import_preview", args=[brought.pk]),
         "a patch on an instance": reverse("admin:patches_patch_on", args=on_instance),
+        "an instance of a module image": reverse(
+            "admin:updates_instance_change", args=[systems.installed.pk]
+        ),
         "apply a patch": reverse("admin:patches_patch_apply", args=on_instance),
         **{name: reverse(f"admin:{name}") for name in (*LISTS, *FORMS)},
         **{name: reverse(f"admin:{name}", args=[row.pk]) for name, row in of_one.items()},

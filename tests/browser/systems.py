@@ -1,23 +1,33 @@
-"""Running systems with patches in every state, for pages to show."""
+"""Running systems with patches in every state, and instances of a module image, for pages to show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from patches.models import Node, Patch
+from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
+from tests.modules.rows import new_instance as installed
+from tests.modules.rows import order as order_module
+from tests.modules.rows import upgrade_of
 from tests.patches.rows import PATHS, applied, broke, checked, new_instance, new_node, new_patch
-from updates.models import Instance, Upgrade
+from updates.models import Instance, ModuleOrder, Upgrade
+from updates.services.installations import hold_instance
 
 
 @dataclass(frozen=True)
 class Systems:
-    """`patch` is in force on `instance`, `next_patch` checked there; `node` needs a restart and has drifted."""
+    """`patch` is in force on `instance`, `next_patch` checked there; `node` needs a restart and has drifted.
+
+    `installed` is held and waits for `module_order`, whose canary is another one.
+    """
 
     instance: Instance
     node: Node
     patch: Patch
     next_patch: Patch
+    installed: Instance
+    module_order: ModuleOrder
     upgrades: dict[str, Upgrade]
 
 
@@ -43,4 +53,21 @@ def with_systems() -> Systems:
     broken = broke(new_patch("cache-fix"), other)
     checked(following, other, over=False)
     new_instance("billing-old", version="0.9.0", device=new_device("rack-3"))
-    return Systems(instance, node, patch, following, {"patched": upgrade, "patch broken": broken})
+    waits, order = _module_instances()
+    return Systems(
+        instance, node, patch, following, waits, order,
+        {"patched": upgrade, "patch broken": broken, "module update waits": upgrade_of(waits)},
+    )  # fmt: skip
+
+
+def _module_instances() -> tuple[Instance, ModuleOrder]:
+    canary = installed("mymodule1", device=new_device("site-1"))
+    waits = installed(
+        "mymodule2", device=new_device("site-2"), skipped=["1.0.9"], keeps_data=True,
+        volumes=["mymodule-data"], first_tcp_port=20000, tcp_ports=2,
+        probes=[{"kind": "http", "url": "http://127.0.0.1:20000/"}],
+    )  # fmt: skip
+    busy = installed("mymodule3", device=new_device("site-3"), is_held=True, held_why="The audit.")
+    order = order_module(canary, waits, busy, actor=PORTAL, canary=True, stops_at_failure=True)
+    hold_instance(instance=waits, why="After this one, until the audit is over.", actor=PORTAL)
+    return waits, order

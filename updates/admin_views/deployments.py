@@ -11,7 +11,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.paginator import Page
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -33,13 +32,14 @@ from portal.core.pages import (
     require,
     why_not_permitted,
 )
+from updates.admin_views.order_counts import segments, shown_of
 from updates.admin_views.panel import Panel
 from updates.admin_views.plan_preview import plan_preview
 from updates.admin_views.releases import asked_for
 from updates.forms import DeployForm
-from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
+from updates.machine import CANCELLABLE
 from updates.models import Artifact, Deployment, Upgrade
-from updates.queries import Counts, counts
+from updates.queries import counts
 from updates.services.deployments import (
     Preview,
     cancel_deployment,
@@ -213,7 +213,7 @@ def deployment_page(request: HttpRequest, deployment: Deployment) -> HttpRespons
     show = request.GET.get("show", "")
     # In the order in which they were made, which is that of the devices' names, and for which there is an index.
     found = (
-        _shown(deployment, show)
+        deployment.upgrades.filter(shown_of(show))
         .select_related("device", "artifact", "instance")
         .order_by("created_at", "id")
     )
@@ -280,7 +280,7 @@ def _counts_panel(deployment: Deployment) -> Panel:
     html = render_to_string(
         "updates/counts.html",
         {
-            "counts": _segments(found),
+            "counts": segments(found),
             "total": found.total,
             "is_over": found.is_over,
             "url": reverse("admin:updates_deployment_change", args=[deployment.pk]),
@@ -293,25 +293,6 @@ def _counts_panel(deployment: Deployment) -> Panel:
         url=reverse("admin:updates_deployment_counts", args=[deployment.pk]) + "?",
         seconds=2,
     )
-
-
-def _segments(found: Counts) -> list[dict[str, Any]]:
-    """One part of the bar for each word that counts anything, with where it begins."""
-    words = {"waiting": found.waiting, "running": found.running, **found.outcomes}
-    segments, start = [], 0
-    for word, count in words.items():
-        segments.append({"word": word, "count": count, "start": start})
-        start += count
-    return segments
-
-
-def _shown(deployment: Deployment, show: str) -> QuerySet[Upgrade]:
-    wanted = {
-        "waiting": Q(state=State.PENDING),
-        "running": Q(state__in=ACTIVE),
-        **{word.value: Q(state=State.FINISHED, outcome=word) for word in Outcome},
-    }
-    return deployment.upgrades.filter(wanted.get(show, Q()))
 
 
 def _cancel_button(request: HttpRequest, deployment: Deployment) -> Button:

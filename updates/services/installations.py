@@ -118,7 +118,7 @@ def _require_volumes(volumes: object) -> None:
 
 
 def _require_probes(probes: object) -> None:
-    rows = probes if isinstance(probes, list) else [None]
+    rows: list[Any] = probes if isinstance(probes, list) else [None]
     if len(rows) > MOST or not all(isinstance(row, dict) for row in rows):
         raise ValidationError({"probes": f"A list of probes, {MOST} at most."})
     for row in rows:
