@@ -101,9 +101,9 @@ def _measure_fleet(report: Report, wish: Wish) -> None:
 
 def _measure_pages(report: Report, wish: Wish) -> None:
     visitor = administrator()
-    give_own_rows(visitor)
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
     client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
+    give_own_rows(visitor)  # after the sign-in, which forgets what has had its time
     say(HEAD)
     for address in addresses(visitor):
         figure = measure(address, client) if wish.only in address.name else None

@@ -10,19 +10,22 @@ from contextlib import closing
 from secrets import token_hex
 
 import psycopg
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from psycopg import sql
 
 from bench.fleet_data import Size, fill, settle
-from devices.models import Credential, Device, DeviceGroup
+from devices.models import Device, DeviceGroup
+from portal.core.fields import EncryptedTextField
 from portal.core.models import AuditEvent
 from updates.models import (
     Artifact,
     Check,
     Deployment,
+    Installation,
     ModuleCheck,
-    SigningKey,
+    ModuleOrder,
     TrustedKey,
     UpdateModule,
     Upgrade,
@@ -52,12 +55,7 @@ def fill_once(size: Size) -> Iterator[str]:
     """The fleet is in the database; a database that holds devices already is taken as it is. Gives a line for each step."""
     if Device.objects.exists():
         yield "The database holds a fleet already: it is measured as it is."
-        fleet = Credential.objects.defer("secret", "passphrase").get(name="fleet")
-        fleet.secret, fleet.passphrase = token_hex(), ""  # the key of the run that wrote it is gone
-        fleet.save(update_fields=["secret", "passphrase"])
-        for key in SigningKey.objects.defer("private_pem"):
-            key.private_pem = token_hex()
-            key.save(update_fields=["private_pem"])
+        _give_new_secrets()
         return
     begun = time.monotonic()
     for step in fill(size):
@@ -66,10 +64,19 @@ def fill_once(size: Size) -> Iterator[str]:
     yield f"{time.monotonic() - begun:7.1f} s  vacuum and analyze"
 
 
+def _give_new_secrets() -> None:
+    """Whatever is encrypted can be read again: the key of the run that wrote it is gone."""
+    for model in apps.get_models():
+        for field in model._meta.fields:
+            if isinstance(field, EncryptedTextField):
+                filled = model._default_manager.exclude(**{field.name: ""})
+                filled.update(**{field.name: token_hex()})
+
+
 def rows() -> dict[str, int]:
     """How many of each there are."""
     models = (
-        Device, DeviceGroup, Artifact, TrustedKey, UpdateModule, ModuleCheck,
+        Device, DeviceGroup, Artifact, TrustedKey, UpdateModule, ModuleCheck, Installation, ModuleOrder,
         Deployment, Upgrade, UpgradeEvent, Check, AuditEvent,
     )  # fmt: skip
     return {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db.models import Count, Model
@@ -20,7 +21,7 @@ from devices.models import (
     StoredImport,
     StoredSelection,
 )
-from patches.models import Application, Node, Patch, PatchCheck
+from patches.models import Node, Patch, PatchCheck
 from portal.core import clock
 from portal.core.models import AuditEvent, SavedFilter
 from updates.machine import Outcome, State
@@ -83,7 +84,7 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
 """What stands in an address for something else than a row."""
 
 ELSEWHERE: Final[dict[str, type[Model]]] = {"device": Device, "instance": Instance, "patch": Patch}
-"""Words that name another row than the address is about."""
+"""Words that name another row than the address is about: the first of its examples."""
 
 IMPORTED: Final = 2000
 FAILURES: Final = 200
@@ -111,8 +112,15 @@ def forget_rows() -> None:
 
 
 def give_own_rows(visitor: User) -> None:
-    """What only its owner sees, and is there for a day: all devices picked, a file of devices, an order that failed for many."""
+    """What only its owner sees, and is there for a day: all devices picked, a file of devices, an order that failed for many,
+    and a sign-in that went wrong (which is forgotten when somebody signs in after its time)."""
     now = clock.now()
+    AccessAttempt.objects.get_or_create(
+        username="nobody",
+        ip_address="192.0.2.1",
+        user_agent="",
+        defaults={"path_info": "/login/", "failures_since_start": 1},
+    )
     names = Device.objects.order_by("name").values_list("name", flat=True)[:IMPORTED]
     lines = ["name,device_type", *(f"{name},gateway" for name in names)]
     StoredSelection.objects.create(owner=visitor, created_at=now)
@@ -152,7 +160,9 @@ def _values(name: str, word: str) -> dict[str, Any]:
         return {value if len(WORDS[word]) > 1 else "": value for value in WORDS[word]}
     if word == "job_id":
         return {"": _job()}
-    model = ELSEWHERE[word] if word in ELSEWHERE else _model(name)
+    if word in ELSEWHERE:
+        return {"": pk for pk in list(_rows(ELSEWHERE[word]).values())[:1]}
+    model = _model(name)
     return _rows(model) if model else {}
 
 
@@ -182,10 +192,7 @@ def _rows(model: type[Model]) -> dict[str, Any]:
         DeviceGroup: _groups,
         Patch: _patches,
         PatchCheck: lambda: {"": _keys(PatchCheck).filter(patch=_patches()[""]).first()},
-        Instance: lambda: {
-            "": Application.objects.values_list("instance", flat=True).first()
-            or _keys(Instance).first()
-        },
+        Instance: _instances,
         Device: lambda: {"": _keys(Device)[ROW_1000].first() or _keys(Device).first()},
     }
     found = choose[model]() if model in choose else {"": _newest_or_first(model)}
@@ -239,6 +246,14 @@ def _patches() -> dict[str, Any]:
     """The one that is checked on most instances."""
     most = Patch.objects.annotate(spread=Count("checks")).order_by("-spread")
     return {"": most.values_list("pk", flat=True).first()}
+
+
+def _instances() -> dict[str, Any]:
+    installed = Installation.objects.order_by("-pk").values_list("instance", flat=True)
+    return {
+        "with nodes": Node.objects.order_by("pk").values_list("instance", flat=True).first(),
+        "installed": installed.first(),
+    }
 
 
 def _groups() -> dict[str, Any]:

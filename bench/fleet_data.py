@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from secrets import token_hex
 from typing import Final
 
-from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -338,8 +337,9 @@ def fill(size: Size) -> Iterator[str]:
                 _statements(cursor, script, numbers)
             yield name
         fill_systems()
-        fill_modules()
         yield "running systems"
+        fill_modules()
+        yield "modules"
         cursor.execute(
             "DROP TABLE bench_type, bench_newest, bench_deployment, bench_device, bench_order"
         )
@@ -355,9 +355,6 @@ def _people_and_keys() -> None:
     for number in range(PEOPLE):
         begin(user=User.objects.create(username=f"person{number:02}", is_staff=True))
     create_token(user=User.objects.all()[0], name="bench", actor=PORTAL)
-    AccessAttempt.objects.create(
-        username="person00", ip_address="192.0.2.1", failures_since_start=1, path_info="/login/"
-    )
     for number in range(KEYS):
         generate_signing_key(name=f"house {number}", kind=Generated.ECDSA, actor=PORTAL)
     Credential.objects.create(

@@ -252,7 +252,7 @@ class UpgradeEventAdmin(ReadOnlyAdmin):
     search_fields = ("upgrade__id", "call")
     list_filter = (("kind", MultipleChoicesDropdownFilter), ("at", DaysFilter))
     list_filter_submit = True
-    list_select_related = ("upgrade__device",)
+    list_select_related = ("upgrade__device", "upgrade__instance")
     ordering = ("-id",)
 
 

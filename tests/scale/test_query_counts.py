@@ -22,8 +22,8 @@ FEW = 10
 MANY = 60
 
 
-def queries() -> dict[str, int]:
-    """How many statements each page takes once it is known who asks, with nothing in the portal's cache."""
+def queries(*, first: bool) -> dict[str, int]:
+    """How many statements each page takes, with nothing in the portal's cache. What this process asks but `first` is not counted."""
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
     visitor = administrator()
     client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
@@ -31,9 +31,11 @@ def queries() -> dict[str, int]:
     give_own_rows(visitor)
     counted = {}
     for address in addresses(visitor):
-        if visit(address.url, client).is_page:
-            cache.clear()
-            seen = visit(address.url, client)
+        if first:
+            visit(address.url, client)
+        cache.clear()
+        seen = visit(address.url, client)
+        if seen.is_page:
             assert seen.status in SHOWN, f"{address.name} answers {seen.status}"
             counted[address.name] = len(seen.statements)
     return counted
@@ -41,9 +43,9 @@ def queries() -> dict[str, int]:
 
 def test_no_page_asks_too_much_or_more_when_there_is_more(redis_server: RedisServer) -> None:
     grow(FEW)
-    few = queries()
+    few = queries(first=True)
     grow(MANY - FEW)
-    many = queries()
+    many = queries(first=False)
 
     assert len(many) > 100
     assert {name: count for name, count in many.items() if count > QUERIES} == {}
