@@ -161,7 +161,7 @@ def _values(name: str, word: str) -> dict[str, Any]:
     if word == "job_id":
         return {"": _job()}
     if word in ELSEWHERE:
-        return {"": pk for pk in list(_rows(ELSEWHERE[word]).values())[:1]}
+        return dict(zip([""], _rows(ELSEWHERE[word]).values(), strict=False))
     model = _model(name)
     return _rows(model) if model else {}
 

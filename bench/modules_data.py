@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
 from devices.models import Device, EngineAccess, RegistryLogin
 from portal.core import clock
 from portal.core.actors import PORTAL
 from updates.machine import Outcome, State
-from updates.models import Installation, Instance, Module, ModuleOrder, Upgrade, UpgradeEvent
+from updates.models import (
+    Installation,
+    Instance,
+    Module,
+    ModuleOrder,
+    Repository,
+    Upgrade,
+    UpgradeEvent,
+)
 from updates.plan import ModuleVerb
 from updates.services.module_choice import Wanted
 from updates.services.module_orders import build_module_upgrade, plan_module
@@ -23,6 +31,8 @@ SOURCE: Final = "ghcr.io/nethserver"
 VERSIONS: Final = ("1.0.0", "1.1.0", "1.2.0")
 ORDERED: Final = 500
 """How many instances the newest order names."""
+REPOSITORIES: Final = 3
+PACKAGES: Final = 200
 BATCH: Final = 2000
 ARROWS: Final = (
     ("", "ordered", "pending"),
@@ -44,12 +54,33 @@ def fill_modules() -> None:
         RegistryLogin.objects.create(
             registry=f"registry{number}.example", username="fleet", secret=token_hex()
         )
+    for number in range(REPOSITORIES):
+        add_repository(f"shelf-{number}", packages=PACKAGES)
     for number, name in enumerate(MODULES):
         instances = _installed(name, chosen[number :: len(MODULES)])
         for age, version in enumerate(reversed(VERSIONS[1:])):
             _ordered(f"{SOURCE}/{name}:{version}", instances, days=number + 100 * age)
     wanted = Wanted(image=f"{SOURCE}/wiki:1.3.0", instances=instances[-ORDERED:], canary=True)
     order_module(wanted, actor=PORTAL, reason="Asked today")
+
+
+def add_repository(name: str, *, packages: int) -> None:
+    """A repository whose index was fetched just now: modules of its own, and newer versions of the fleet's."""
+    index = [_package(module) for module in (*MODULES, *(f"{name}-{n}" for n in range(packages)))]
+    Repository.objects.create(
+        name=name, url=f"https://{name}.example", index=index, packages=len(index),
+        fetched_at=clock.now(), added_at=clock.now(),
+    )  # fmt: skip
+
+
+def _package(name: str) -> dict[str, Any]:
+    return {
+        "id": name, "name": name, "description": {"en": f"What {name} does."}, "logo": None,
+        "categories": ["house"], "authors": [{"name": "Ann"}],
+        "docs": {"documentation_url": "", "bug_url": "", "code_url": f"https://github.com/x/{name}"},
+        "source": f"{SOURCE}/{name}",
+        "versions": [{"tag": tag, "testing": False, "labels": {}} for tag in (*VERSIONS, "1.3.0")],
+    }  # fmt: skip
 
 
 def _installed(name: str, devices: list[Device]) -> list[Instance]:

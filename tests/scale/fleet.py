@@ -7,6 +7,7 @@ from itertools import count
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 
+from bench.modules_data import add_repository
 from devices.models import Credential, Device, DeviceGroup
 from patches.models import Patch, PatchCheck
 from portal.core import audit, clock
@@ -74,6 +75,7 @@ def _one_more(number: int) -> None:
     looked_at(module)
     patched(number)
     order_module(new_installed(f"mymodule{number}"), actor=PORTAL)
+    add_repository(f"shelf-{number}", packages=1)
     begin(user=person)
     AccessAttempt.objects.create(
         username=f"person{number}", ip_address="192.0.2.1", failures_since_start=1, path_info="/"

@@ -23,7 +23,8 @@ MANY = 60
 
 
 def queries(*, first: bool) -> dict[str, int]:
-    """How many statements each page takes, with nothing in the portal's cache. What this process asks but `first` is not counted."""
+    """How many statements each page takes, with nothing in the portal's cache; what only this process's first visits ask is
+    not counted."""
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
     visitor = administrator()
     client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
