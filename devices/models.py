@@ -152,6 +152,39 @@ class EngineAccess(models.Model):
         return f"Engine of {self.device}"
 
 
+class EngineLook(models.Model):
+    """What a device's engine said when it was last asked; pages show this, and never ask an engine themselves.
+
+    `images` and `containers` are as `devices.services.engine_looks` writes them. `error` is why the last question had no
+    answer; the rest is then from the last one that had. `free_bytes` is the room where the engine keeps its images; None:
+    only the engine could be asked, and engines do not know.
+    """
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="engine_look")
+    asked_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+    error_at = models.DateTimeField(null=True)
+    version = models.CharField(max_length=200, blank=True)
+    platform = models.CharField(max_length=100, blank=True)
+    root_dir = models.CharField(max_length=500, blank=True)
+    free_bytes = models.BigIntegerField(null=True)
+    images = models.JSONField(default=list)
+    containers = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Look at the engine of {self.device}"
+
+    @property
+    def is_being_taken(self) -> bool:
+        """Whether it was asked for, and neither answer nor error has come since."""
+        heard = [when for when in (self.answered_at, self.error_at) if when is not None]
+        return not heard or max(heard) < self.asked_at
+
+
 class RegistryLogin(models.Model):
     """Who the portal is to one registry, for itself and for engines that pull. The secret is encrypted at rest."""
 

@@ -12,7 +12,7 @@ from devices.drivers.shell import Shell
 from devices.drivers.ssh import SshAddress, SshLink, SshShell
 from devices.drivers.ssh_dial import SshDial
 from devices.errors import DeviceUnreachable, HostKeyChanged, HostKeyUnknown, LoginRefused
-from devices.models import Credential, Device
+from devices.models import Credential, Device, EngineAccess
 from devices.services.credentials import login_of
 from portal.core import clock
 from portal.core.actors import Actor
@@ -76,10 +76,11 @@ def ssh_link(device: Device) -> SshLink:
 def secrets_of(device: Device) -> tuple[str, ...]:
     """What must never be shown of this device: whole secrets, and each line of a key."""
     credential = device.credential
-    if credential is None:
-        return ()
-    lines = [line for line in credential.secret.splitlines() if not line.startswith("-----")]
-    return (credential.secret, *lines, *([credential.passphrase] if credential.passphrase else []))
+    access = EngineAccess.objects.filter(device=device).first()
+    whole = [credential.secret, credential.passphrase] if credential else []
+    whole += [access.key] if access else []
+    lines = [line for text in whole for line in text.splitlines() if not line.startswith("-----")]
+    return tuple(dict.fromkeys(text for text in [*whole, *lines] if text))
 
 
 def refresh_device(*, device: Device, actor: Actor) -> Device:

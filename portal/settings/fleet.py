@@ -30,6 +30,7 @@ ADVICE = {"patch": "patches.advice.advise"}
 
 RECOVERED = [
     "updates.services.repositories.recover_fetches",
+    "devices.services.engine_looks.recover_looks",
     "patches.services.patch_checks.recover_checks",
     "patches.services.nodes.recover_nodes",
     "patches.services.nodes.look_at_due",

@@ -1,0 +1,101 @@
+"""Looking at engines: a job asks, and what they say is kept for pages, commands and the API."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils.module_loading import import_string
+
+from devices.drivers.engine import Container, Engine, Image
+from devices.errors import DeviceError
+from devices.models import Device, EngineAccess, EngineLook
+from devices.services.engines import opened_engine
+from devices.services.reach import opened
+from portal.core import clock
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+
+JOB: Final = "devices.jobs.look_at_engine"
+MOST_IMAGES: Final = 2000
+"""Of one engine that more is said of by nobody: what is beyond is not kept."""
+
+
+def request_look(*, device: Device, actor: Actor) -> EngineLook:
+    """A worker will ask the device's engine; nothing new if one is about to. Refused where nobody said how it is reached."""
+    actor.require("devices.refresh_device")
+    if not EngineAccess.objects.filter(device=device).exists():
+        raise Refused(f"How the Docker Engine of {device} is reached is not known: say it first.")
+    look = EngineLook.objects.filter(device=device).first()
+    if look is not None and look.is_being_taken:
+        return look
+    look, _ = EngineLook.objects.update_or_create(device=device, defaults={"asked_at": clock.now()})
+    _start(look)
+    return look
+
+
+def take_look(pk: int | str) -> EngineLook:
+    """The engine was asked: what it said is kept, or the reason why it said nothing."""
+    look = EngineLook.objects.select_related("device__credential").get(pk=pk)
+    rows = EngineLook.objects.filter(pk=look.pk)
+    try:
+        with opened_engine(look.device) as engine:
+            said = _said(engine)
+    except DeviceError as error:
+        rows.update(error=str(error)[:500], error_at=clock.now())
+    else:
+        said["free_bytes"] = _free_bytes(look.device, said["root_dir"])
+        rows.update(**said, error="", error_at=None, answered_at=clock.now())
+    look.refresh_from_db()
+    return look
+
+
+def recover_looks(known: set[str]) -> None:
+    """Looks that were asked for, and whose job is not among `known`, have a job again."""
+    heard = Q(answered_at__gte=F("asked_at")) | Q(error_at__gte=F("asked_at"))
+    for look in EngineLook.objects.exclude(heard).only("asked_at"):
+        if job_id(look) not in known:
+            _start(look)
+
+
+def job_id(look: EngineLook) -> str:
+    """The id of the job that looks; another one for each time it is asked for."""
+    return f"engine-{look.pk}-{look.asked_at.timestamp():.0f}"
+
+
+def _start(look: EngineLook) -> None:
+    enqueue: Callable[..., None] = import_string(settings.START_JOB)
+    enqueue(JOB, argument=str(look.pk), job=job_id(look))
+
+
+def _said(engine: Engine) -> dict[str, Any]:
+    return {
+        "version": engine.version()[:200],
+        "platform": str(engine.platform())[:100],
+        "root_dir": engine.root_dir()[:500],
+        "images": [_image(image) for image in engine.images()[:MOST_IMAGES]],
+        "containers": [_container(container) for container in engine.containers()[:MOST_IMAGES]],
+    }
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return {
+        "id": image.id,
+        "tags": image.tags,
+        "digests": image.digests,
+        "size": image.size,
+        "created": image.created,
+    }
+
+
+def _container(container: Container) -> dict[str, Any]:
+    return {"name": container.name, "image_id": container.image_id, "state": container.state}
+
+
+def _free_bytes(device: Device, root_dir: str) -> int | None:
+    with contextlib.suppress(DeviceError), opened(device) as shell:
+        return shell.free_bytes(root_dir)
+    return None
