@@ -38,7 +38,28 @@ def _require_image(text: str) -> None:
         raise forms.ValidationError(why_not)
 
 
-class UpdateForm(ReasonForm):
+class CarefulForm(ReasonForm):
+    """How an order to several begins, and when it stops."""
+
+    canary = forms.BooleanField(
+        label="Canary first",
+        required=False,
+        help_text="The first has to succeed before the others start; if it does not, they are cancelled.",
+        widget=UnfoldBooleanWidget(),
+    )
+    stops_at_failure = forms.BooleanField(
+        label="Stop at the first failure",
+        required=False,
+        help_text="Those that have not begun are cancelled when one fails.",
+        widget=UnfoldBooleanWidget(),
+    )
+
+
+class UpdateAllForm(CarefulForm):
+    field_order = ("canary", "stops_at_failure", "reason")
+
+
+class UpdateForm(CarefulForm):
     """An image for instances. `expected` are the names that the preview showed, and the confirmation is for those."""
 
     image = image_field("Such as ghcr.io/nethserver/mymodule:1.1.0.")
@@ -55,18 +76,6 @@ class UpdateForm(ReasonForm):
         queryset=Module.objects.exclude(source=""),
         required=False,
         widget=UnfoldAdminSelectWidget(),
-    )
-    canary = forms.BooleanField(
-        label="Canary first",
-        required=False,
-        help_text="The first has to succeed before the others start; if it does not, they are cancelled.",
-        widget=UnfoldBooleanWidget(),
-    )
-    stops_at_failure = forms.BooleanField(
-        label="Stop at the first failure",
-        required=False,
-        help_text="Those that have not begun are cancelled when one fails.",
-        widget=UnfoldBooleanWidget(),
     )
     force = forms.BooleanField(
         label="Also where it is installed already",

@@ -19,8 +19,10 @@ from updates.errors import OrderInvalid
 from updates.machine import Outcome
 from updates.models import ModuleOrder
 from updates.queries import counts
-from updates.services.module_input import read_order
+from updates.services.module_bulk import update_modules
+from updates.services.module_input import read_bulk, read_order
 from updates.services.module_updates import order_module
+from updates.services.repositories import catalogue
 
 SOME_FAILED: Final = 2
 INVALID: Final = 10
@@ -90,6 +92,19 @@ def _update_module(call: Call) -> None:
     tell_orders([order_module(wanted, actor=call.actor, reason=reason)], call)
 
 
+def _update_modules(call: Call) -> None:
+    try:
+        bulk, reason = read_bulk(data_of(call))
+    except OrderInvalid as error:
+        raise refuse_invalid(error, call) from None
+    orders = update_modules(bulk, catalogue(), actor=call.actor, reason=reason)
+    if not orders:
+        call.out.document([])
+        sys.stderr.write("Nothing matches that could be updated.\n")
+        return
+    tell_orders(orders, call)
+
+
 def _read(path: Path) -> str:
     try:
         if str(path) == "-":
@@ -105,5 +120,10 @@ VERBS: Final[Mapping[str, Verb]] = {
         "update instances to a module image; status 10: the order cannot be read, 2: some did not get it",
         order_arguments,
         _update_module,
+    ),
+    "update-modules": Verb(
+        "update what repositories offer something newer for, all of it or what the order names",
+        order_arguments,
+        _update_modules,
     ),
 }

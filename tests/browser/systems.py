@@ -9,7 +9,7 @@ from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
 from tests.modules.rows import new_instance as installed
 from tests.modules.rows import order as order_module
-from tests.modules.rows import upgrade_of
+from tests.modules.rows import publish, upgrade_of
 from tests.patches.rows import PATHS, applied, broke, checked, new_instance, new_node, new_patch
 from updates.models import Instance, ModuleOrder, Upgrade
 from updates.services.installations import hold_instance
@@ -61,6 +61,7 @@ def with_systems() -> Systems:
 
 
 def _module_instances() -> tuple[Instance, ModuleOrder]:
+    publish("1.0.9", "1.1.0", name="house")
     canary = installed("mymodule1", device=new_device("site-1"))
     waits = installed(
         "mymodule2", device=new_device("site-2"), skipped=["1.0.9"], keeps_data=True,

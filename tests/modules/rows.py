@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from devices.models import Device
+from portal.core import clock
 from portal.core.actors import Actor
+from tests.environment.index_server import package
 from tests.journal.rows import brought_to, held, new_device
 from tests.services.people import somebody
 from updates.journal import DatabaseJournal
 from updates.machine import Event, Outcome, State
-from updates.models import Installation, Instance, Module, ModuleOrder, Upgrade
+from updates.models import Installation, Instance, Module, ModuleOrder, Repository, Upgrade
 from updates.services.module_choice import Wanted
 from updates.services.module_updates import order_module
 
@@ -97,3 +99,14 @@ def over(upgrade: Upgrade, journal: DatabaseJournal, outcome: Outcome) -> Upgrad
     upgrade.refresh_from_db()
     assert upgrade.outcome == outcome
     return upgrade
+
+
+def publish(*tags: str, source: str = SOURCE, name: str = "own", **labels: str) -> Repository:
+    """A repository whose index was fetched, with these versions of the module; `labels` are the newest one's."""
+    entry = package(source.rpartition("/")[2], *tags) | {"source": source}
+    entry["docs"]["relnotes_url"] = f"https://{source}/releases"
+    entry["versions"][-1]["labels"] = labels
+    return Repository.objects.create(
+        name=name, url=f"https://{name}.example", index=[entry], packages=1, added_at=clock.now(),
+        fetched_at=clock.now(),
+    )  # fmt: skip

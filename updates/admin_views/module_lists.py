@@ -9,7 +9,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from portal.core.admin import DaysFilter, ReadOnlyAdmin
 from portal.core.pages import number_or_404, uuid_or_404
-from updates.admin_views import installations, module_orders, module_update
+from updates.admin_views import installations, module_orders, module_update, offers
 from updates.models import Installation, ModuleOrder
 
 
@@ -70,6 +70,12 @@ class InstallationAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         own = self.admin_site.admin_view
         return [
+            path("available/", own(offers.offers_page), name="updates_installation_available"),
+            path(
+                "available/update-all/",
+                own(offers.UpdateAll.as_view()),
+                name="updates_installation_update_all",
+            ),
             path(
                 "install/<int:device>/",
                 own(installations.InstallModule.as_view()),

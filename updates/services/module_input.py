@@ -8,11 +8,12 @@ wrong with it, in the words of the schema's checker: `instances_array_min_items`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from updates.errors import OrderInvalid
 from updates.models import Instance
+from updates.services.module_bulk import Bulk
 from updates.services.module_choice import Wanted, why_not_image
 
 FLAGS: Final = ("force", "canary", "stops_at_failure", "override")
@@ -27,7 +28,10 @@ def read_order(data: object) -> tuple[Wanted, str]:
     """What is wanted, and why: where nobody says that, the action and the image. OrderInvalid with every fault."""
     if not isinstance(data, dict):
         raise OrderInvalid([_fault("", "invalid_type", data)])
-    faults = [*_image_faults(data), *_instances_faults(data), *_other_faults(data)]
+    besides = {"module_url", "instances", "reason", *FLAGS}
+    faults = [
+        *_image_faults(data), *_instances_faults(data), *_other_faults(data, besides=besides)
+    ]  # fmt: skip
     if faults:
         raise OrderInvalid(faults)
     instances = _found(data["instances"])
@@ -41,6 +45,39 @@ def read_order(data: object) -> tuple[Wanted, str]:
         stops_at_failure=data.get("stops_at_failure", False),
     )
     return wanted, data.get("reason", "").strip() or f"update-module {image}"
+
+
+def read_bulk(data: object) -> tuple[Bulk, str]:
+    """The same for `update-modules`: `instances` and `modules`, which both may be left out, narrow down what is updated."""
+    if not isinstance(data, dict):
+        raise OrderInvalid([_fault("", "invalid_type", data)])
+    words = ("instances", "modules")
+    faults = [
+        *(fault for word in words for fault in _names_faults(word, data.get(word))),
+        *_other_faults(data, besides={*words, "canary", "stops_at_failure", "reason"}),
+    ]
+    if faults:
+        raise OrderInvalid(faults)
+    bulk = Bulk(
+        instances=tuple(data["instances"]) if "instances" in data else None,
+        modules=tuple(data["modules"]) if "modules" in data else None,
+        canary=data.get("canary", False),
+        stops_at_failure=data.get("stops_at_failure", False),
+    )
+    return bulk, data.get("reason", "").strip() or "update-modules"
+
+
+def _names_faults(parameter: str, names: object) -> Iterator[_Fault]:
+    if names is None:
+        return
+    if not isinstance(names, list):
+        yield _fault(parameter, "invalid_type", names)
+    elif len(names) > MOST_INSTANCES:
+        yield _fault(parameter, "array_max_items", len(names))
+    else:
+        for number, name in enumerate(names):
+            if not isinstance(name, str):
+                yield _fault(parameter, "invalid_type", name, field=f"{parameter}.{number}")
 
 
 def _image_faults(data: dict[str, Any]) -> Iterator[_Fault]:
@@ -82,7 +119,7 @@ def _instances_faults(data: dict[str, Any]) -> Iterator[_Fault]:
             yield _fault("instances", "unique", name, field=field)
 
 
-def _other_faults(data: dict[str, Any]) -> Iterator[_Fault]:
+def _other_faults(data: dict[str, Any], *, besides: Collection[str]) -> Iterator[_Fault]:
     for flag in FLAGS:
         if not isinstance(data.get(flag, False), bool):
             yield _fault(flag, "invalid_type", data[flag])
@@ -91,7 +128,7 @@ def _other_faults(data: dict[str, Any]) -> Iterator[_Fault]:
         yield _fault("reason", "invalid_type", reason)
     elif len(reason) > LONGEST_REASON:
         yield _fault("reason", "string_lte", reason)
-    for name in sorted(set(data) - {"module_url", "instances", "reason", *FLAGS}, key=str):
+    for name in sorted(set(data) - set(besides), key=str):
         # Refused, though NethServer's own is silent: a misspelt "canary" must not become an order without one.
         yield _fault(str(name), "additional_property_not_allowed", data[name])
 

@@ -1,0 +1,82 @@
+"""What the repositories offer: which instances could have something newer, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+
+from devices.drivers.references import Reference, parse_reference
+from devices.errors import BadReference
+from updates.formats.available import Available, Published, updates_for
+from updates.models import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One instance that could have a newer version. One that is held has it offered all the same, with the reason."""
+
+    installation: int
+    instance: int
+    name: str
+    module: int
+    source: str
+    installed: str
+    version: str
+    held_why: str
+
+    @property
+    def image(self) -> str:
+        return f"{self.source}:{self.version}"
+
+
+def offers(
+    packages: Mapping[str, Published],
+    *,
+    instances: Collection[str] | None = None,
+    modules: Collection[str] | None = None,
+) -> Iterator[Offer]:
+    """For each installed instance that can be updated in one step, by name. Where both filters are given, both hold."""
+    found = Installation.objects.filter(uninstalled_at=None).exclude(image="")
+    if instances is not None:
+        found = found.filter(instance__name__in=instances)
+    if modules is not None:
+        found = found.filter(instance__module__name__in=modules)
+    rows = found.order_by("instance__name").values_list(
+        "pk", "instance_id", "instance__name", "instance__module_id", "image", "skipped", "held_why"
+    )
+    # Thousands are alike, and those that are get the same answer.
+    known: dict[tuple[str, tuple[str, ...]], Available] = {}
+    for pk, instance, name, module, image, skipped, held_why in rows.iterator():
+        reference = _reference(image)
+        if reference is None:
+            continue
+        alike = (image, tuple(skipped))
+        if alike not in known:
+            known[alike] = available(reference, packages, skipped=skipped)
+        if version := known[alike].update:
+            yield Offer(
+                installation=pk, instance=instance, name=name, module=module,
+                source=reference.repository, installed=reference.tag, version=version,
+                held_why=held_why,
+            )  # fmt: skip
+
+
+def available(
+    reference: Reference, packages: Mapping[str, Published], *, skipped: Collection[str] = ()
+) -> Available:
+    """What an instance of this image could have, but for the versions that are skipped there."""
+    source = reference.repository
+    if (entry := packages.get(source)) is not None and skipped:
+        versions = tuple(row for row in entry.package.versions if row.tag not in skipped)
+        package = replace(entry.package, versions=versions)
+        packages = {source: replace(entry, package=package)}
+    return updates_for(source, reference.tag, packages, core_version=settings.MODULE_CORE_VERSION)
+
+
+def _reference(image: str) -> Reference | None:
+    try:
+        return parse_reference(image).tagged()
+    except BadReference:
+        return None
