@@ -208,7 +208,7 @@ def program(folder: Path, name: str) -> Path:
 
 
 def podman(*words: str, path: list[Path]) -> tuple[int, str]:
-    found = [str(AGENT / "bin"), *(str(folder) for folder in path), "/usr/bin", "/bin"]
+    found = [str(AGENT / "bin"), *(str(folder) for folder in path)]
     finished = subprocess.run(
         ["podman", *words],
         env={"PATH": ":".join(found)},
