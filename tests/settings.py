@@ -10,6 +10,9 @@ from portal.settings import DATABASES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# Each `Client` makes the middleware anew: it would look through all static files each time, asked for one or not.
+WHITENOISE_AUTOREFRESH = True
+
 STATIC_ROOT = workdir() / "static"
 STATIC_ROOT.mkdir()
 

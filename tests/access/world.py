@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from axes.models import AccessAttempt
@@ -76,6 +76,7 @@ class World:
     node: Node
     installed: Instance
     module_order: ModuleOrder
+    _names: dict[int, list[tuple[str, object]]] = field(default_factory=dict)
 
     def address(self, route: str, *, by: User) -> str:
         """An address of the URL configuration's `route`, with a name of something of ours, or of `by`'s own, in each place."""
@@ -112,7 +113,9 @@ class World:
             return fixed[place]
         if place == "job_id":
             return _job()
-        return str(next(pk for start, pk in self._named(by) if route.startswith(start)))
+        if by.pk not in self._names:
+            self._names[by.pk] = self._named(by)
+        return str(next(pk for start, pk in self._names[by.pk] if route.startswith(start)))
 
     def _named(self, by: User) -> list[tuple[str, object]]:
         return [
