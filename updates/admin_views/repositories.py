@@ -31,13 +31,29 @@ SHOWN_VERSIONS: Final = 5
 
 
 class RepositoryAdmin(ReadOnlyAdmin):
-    list_display = ("name", "url", "is_enabled", "is_testing", "packages", "state", "fetched_at")
+    list_display = ("name", "address", "enabled", "pre_releases", "modules", "state")
     search_fields = ("name", "url")
     list_before_template = "updates/repository_list_head.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Repository]:
         found: QuerySet[Repository] = super().get_queryset(request)
         return found.defer("index")
+
+    @admin.display(description="Address", ordering="url")
+    def address(self, repository: Repository) -> str:
+        return repository.url
+
+    @admin.display(description="Modules", ordering="packages")
+    def modules(self, repository: Repository) -> int:
+        return repository.packages
+
+    @admin.display(description="Enabled", ordering="is_enabled")
+    def enabled(self, repository: Repository) -> str:
+        return "yes" if repository.is_enabled else "no"
+
+    @admin.display(description="Pre-releases", ordering="is_testing")
+    def pre_releases(self, repository: Repository) -> str:
+        return "offered" if repository.is_testing else "only if asked for"
 
     @admin.display(description="Last fetch")
     def state(self, repository: Repository) -> SafeString:
@@ -112,7 +128,7 @@ class AddRepository(VerbPage):
 
     def says(self) -> list[str]:
         return [
-            "Its index is fetched right now, and every hour from then on.",
+            "Its index is fetched right now, and again from time to time.",
             "Whoever keeps it decides which versions of modules are offered here.",
         ]
 
