@@ -23,7 +23,7 @@ from portal.core.admin import ReadOnlyAdmin, ServedAdmin, component
 from portal.core.errors import NotPermitted
 from portal.core.pages import number_or_404, uuid_or_404
 from updates.models import Instance, Module
-from updates.services.modules import save_instance, save_module
+from updates.services.modules import is_installed, save_instance, save_module
 
 
 @admin.register(Patch)
@@ -248,8 +248,11 @@ class InstanceAdmin(ServedAdmin):
     def get_readonly_fields(
         self, _request: HttpRequest, obj: Instance | None = None
     ) -> tuple[str, ...]:
-        """What it is, and where, stays; its version changes with an installation."""
-        return ("module", "device", "version") if obj else ()
+        """What it is, and where, stays; its version changes with an installation. By its name its device knows it."""
+        if obj is None:
+            return ()
+        named = ("name",) if is_installed(obj) else ()
+        return (*named, "module", "device", "version")
 
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False

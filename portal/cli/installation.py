@@ -153,12 +153,12 @@ def _adopt(call: Call) -> None:
 
 
 def _uninstall(call: Call) -> None:
-    upgrade = uninstall_module(
-        instance=find.instance(call.words["instance"]),
-        actor=call.actor,
-        reason=call.words["reason"],
-    )
-    tell_new(upgrade, call=call)
+    instance = find.instance(call.words["instance"])
+    upgrade = uninstall_module(instance=instance, actor=call.actor, reason=call.words["reason"])
+    if upgrade is None:  # nothing of it was ever on its device
+        _tell(_made(instance), out=call.out)
+    else:
+        tell_new(upgrade, call=call)
 
 
 def _reinstall(call: Call) -> None:

@@ -26,7 +26,8 @@ OTHERS = {
     "devices_credential_changelist", "devices_credential_change", "patches_patch_changelist",
     "patches_patch_change", "a patch on an instance", "patches_node_changelist", "patches_node_change",
     "updates_instance_change", "upgrade, patch broken",
-    "updates_repository_changelist", "updates_repository_change",
+    "updates_repository_changelist", "updates_repository_change", "updates_installation_available",
+    "updates_moduleorder_changelist", "updates_moduleorder_change", "an instance of a module image",
 }  # fmt: skip
 """Pages that show others than the administrator something else: buttons that they may not press, and why."""
 

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "devices/device/bulk/order/<uuid:pk>/live/": "part of a page",
     "updates/artifact/<uuid:pk>/checks/": "part of a page",
     "updates/deployment/<uuid:pk>/counts/": "part of a page",
+    "updates/moduleorder/<uuid:pk>/counts/": "part of a page",
     "updates/updatemodule/<int:pk>/checks/": "part of a page",
     "updates/upgrade/<uuid:pk>/live/": "part of a page",
     "updates/upgrade/of/<int:device>/": "part of a page",

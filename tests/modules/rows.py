@@ -17,7 +17,7 @@ from updates.services.module_updates import order_module
 SOURCE = "ghcr.io/nethserver/mymodule"
 OLD, NEW = f"{SOURCE}:1.0.0", f"{SOURCE}:1.1.0"
 OLD_DIGEST, NEW_DIGEST = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
-IMAGES = [NEW, "docker.io/library/redis:7"]
+IMAGES = [NEW, "redis:7"]
 PERMISSIONS = ("order_module", "change_installation", "cancel_upgrade", "retry_upgrade")
 
 

@@ -14,6 +14,7 @@ from portal.core.models import AuditEvent
 from tests.journal.rows import new_device
 from tests.modules.rows import (
     NEW,
+    NEW_DIGEST,
     SOURCE,
     broke,
     failed,
@@ -39,8 +40,7 @@ pytestmark = pytest.mark.database
 def install(*, device: Device | None = None, **words: Any) -> Upgrade:  # noqa: ANN401
     device = device or new_device("home")
     given: dict[str, Any] = {"image": NEW, "device": device} | words
-    new = NewInstance(**given)
-    return install_module(new, actor=operator(), reason="A new site")
+    return install_module(NewInstance(**given), actor=PORTAL, reason="A new site")
 
 
 def plan_of(upgrade: Upgrade) -> ModulePlan:
@@ -65,7 +65,8 @@ def test_a_new_instance_is_on_record_and_an_upgrade_installs_it() -> None:
         "TCP_PORT": "20000", "TCP_PORTS": "20000,20001", "TCP_PORTS_RANGE": "20000-20001",
         "UDP_PORT": "20000", "UDP_PORTS": "20000",
     }  # fmt: skip
-    assert AuditEvent.objects.get().action == "module.install"
+    entry = AuditEvent.objects.get()
+    assert (entry.action, entry.reason) == ("module.install", "A new site")
 
     succeeded(upgrade)
     instance.refresh_from_db()
@@ -130,10 +131,14 @@ def test_a_block_of_ports_fits_into_the_first_gap() -> None:
         ({"rootfull": True, "user": "somebody"}, "belongs to root"),
         ({"install_dir": "/home/../etc"}, "absolute path"),
         ({"install_dir": "relative"}, "absolute path"),
-        ({"install_dir": "/"}, "no folder of its own"),
-        ({"install_dir": "/etc/"}, "no folder of its own"),
+        ({"install_dir": "/"}, "may be the system's own"),
+        ({"install_dir": "/etc/"}, "may be the system's own"),
+        ({"install_dir": "/usr/lib"}, "may be the system's own"),
+        ({"rootfull": True, "install_dir": "/var/lib"}, "may be the system's own"),
         ({"image": "ghcr.io/other/mymodule:1"}, "known to come from"),
         ({"install_dir": "/home/mymodule5/.config"}, "mymodule5 is installed in"),
+        ({"install_dir": "/home/mymodule5/.config/inner"}, "mymodule5 is installed in"),
+        ({"user": "mymodule5", "install_dir": "/srv/a/b"}, "mymodule5 is the user of mymodule5"),
     ],
 )
 def test_what_cannot_be_is_refused_and_leaves_nothing(words: dict[str, Any], says: str) -> None:
@@ -146,8 +151,11 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(words: dict[str, Any], say
 
 @pytest.mark.parametrize(
     ("words", "field"),
-    [({"name": "a b"}, "name"), ({"name": "mymodule5"}, "name"), ({"user": "a b"}, "user")],
-)
+    [
+        ({"name": "a b"}, "name"), ({"name": "mymodule5"}, "name"), ({"user": "a b"}, "user"),
+        ({"name": "mail"}, "name"),
+    ],
+)  # fmt: skip
 def test_a_word_that_cannot_be_is_refused_by_its_field(words: dict[str, Any], field: str) -> None:
     new_instance("mymodule5")
     with pytest.raises(ValidationError) as refused:
@@ -186,6 +194,7 @@ def test_an_uninstalled_instance_stays_on_record_and_gets_nothing_any_more() -> 
     one = new_instance()
     actor = operator()
     upgrade = uninstall_module(instance=one, actor=actor, reason="The site is closed")
+    assert upgrade is not None
     assert (plan_of(upgrade).verb, upgrade.to_version) == (ModuleVerb.UNINSTALL, "")
     with pytest.raises(TargetBusy, match="is busy"):
         uninstall_module(instance=one, actor=actor, reason="Twice")
@@ -207,6 +216,7 @@ def test_what_an_installation_that_broke_left_can_be_uninstalled() -> None:
     broke(upgrade)
     assert upgrade.instance is not None
     gone = uninstall_module(instance=upgrade.instance, actor=PORTAL, reason="A mess")
+    assert gone is not None
     assert plan_of(gone).image == NEW
 
 
@@ -229,9 +239,89 @@ def test_what_stands_there_already_is_taken_under_control() -> None:
     assert upgrade_of(one).to_version == NEW
 
 
-def test_one_that_is_not_installed_yet_can_be_renamed() -> None:
-    upgrade = install()
-    assert upgrade.instance is not None
-    upgrade.instance.name = "shop1"
-    save_instance(instance=upgrade.instance, actor=PORTAL)
+def test_no_two_names_on_a_device_can_be_taken_for_one_another() -> None:
+    there = new_instance("mail1-web2", source="ghcr.io/nethserver/mail")
+    for name in ("mail1", "mail1-web2-a3"):
+        with pytest.raises(ValidationError, match="taken for one another"):
+            install(device=there.device, name=name)
+    install(device=new_device("elsewhere"), name="mail1")
+    install(device=there.device, name="mail11")
+    there.installation.delete()
+    there = Instance.objects.get(pk=there.pk)
+    there.name = "mail"
+    there.save()
+    with pytest.raises(ValidationError, match="ends with a digit"):
+        adopt(
+            instance=there, actor=PORTAL, reason="It is ours",
+            new=NewInstance(image="ghcr.io/nethserver/mail:1.0.0", device=there.device),
+        )  # fmt: skip
+
+
+def test_a_folder_around_anothers_is_refused() -> None:
+    there = new_instance("mymodule5", install_dir="/srv/apps/all/mine")
+    with pytest.raises(Refused, match="mymodule5 is installed in"):
+        install(device=there.device, install_dir="/srv/apps/all")
+    install(device=there.device, install_dir="/srv/apps/all/mine2")
+
+
+def test_an_instance_keeps_the_name_by_which_its_device_knows_it() -> None:
+    one = new_instance()
+    one.name = "shop1"
+    with pytest.raises(ValidationError, match="called so on its device"):
+        save_instance(instance=one, actor=PORTAL)
+    Installation.objects.update(uninstalled_at=one.created_at)
+    save_instance(instance=one, actor=PORTAL)
     assert Instance.objects.get().name == "shop1"
+
+
+def test_what_never_began_on_the_device_is_only_taken_off_the_record() -> None:
+    upgrade = install()
+    failed(upgrade)
+    assert upgrade.instance is not None
+    assert uninstall_module(instance=upgrade.instance, actor=PORTAL, reason="A typo") is None
+    assert Installation.objects.get().uninstalled_at is not None
+    assert Upgrade.objects.count() == 1
+    assert AuditEvent.objects.get(action="module.uninstall").data == {"record_only": True}
+    with pytest.raises(Refused, match="uninstalled"):
+        retry_upgrade(upgrade=upgrade, actor=PORTAL, reason="After all")
+
+
+def test_an_uninstall_that_left_something_behind_can_be_done_again() -> None:
+    one = new_instance()
+    first = uninstall_module(instance=one, actor=PORTAL, reason="The site is closed")
+    assert first is not None
+    succeeded(first, image="", version="")
+    Upgrade.objects.filter(pk=first.pk).update(warning="The folder could not be removed.")
+    again = uninstall_module(instance=one, actor=PORTAL, reason="The rest")
+    assert again is not None
+    assert plan_of(again).image == f"{SOURCE}:1.0.0"
+
+
+def test_a_retry_of_what_was_overridden_takes_the_permission_again() -> None:
+    one = new_instance()
+    other = "ghcr.io/nethserver/wiki:2.0.0"
+    upgrade = order(
+        one, actor=operator("override_module"), image=other, overrides=True
+    ).upgrades.get()
+    failed(upgrade)
+    with pytest.raises(NotPermitted, match="override_module"):
+        retry_upgrade(upgrade=upgrade, actor=somebody("otto", "retry_upgrade"), reason="Again")
+
+
+def test_a_rollback_puts_back_the_data_that_was_kept_whatever_the_settings_say_now() -> None:
+    one = new_instance(keeps_data=True, volumes=["data"])
+    upgrade = succeeded(order(one).upgrades.get())
+    Upgrade.objects.filter(pk=upgrade.pk).update(facts={**upgrade.facts, "kept": True})
+    Installation.objects.update(keeps_data=False, volumes=[])
+    upgrade.refresh_from_db()
+    plan = plan_of(roll_back_upgrade(upgrade=upgrade, actor=PORTAL, reason="It is slow"))
+    assert (plan.verb, plan.keeps_data, plan.volumes) == (ModuleVerb.RESTORE, True, ["data"])
+
+
+def test_an_order_is_planned_from_what_is_there_when_it_is_made() -> None:
+    one = Instance.objects.select_related("module", "device", "installation").get(
+        pk=new_instance().pk
+    )
+    Installation.objects.update(keeps_data=True, digest=NEW_DIGEST)
+    plan = plan_of(order(one).upgrades.get())
+    assert (plan.keeps_data, plan.installed.digest) == (True, NEW_DIGEST)

@@ -11,7 +11,6 @@ from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
 from tests.journal.rows import held, new_device
 from tests.modules.rows import (
-    IMAGES,
     NEW,
     NEW_DIGEST,
     OLD,
@@ -269,7 +268,7 @@ def test_what_the_recipe_says_is_installed_is_on_record_afterwards() -> None:
     made = Installation.objects.get(instance=one)
     one.refresh_from_db()
     assert (one.version, made.image, made.digest) == ("1.1.0", NEW, NEW_DIGEST)
-    assert (made.images, made.uninstalled_at) == (IMAGES, None)
+    assert (made.images, made.uninstalled_at) == ([NEW, "docker.io/library/redis:7"], None)
 
 
 @pytest.mark.parametrize("end", [failed, rolled_back])

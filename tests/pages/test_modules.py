@@ -144,7 +144,8 @@ def test_the_page_of_an_instance_shows_its_installation_and_what_can_be_done(
 
     order(one)
     busy = operator.get(page_of(one)).content.decode()
-    assert f"It is busy: {upgrade_of(one)}." in busy
+    there = reverse("admin:updates_upgrade_change", args=[upgrade_of(one).pk])
+    assert f'It is busy: <a href="{there}">{upgrade_of(one)}</a> is pending.' in busy
     assert f'href="{verb(one, "uninstall")}"' not in busy
 
 

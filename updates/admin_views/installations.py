@@ -26,7 +26,13 @@ from updates.services.installations import (
     save_installation,
     skip_version,
 )
-from updates.services.installing import NewInstance, adopt, install_module, uninstall_module
+from updates.services.installing import (
+    NewInstance,
+    adopt,
+    install_module,
+    uninstall_module,
+    why_not_uninstallable,
+)
 from updates.services.module_choice import unfinished_upgrades, why_not_updatable
 from updates.services.module_updates import ORDER, reinstall
 from updates.services.upgrades import refuse_not_undoable
@@ -39,7 +45,7 @@ def installation_panel(request: HttpRequest, instance: Instance) -> str:
     made = Installation.objects.filter(instance=instance).first()
     context = {
         "made": made,
-        "instance": instance,
+        "busy": unfinished_upgrades([instance]).get(instance.pk) if made else None,
         "buttons": _buttons(request, instance, made)
         if made
         else [_adopt_button(request, instance)],
@@ -50,7 +56,7 @@ def installation_panel(request: HttpRequest, instance: Instance) -> str:
 def _buttons(request: HttpRequest, instance: Instance, made: Installation) -> list[Button]:
     busy = unfinished_upgrades([instance]).get(instance.pk)
     gone = why_not_updatable(instance, made)
-    why_not = gone or (f"It is busy: {busy}." if busy else "")
+    why_not = gone or ("It is busy." if busy else "")
     may_order, may_change = why_not_permitted(request, ORDER), why_not_permitted(request, CHANGE)
     uninstalled = "It is uninstalled already." if made.uninstalled_at else ""
     update = f"{reverse('admin:updates_moduleorder_update')}?instance={instance.pk}"
@@ -64,7 +70,7 @@ def _buttons(request: HttpRequest, instance: Instance, made: Installation) -> li
         _verb("Settings", "settings", made, why_not=may_change or uninstalled),
         _verb(
             "Uninstall", "uninstall", made, is_danger=True,
-            why_not=may_order or uninstalled or (why_not if busy else ""),
+            why_not=may_order or why_not_uninstallable(instance, made) or (why_not if busy else ""),
         ),
     ]  # fmt: skip
 
@@ -215,6 +221,11 @@ class Uninstall(InstallationVerb):
         upgrade = uninstall_module(
             instance=self.instance, actor=self.actor, reason=form.cleaned_data["reason"]
         )
+        if upgrade is None:
+            messages.success(
+                self.request, "Nothing of it was ever on its device: it is off the record."
+            )
+            return self.back()
         return reverse("admin:updates_upgrade_change", args=[upgrade.pk])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, serializers
+from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -128,16 +128,20 @@ class Installations(
         made = adopt(instance=instance, new=new, actor=actor_in(request), reason=reason)
         return Response(self.get_serializer(made).data)
 
-    @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
+    @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer, 204: None})
     @action(detail=True, methods=["post"])
     @once
     def uninstall(self, request: Request, **_path: object) -> Response:
-        """Take the instance away from its device, by an upgrade. 409 names the `holder` while it is busy."""
-        return self._ordered(
-            uninstall_module(
-                instance=self._instance(), actor=actor_in(request), reason=_reason(request)
-            )
+        """Take the instance away from its device, by an upgrade. 409 names the `holder` while it is busy.
+
+        204 where nothing of it was ever on the device: only the record says that it is gone.
+        """
+        upgrade = uninstall_module(
+            instance=self._instance(), actor=actor_in(request), reason=_reason(request)
         )
+        if upgrade is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return self._ordered(upgrade)
 
     @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
     @action(detail=True, methods=["post"])

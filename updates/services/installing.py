@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from devices.drivers.references import Reference
 from devices.drivers.words import absolute
 from devices.errors import UnsafeName
 from devices.models import Device
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates.errors import TargetBusy
-from updates.models import Installation, Instance, Module, Upgrade
-from updates.plan import ModuleVerb
+from updates.machine import State
+from updates.models import Installation, Instance, Module, Upgrade, UpgradeEvent
+from updates.plan import Kind, ModuleVerb
 from updates.services.module_choice import image_of, name_of, unfinished_upgrades, version_of
 from updates.services.module_orders import build_module_upgrade, plan_module
 from updates.services.module_updates import ORDER
@@ -25,7 +29,9 @@ from updates.services.ordering import place
 from updates.services.ports import free_block, port_variables
 from updates.services.reasons import given_reason
 
-ROOT = "root"
+ROOT: Final = "root"
+SHALLOWEST: Final = 3
+"""A folder of an instance has so many parts: /var/lib/nethserver/x or /home/x/.config, and never /etc or /usr/lib."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,28 +73,39 @@ def install_module(new: NewInstance, *, actor: Actor, reason: str) -> Upgrade:
         return place(upgrade, actor=actor, action="module.install")
 
 
-def uninstall_module(*, instance: Instance, actor: Actor, reason: str) -> Upgrade:
+def uninstall_module(*, instance: Instance, actor: Actor, reason: str) -> Upgrade | None:
     """An upgrade takes the instance away from its device; its history stays, and its name is not used again.
 
-    TargetBusy when an upgrade of the instance is not over.
+    None where nothing was ever done on the device: then only the record says that it is gone. TargetBusy when an upgrade of the
+    instance is not over.
     """
     actor.require(ORDER)
     with transaction.atomic():
         Device.objects.select_for_update().get(pk=instance.device_id)
+        rows = Instance.objects.select_related("module", "device", "installation")
+        instance = rows.get(pk=instance.pk)
         made = Installation.objects.filter(instance=instance).first()
-        if made is None:
-            raise Refused(f"{instance} was not installed from a module image.")
-        if made.uninstalled_at is not None:
-            raise Refused(f"{instance} is uninstalled already.")
+        if why_not := why_not_uninstallable(instance, made):
+            raise Refused(why_not)
         refuse_busy(instance)
-        instance = Instance.objects.select_related("module", "device", "installation").get(
-            pk=instance.pk
-        )
+        if made is not None and not made.image and not _was_begun(instance):
+            _forget(made, actor=actor, reason=reason)
+            return None
         plan = plan_module(
-            instance, verb=ModuleVerb.UNINSTALL, image=made.image or _asked(instance)
+            instance, verb=ModuleVerb.UNINSTALL, image=(made and made.image) or _asked(instance)
         )
         upgrade = build_module_upgrade(plan, instance=instance, actor=actor, reason=reason)
         return place(upgrade, actor=actor, action="module.uninstall")
+
+
+def why_not_uninstallable(instance: Instance, made: Installation | None) -> str:
+    """Empty when it can be uninstalled, else the sentence why not. What an uninstall left behind can be taken away again."""
+    if made is None:
+        return f"{instance} was not installed from a module image."
+    if made.uninstalled_at is None:
+        return ""
+    newest = _newest(instance)
+    return "" if newest and newest.warning else f"{instance} is uninstalled already."
 
 
 def adopt(*, instance: Instance, new: NewInstance, actor: Actor, reason: str) -> Installation:
@@ -160,15 +177,23 @@ def _filled(new: NewInstance, instance: Instance) -> Installation:
         raise Refused("A rootfull instance belongs to root; one that is not has a user of its own.")
     usual = f"/var/lib/nethserver/{instance.name}" if new.rootfull else f"/home/{user}/.config"
     folder = _folder(new.install_dir.strip() or usual)
-    there = Installation.objects.filter(
-        instance__device=instance.device, install_dir=folder, uninstalled_at=None
-    )
-    if other := there.exclude(instance__name=instance.name).first():
-        raise Refused(f"{other} is installed in {folder} on {instance.device} already.")
+    _refuse_shared(user, folder, instance)
     return Installation(
         rootfull=new.rootfull, user=user, install_dir=folder,
         tcp_ports=new.tcp_ports, udp_ports=new.udp_ports,
     )  # fmt: skip
+
+
+def _refuse_shared(user: str, folder: str, instance: Instance) -> None:
+    """Two instances on a device share no user but root, and neither lives inside the other."""
+    there = Installation.objects.filter(instance__device=instance.device, uninstalled_at=None)
+    mine = PurePosixPath(folder)
+    for other in there.exclude(instance__name=instance.name).select_related("instance"):
+        theirs = PurePosixPath(other.install_dir)
+        if mine.is_relative_to(theirs) or theirs.is_relative_to(mine):
+            raise Refused(f"{other} is installed in {theirs} on {instance.device} already.")
+        if user == other.user != ROOT:
+            raise Refused(f"{user} is the user of {other} on {instance.device} already.")
 
 
 def _folder(text: str) -> str:
@@ -176,8 +201,10 @@ def _folder(text: str) -> str:
         folder = absolute(text)
     except UnsafeName as error:
         raise Refused(str(error)) from None
-    if folder.count("/") < 2:
-        raise Refused(f"{folder} is no folder of its own: what is installed there is replaced.")
+    if folder.count("/") < SHALLOWEST:
+        raise Refused(
+            f"{folder} may be the system's own: a folder at least {SHALLOWEST} deep is wanted, for what stands there is replaced."
+        )
     return folder
 
 
@@ -192,10 +219,28 @@ def _give_ports(made: Installation, device: Device) -> None:
 
 def _save(instance: Instance, made: Installation) -> None:
     instance.full_clean(exclude=["module", "device", "version"])
+    _require_name(instance)
     instance.save()
     made.instance = instance
     made.full_clean(exclude=["instance"])
     made.save()
+
+
+def _require_name(instance: Instance) -> None:
+    """Services of an instance are told by its name, alone or with a dash behind it: no two may be taken for one another."""
+    name = instance.name
+    if not name[-1].isdigit():
+        raise ValidationError(
+            {"name": "The name of an instance of a module image ends with a digit."}
+        )
+    there = Instance.objects.filter(device=instance.device).exclude(name=name)
+    for other in there.values_list("name", flat=True):
+        if name.startswith(f"{other}-") or other.startswith(f"{name}-"):
+            raise ValidationError(
+                {
+                    "name": f"{other} is on that device: their services could be taken for one another."
+                }
+            )
 
 
 def _environment(made: Installation, device: Device) -> dict[str, str]:
@@ -208,7 +253,29 @@ def _environment(made: Installation, device: Device) -> dict[str, str]:
     }
 
 
+def _forget(made: Installation, *, actor: Actor, reason: str) -> None:
+    made.uninstalled_at = clock.now()
+    made.save(update_fields=["uninstalled_at"])
+    audit.record(
+        actor=actor, action="module.uninstall", subject=made.instance, reason=given_reason(reason),
+        data={"record_only": True},
+    )  # fmt: skip
+
+
+def _newest(instance: Instance) -> Upgrade | None:
+    of_kind = Upgrade.objects.filter(instance=instance, kind=Kind.MODULE)
+    return of_kind.order_by("-created_at").first()
+
+
+def _was_begun(instance: Instance) -> bool:
+    """Whether something of it can be on its device."""
+    begun = UpgradeEvent.objects.filter(
+        upgrade__instance=instance, upgrade__kind=Kind.MODULE, to_state=State.INSTALLING
+    )
+    return begun.exists()
+
+
 def _asked(instance: Instance) -> str:
     """The image of an installation that never succeeded: what it left has to go all the same."""
-    newest = Upgrade.objects.filter(instance=instance).order_by("-created_at").first()
+    newest = _newest(instance)
     return newest.plan.get("image", "") if newest else ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from portal.core.actors import Actor
+from portal.core.errors import Refused
 from updates.errors import NotUndoable
 from updates.machine import Outcome
 from updates.models import Instance, Upgrade
@@ -64,9 +65,13 @@ def build_module_upgrade(
 
 
 def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
-    """With the instance as it is now."""
+    """With the instance as it is now. Refused once it is uninstalled: its ports may be another's."""
     asked = ModulePlan.from_json(upgrade.plan)
+    if asked.overrides:
+        actor.require("updates.override_module")
     instance = _instance(asked)
+    if instance.installation.uninstalled_at is not None:
+        raise Refused(f"{instance} is uninstalled.")
     plan = plan_module(
         instance, verb=asked.verb, image=asked.image, force=asked.force,
         overrides=asked.overrides, environment=asked.environment,
@@ -79,7 +84,11 @@ def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     done = ModulePlan.from_json(upgrade.plan)
     instance = _instance(done)
     plan = plan_module(instance, verb=ModuleVerb.RESTORE, image=done.installed.image)
-    plan = replace(plan, kept_of=str(upgrade.pk), kept=done.installed)
+    # Data as it was kept: the settings of today say what the next update keeps.
+    plan = replace(
+        plan, kept_of=str(upgrade.pk), kept=done.installed, keeps_data=done.keeps_data,
+        volumes=done.volumes,
+    )  # fmt: skip
     return build_module_upgrade(plan, instance=instance, actor=actor, reason=reason)
 
 

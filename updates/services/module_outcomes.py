@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from devices.drivers.references import parse_reference
+from devices.errors import BadReference
 from devices.services import note_seen
 from portal.core import clock
 from portal.core.actors import PORTAL
@@ -53,11 +55,19 @@ def stop_order(finished: Upgrade) -> None:
 def _note_installed(instance: Instance, facts: dict[str, Any]) -> None:
     made = Installation.objects.get(instance=instance)
     made.image, made.image_id, made.digest = facts["image"], facts["image_id"], facts["digest"]
-    made.images = facts["images"]
+    made.images = [_in_full(image) for image in facts["images"]]
     made.uninstalled_at = None if made.image else clock.now()
     made.save(update_fields=["image", "image_id", "digest", "images", "uninstalled_at"])
     if facts["version"]:
         _note_version(instance, facts["version"])
+
+
+def _in_full(image: str) -> str:
+    """As engines compare names. What is none was nobody's to compare."""
+    try:
+        return str(parse_reference(image).tagged())
+    except BadReference:
+        return image
 
 
 def _note_broken(instance: Instance) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.db import transaction
 
@@ -38,7 +39,7 @@ def order_module(wanted: Wanted, *, actor: Actor, reason: str) -> ModuleOrder:
     if wanted.overrides:
         actor.require(OVERRIDE)
     with transaction.atomic():
-        _lock(wanted.instances)
+        wanted = replace(wanted, instances=_locked(wanted.instances))
         choice = choose_instances(wanted)
         _refuse_empty(wanted, choice)
         _refuse_unmeant(choice, actor=actor)
@@ -90,10 +91,13 @@ def cancel_module_order(*, order: ModuleOrder, actor: Actor, reason: str) -> int
     return len(cancelled)
 
 
-def _lock(instances: Sequence[Instance]) -> None:
-    """Two orders for one instance come one after the other."""
+def _locked(instances: Sequence[Instance]) -> list[Instance]:
+    """The instances as they are now. Two orders for one of them come one after the other, until the commit."""
     devices = sorted({instance.device_id for instance in instances})
     list(Device.objects.select_for_update().filter(pk__in=devices).order_by("pk"))
+    rows = Instance.objects.select_related("module", "device", "installation")
+    now = rows.in_bulk([instance.pk for instance in instances])
+    return [now[instance.pk] for instance in instances]
 
 
 def _refuse_empty(wanted: Wanted, choice: Choice) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.edits import changes_of, require_save
-from updates.models import Instance, Module
+from updates.models import Installation, Instance, Module
 
 MODULE_FIELDS: Final = ("name", "runtime", "source", "notes")
 INSTANCE_FIELDS: Final = ("name", "module", "device", "version")
@@ -46,8 +46,16 @@ def save_instance(*, instance: Instance, actor: Actor) -> Instance:
     changes = changes_of(instance, fields=INSTANCE_FIELDS)
     if not instance._state.adding and (fixed := sorted(set(changes) - {"name"})):
         raise ValidationError(dict.fromkeys(fixed, "It stays as it is."))
+    if "name" in changes and is_installed(instance):
+        raise ValidationError({"name": "It is called so on its device: it stays as it is."})
     with transaction.atomic():
         action = "instance.add" if instance._state.adding else "instance.change"
         instance.save()
         audit.record(actor=actor, action=action, subject=instance, data={"changes": changes})
     return instance
+
+
+def is_installed(instance: Instance) -> bool:
+    """Whether it stands on its device under its name, as a module image has installed it or is about to."""
+    there = Installation.objects.filter(instance=instance.pk, uninstalled_at=None)
+    return instance.pk is not None and there.exists()
