@@ -198,7 +198,12 @@ def test_what_was_asked_for_is_put_back_on_an_emptied_queue_once(
     redis_server.empty()
     for _ in range(2):
         recover()
-        assert django_rq.get_queue(dispatch.QUEUE).get_job_ids() == [job_id(repository)]
+        (job,) = django_rq.get_queue(dispatch.QUEUE).jobs
+        assert (job.id, job.func, job.args) == (
+            job_id(repository),
+            run_fetch,
+            (str(repository.pk),),
+        )
 
 
 def test_each_verb_asks_for_its_permission(server: IndexServer) -> None:

@@ -70,6 +70,7 @@ def test_a_malformed_label_is_told_and_counts_as_missing(name: str, texts: list[
         found = ModuleLabels.read(labels(**{name: text}))
         assert [finding.label for finding in found.findings] == [f"org.nethserver.{name}"], text
         assert found == ModuleLabels(findings=found.findings)
+        assert found.findings[0].hinders == (name in ("images", "imageroot", "rootfull"))
         assert found.findings[0].says.endswith(".")
 
 

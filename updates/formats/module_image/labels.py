@@ -17,6 +17,8 @@ from updates.formats.quoting import quoted
 
 PREFIX: Final = "org.nethserver."
 
+_NEEDED: Final = ("images", "imageroot", "rootfull")
+
 _PORTS: Final = re.compile(r"[0-9]{1,5}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _AUTHORIZATION: Final = re.compile(r"[^\s:*\[?]+:[^\s:*\[?]+")
@@ -30,10 +32,14 @@ class _Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LabelFinding:
-    """A label whose value is not what it should be, and is treated as if it were not there."""
+    """A label whose value is not what it should be, and is treated as if it were not there.
+
+    `hinders`: without it nobody knows what to install, so nothing should be. Other labels only restrict or ask.
+    """
 
     label: str
     says: str
+    hinders: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class _Reader:
             return read(text)
         except _Malformed as malformed:
             says = f"The label {PREFIX}{name} {malformed}: {quoted(text)}."
-            self.findings.append(LabelFinding(PREFIX + name, says))
+            self.findings.append(LabelFinding(PREFIX + name, says, hinders=name in _NEEDED))
             return default
 
     def references(self, text: str) -> tuple[str, ...]:

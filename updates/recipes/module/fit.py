@@ -139,7 +139,7 @@ class ModuleFit:
     def _labels(self) -> Iterator[Finding]:
         plan, labels, what = self._plan, self.labels, "labels"
         for malformed in labels.findings:
-            yield Finding(what, ok=True, says=malformed.says)
+            yield Finding(what, ok=not malformed.hinders, says=malformed.says)
         if labels.rootfull != plan.rootfull:
             kinds = ("rootless", "rootfull")
             says = f"The image is {kinds[labels.rootfull]}, the instance {kinds[plan.rootfull]}."
