@@ -72,8 +72,13 @@ def save_device(*, device: Device, actor: Actor) -> Device:
 
 
 def delete_device(*, device: Device, actor: Actor, reason: str) -> None:
-    """The device is gone, out of its groups too, and so are its checks. Refused when the history names it."""
+    """The device is gone, out of its groups too, and so are its checks. Refused when the history names it.
+
+    The portal's own host needs `devices.use_local_driver` too.
+    """
     actor.require("devices.delete_device")
+    if _stored_driver(device) == Device.Driver.LOCAL:
+        actor.require(USE_LOCAL_DRIVER)
     try:
         with transaction.atomic():
             audit.record(actor=actor, action="device.delete", subject=device, reason=reason)

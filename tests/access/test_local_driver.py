@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from devices.models import Credential, Device
-from devices.services import save_device
+from devices.models import BulkOrder, Credential, Device
+from devices.services import delete_device, save_device
+from devices.services.bulk import order_bulk
 from portal.core.actors import actor_of
 from portal.core.errors import NotPermitted
 from tests.access.conftest import MakePerson, browser_of
@@ -86,4 +88,44 @@ def test_the_api_refuses_it(operator: Client) -> None:
     order = {"name": "new", "device_type": "box", "driver": "local"}
     response = operator.post("/api/v1/devices", order, content_type="application/json")
     assert (response.status_code, response.json()["code"]) == (403, "FW-102")
+    assert not Device.objects.exists()
+
+
+@pytest.fixture
+def deleter(make_person: MakePerson) -> User:
+    """Somebody who may delete devices, and whose portal's own host is not theirs to touch."""
+    person = make_person("operator")
+    person.user_permissions.add(Permission.objects.get(codename="delete_device"))
+    return User.objects.get(pk=person.pk)
+
+
+def test_the_portals_own_host_is_not_deleted_without_it(deleter: User, localhost: Device) -> None:
+    with pytest.raises(NotPermitted, match="use_local_driver"):
+        delete_device(device=localhost, actor=actor_of(deleter), reason="By mistake")
+    browser = browser_of(deleter)
+    page = reverse("admin:devices_device_delete", args=[localhost.pk])
+    assert browser.post(page, {"reason": "By mistake"}).status_code == 403
+    api = f"/api/v1/devices/{localhost.pk}?reason=Mistake"
+    assert browser.delete(api).status_code == 403
+    assert Device.objects.exists()
+
+
+def test_of_many_devices_only_the_portals_own_host_stays(
+    deleter: User, localhost: Device, remote: Device
+) -> None:
+    order = order_bulk(
+        verb=BulkOrder.Verb.DELETE,
+        devices=Device.objects.all(),
+        actor=actor_of(deleter),
+        reason="Old ones",
+    )
+    assert list(Device.objects.all()) == [localhost]
+    assert order.failures == [
+        ["localhost", "operator lacks the permission devices.use_local_driver."]
+    ]
+
+
+def test_an_administrator_deletes_it(make_person: MakePerson, localhost: Device) -> None:
+    actor = actor_of(make_person("administrator"))
+    delete_device(device=localhost, actor=actor, reason="By mistake")
     assert not Device.objects.exists()
