@@ -6,7 +6,8 @@ import uuid
 
 import pytest
 
-from devices.models import DeviceGroup
+from devices.models import Device, DeviceGroup
+from devices.services.bulk import MEANT_ABOVE
 from tests.api.caller import Caller
 from tests.api.conftest import MakeArtifact, MakeDevice
 from tests.api.problems import assert_problem
@@ -54,6 +55,26 @@ def test_devices_and_groups_are_chosen_together(
     assert answer.body["name"] == "Friday"
     assert answer.body["selection"] == {"devices": [one.pk], "groups": [group.pk]}
     assert answer.body["counts"]["total"] == 2
+
+
+def test_an_order_for_many_devices_says_how_many_it_means(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    """Those that it does not fit do not count: the number is the preview's."""
+    artifact = make_artifact()
+    fits = make_device()
+    make_device(device_type="teapot")
+    Device.objects.bulk_create(
+        Device(name=f"box-{number}", device_type=fits.device_type, driver=Device.Driver.LOCAL)
+        for number in range(MEANT_ABOVE)
+    )
+    order = {"artifact": str(artifact.pk), "all": True, "reason": "Fix it"}
+    for wrong, says in (({}, 'would be 101 devices: send it as "count"'), ({"count": 102}, "101")):
+        answer = operator.post("deployments", **order, **wrong)
+        assert_problem(answer, status=422, code="FW-100")
+        assert says in answer.body["detail"]
+    assert not Deployment.objects.exists()
+    assert operator.post("deployments", **order, count=101).body["counts"]["total"] == 101
 
 
 def test_a_preview_says_who_gets_it_and_changes_nothing(

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
 from devices.queries import stored_selection
+from devices.services.bulk import MEANT_ABOVE, require_meant
 from portal.core.bounded import BoundedPaginator
 from portal.core.errors import Refused
 from portal.core.pages import (
@@ -52,8 +53,6 @@ from updates.services.deployments import (
 PAGE = 50
 NAMES = 12
 PARTS = 20
-TYPED_ABOVE = 100
-"""A deployment to more devices than this is confirmed by typing their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +104,11 @@ class DeployArtifact(VerbPage):
                 preview,
                 why="The fleet has changed since you looked: this is who would get it now.",
             )
-        if len(preview.takes) > TYPED_ABOVE and form.cleaned_data["typed"] != len(preview.takes):
-            return self._show(
-                order, preview, why="Type the number of devices, so that it is no slip of the hand."
-            )
+        try:
+            typed = form.cleaned_data["typed"]
+            require_meant(count=len(preview.takes), said=typed, how="type the number")
+        except Refused as error:
+            return self._show(order, preview, why=str(error))
         return super().form_valid(form)
 
     def act(self, form: forms.Form) -> str:
@@ -169,7 +169,7 @@ class DeployArtifact(VerbPage):
             "again": f"{word}={what.pk}",
             "reason": form.cleaned_data["reason"],
             "why": why,
-            "must_type": len(takes) > TYPED_ABOVE,
+            "must_type": len(takes) > MEANT_ABOVE,
             "plan": plan_preview(preview.artifacts[takes[0].pk], takes[0]) if takes else [],
             "artifacts": _by_artifact(preview),
             **_parts(preview),

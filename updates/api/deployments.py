@@ -13,6 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from devices.api.choice import ChoiceSerializer, devices_of, selection_of
 from devices.models import Device
+from devices.services.bulk import MEANT_ABOVE, require_meant
 from portal.core.rest.created import created
 from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in
@@ -106,6 +107,12 @@ class DeploymentOrderSerializer(DeploymentPreviewSerializer):
     name = serializers.CharField(
         max_length=200, default="", allow_blank=True, help_text="The artifact's name if left out."
     )
+    count = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        min_value=1,
+        help_text=f"How many devices would get an upgrade, by the preview; has to be said for more than {MEANT_ABOVE}.",
+    )
 
 
 class PreviewPartSerializer(serializers.Serializer[dict[str, Any]]):
@@ -144,6 +151,8 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     def create(self, request: Request) -> Response:
         """Deploy a release or an artifact: every chosen device that it fits gets an upgrade of its own."""
         order = order_in(request, DeploymentOrderSerializer)
+        actor_in(request).require("updates.deploy_artifact")
+        _require_meant(order)
         words: dict[str, Any] = {
             "devices": devices_of(order),
             "actor": actor_in(request),
@@ -164,12 +173,7 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         """What a deployment would do, without doing it."""
         actor_in(request).require("updates.deploy_artifact")
         order = order_in(request, DeploymentPreviewSerializer)
-        devices, force = devices_of(order).order_by("name"), order["force"]
-        if "release" in order:
-            preview = preview_release(release=order["release"], devices=devices, force=force)
-        else:
-            preview = preview_deployment(artifact=order["artifact"], devices=devices, force=force)
-        return Response(preview_as_json(preview))
+        return Response(preview_as_json(_preview(order)))
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)
     @action(detail=True, methods=["post"])
@@ -181,6 +185,20 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
             deployment=self.get_object(), actor=actor_in(request), reason=reason
         )
         return Response({"cancelled": cancelled})
+
+
+def _require_meant(order: dict[str, Any]) -> None:
+    """Nothing, or Refused: an order that many devices would get, and `count` is not their number."""
+    if devices_of(order).count() > MEANT_ABOVE:
+        takes = _preview(order).takes
+        require_meant(count=len(takes), said=order["count"], how='send it as "count"')
+
+
+def _preview(order: dict[str, Any]) -> Preview:
+    devices, force = devices_of(order).order_by("name"), order["force"]
+    if "release" in order:
+        return preview_release(release=order["release"], devices=devices, force=force)
+    return preview_deployment(artifact=order["artifact"], devices=devices, force=force)
 
 
 def preview_as_json(preview: Preview) -> dict[str, Any]:
