@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
+
+INCONSISTENT: Final = "_INCONSISTENT"
+"""What Mender's clients append to the artifact's name, and we to any version, when an upgrade left the target in between."""
 
 
 class Kind(StrEnum):

@@ -83,6 +83,11 @@ class Journal(Protocol):
         ...
 
     @property
+    def is_broken(self) -> bool:
+        """Whether it is decided that a person is needed."""
+        ...
+
+    @property
     def trouble(self) -> tuple[type[Exception], ...]:
         """What the journal's own medium raises when it fails: never the step's fault."""
         ...

@@ -64,7 +64,7 @@ _FENCED = (
     _STEP
     + FLUSH
     + r"""
-mkdir -p -- "$root/$upgrade/steps" || exit 1
+mkdir -p -- "$root" && chmod 700 "$root" && mkdir -p -- "$root/$upgrade/steps" || exit 1
 exec 9>>"$root/fence.lock" || exit 1
 flock 9 || exit 1
 f=$root/fence-$upgrade held=0

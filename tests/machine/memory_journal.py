@@ -46,6 +46,10 @@ class MemoryJournal:
     def is_success(self) -> bool:
         return self.outcome is Outcome.SUCCEEDED
 
+    @property
+    def is_broken(self) -> bool:
+        return self.outcome is Outcome.BROKEN
+
     def take(self, event: Event, *, failure: Failure | None = None) -> State:
         chosen = arrow(self.state, event)
         if chosen.to in self.entered and self.repeats >= REPEAT_LIMIT:

@@ -319,6 +319,14 @@ class TestEnvironment:
         assert written.read_text() == "A=new\\t\nB=2\nEQ=a=b\\n c\nZ_1=z\n"
         assert written.stat().st_mode & 0o777 == 0o640
 
+    def test_of_lines_with_one_name_the_last_one_still_counts(self, bench: Bench) -> None:
+        bench.grow({"state/environment": "MODE=new\nB=1\nMODE=a-later-append\n"})
+        bench.stage({}, {})
+        (bench.base / "stage/environment.patch").write_text("A=1\n")
+        bench.run(PATCH_ENVIRONMENT)
+        written = (bench.root / "state/environment").read_text()
+        assert written == "A=1\nB=1\nMODE=new\nMODE=a-later-append\n"
+
     def test_there_is_one_afterwards_where_there_was_none(self, bench: Bench) -> None:
         bench.stage({}, {})
         (bench.base / "stage/environment.patch").write_text("A=1\n")

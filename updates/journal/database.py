@@ -100,6 +100,10 @@ class DatabaseJournal:
     def is_success(self) -> bool:
         return self._row.outcome == Outcome.SUCCEEDED
 
+    @property
+    def is_broken(self) -> bool:
+        return self._row.outcome == Outcome.BROKEN
+
     def take(self, event: Event, *, failure: Failure | None = None) -> State:
         chosen = arrow(self.state, event)
         if chosen.outcome is Outcome.BROKEN and failure is None:

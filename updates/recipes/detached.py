@@ -16,6 +16,8 @@ from updates.runner import Context, HandOver
 TAIL_BYTES: Final = 2048
 LEFT_RUNNING: Final = "left_running"
 """The fact that names a step of this upgrade that may still run on the device, although its state is over."""
+TOLD: Final = "told"
+"""The fact that lists the calls of this visit of the state of which the history says how they ended."""
 
 
 class DetachedCalls:
@@ -71,15 +73,20 @@ class DetachedCalls:
         cwd: str,
         env: Mapping[str, str],
     ) -> tuple[int, str]:
-        """As `run`; how it ended, and after how many seconds, stands in the history."""
+        """As `run`; how it ended, and after how many seconds, stands in the history: once, whoever saw it first."""
+        journal, key = context.journal, context.key(word)
         began = time.monotonic()
         status, said = self.run(context, word, command=command, cwd=cwd, env=env)
         seconds = time.monotonic() - began
-        context.journal.note(
-            f"{word} ended with status {status} after {seconds:.1f} s.",
-            call=context.key(word),
-            data={"status": status, "seconds": round(seconds, 3)},
-        )
+        visit = key.partition("-")[0]
+        told = [one for one in journal.recall(TOLD) or () if one.startswith(f"{visit}-")]
+        if key not in told:
+            journal.note(
+                f"{word} ended with status {status} after {seconds:.1f} s.",
+                call=key,
+                data={"status": status, "seconds": round(seconds, 3)},
+            )
+            journal.remember(TOLD, [*told, key])
         return status, said
 
     def _to_its_end(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from devices.services import note_seen
 from updates.machine import Outcome
 from updates.models import Upgrade
+from updates.plan import INCONSISTENT
 from updates.recipes.artifact_fit import provides_after
 from updates.services.planning import plan_now
 
@@ -12,9 +13,6 @@ PROVIDES_BEFORE = "provides_before"
 """The fact that a rollback by hand goes back to. What the plan says may be older: the upgrade may have waited."""
 
 UNREACHABLE_CODES = "DEV-1"
-
-INCONSISTENT = "_INCONSISTENT"
-"""What Mender's clients append to the artifact's name when an update left the device in between."""
 
 
 def record_outcome(finished: Upgrade) -> None:

@@ -15,8 +15,8 @@ from portal.core.actors import PORTAL
 from updates import journal
 from updates.machine import Outcome
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
-from updates.plan import Kind
-from updates.services.installed import INCONSISTENT, UNREACHABLE_CODES
+from updates.plan import INCONSISTENT, Kind
+from updates.services.installed import UNREACHABLE_CODES
 
 INSTALLED: Final = "installed"
 """The fact by which the recipe says what is in force: image, image_id, digest, version, images; all empty after an uninstall."""

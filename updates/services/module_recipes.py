@@ -7,15 +7,18 @@ from contextlib import ExitStack
 from django.conf import settings
 
 from devices import services as devices
-from devices.drivers.engine import Platform
+from devices.drivers.dial import Dial
+from devices.drivers.engine import Engine, Platform
 from devices.drivers.registry import Manifest, resolve
 from devices.drivers.shell import Shell
 from devices.services.engines import opened_engine, registry_login
+from updates.machine import Outcome
 from updates.models import Installation, Upgrade
-from updates.plan import ModulePlan
+from updates.plan import Kind, ModulePlan
+from updates.recipes.module.clearing import Retention
 from updates.recipes.module.health import HealthGate
 from updates.recipes.module.images import Images
-from updates.recipes.module.recipe import ModuleRecipe, Retention
+from updates.recipes.module.recipe import Health, ModuleRecipe
 
 
 def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ModuleRecipe:
@@ -28,17 +31,32 @@ def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ModuleR
         shell,
         engine,
         images=Images(plan, engine, ask_registry=ask_registry, login_for=registry_login),
-        gate=HealthGate(
-            shell,
-            engine,
-            dial,
-            passes_in_a_row=settings.HEALTH_PASSES,
-            pause_seconds=settings.HEALTH_PAUSE_SECONDS,
-        ),
-        health_seconds=settings.HEALTH_LIMIT_SECONDS,
-        retention=Retention(settings.KEPT_WAYS_BACK, lambda: _needed_by_others(plan)),
+        health=Health(_gate(shell, engine, dial), settings.HEALTH_LIMIT_SECONDS),
+        retention=Retention(lambda: _ways_back(upgrade), lambda: _needed_by_others(plan)),
         kill_after_seconds=settings.KILL_AFTER_SECONDS,
     )
+
+
+def _gate(shell: Shell, engine: Engine, dial: Dial) -> HealthGate:
+    return HealthGate(
+        shell,
+        engine,
+        dial,
+        passes_in_a_row=settings.HEALTH_PASSES,
+        pause_seconds=settings.HEALTH_PAUSE_SECONDS,
+    )
+
+
+def _ways_back(upgrade: Upgrade) -> set[str]:
+    """The newest upgrades of the instance, by their ids: those that changed it, and those that broke it and wait for somebody."""
+    rows = Upgrade.objects.filter(
+        kind=Kind.MODULE,
+        instance=upgrade.instance_id,
+        unchanged=False,
+        outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
+    )
+    newest = rows.exclude(pk=upgrade.pk).order_by("-created_at", "-id")
+    return {str(pk) for pk in newest.values_list("pk", flat=True)[: settings.KEPT_WAYS_BACK - 1]}
 
 
 def ask_registry(reference: str, platform: Platform) -> Manifest:

@@ -68,34 +68,36 @@ class Account:
         return [*self.words, *manager, *words]
 
 
-def active_units(shell: Shell, account: Account, plan: ModulePlan) -> list[str]:
-    """The instance's units that run now. Rootless: those whose files it brought; rootfull: those that are named by it."""
-    listing = account.systemctl(
-        "list-units", "--plain", "--no-legend", "--full", f"--type={UNIT_TYPES}", "--state=active"
+def own_units(
+    shell: Shell, account: Account, plan: ModulePlan, listing: Sequence[str]
+) -> list[str]:
+    """The instance's units of what systemctl lists. Rootless: those whose files it brought; rootfull: those named by it.
+
+    StepFailed when the service manager does not answer.
+    """
+    command = account.systemctl(
+        *listing, "--plain", "--no-legend", "--full", f"--type={UNIT_TYPES}"
     )
-    result = shell.run(listing, limit_seconds=SHORT_SECONDS, env=account.env)
+    result = shell.run(command, limit_seconds=SHORT_SECONDS, env=account.env)
+    said = result.output.decode(errors="replace")
     if result.status:
-        return []
-    said = result.output.decode(errors="replace").splitlines()
-    running = [line.split()[0] for line in said if line.split()]
+        raise StepFailed(
+            f"The service manager of {account.user} says nothing of its units: {said[-300:]}"
+        )
+    listed = [line.split()[0] for line in said.splitlines() if line.split()]
     if plan.rootfull:
         name = plan.instance
-        return [unit for unit in running if unit.startswith((f"{name}.", f"{name}-"))]
+        return [unit for unit in listed if unit.startswith((f"{name}.", f"{name}-"))]
     folder = f"{plan.install_dir}/systemd/user"
     files = shell.run(
         [*account.words, "sh", "-c", 'ls -A -- "$1" 2>/dev/null', "sh", folder],
         limit_seconds=SHORT_SECONDS,
     )
     brought = set(files.output.decode(errors="replace").splitlines())
-    return [unit for unit in running if _file_of(unit) in brought]
+    return [unit for unit in listed if _file_of(unit) in brought]
 
 
 def _file_of(unit: str) -> str:
     """The file that a unit comes from: that of its template, if it is an instance of one."""
     name, at, rest = unit.partition("@")
     return f"{name}@.{rest.rpartition('.')[2]}" if at else unit
-
-
-def as_user(account: Account, script: str, arguments: Sequence[str]) -> list[str]:
-    """`script` with its arguments as a command of the instance's user."""
-    return [*account.words, "sh", "-c", script, "sh", *arguments]

@@ -163,7 +163,7 @@ awk -F= '
   NR == FNR { named[$1] = 1; if (index($0, "=")) print; next }
   /^#/ || !index($0, "=") { next }
   !($1 in named) { print }
-' "$patch" environment >.environment.all && LC_ALL=C sort -t= -k1,1 .environment.all >.environment.new || exit 1
+' "$patch" environment >.environment.all && LC_ALL=C sort -s -t= -k1,1 .environment.all >.environment.new || exit 1
 chmod "$mode" .environment.new && { sync -- .environment.new 2>/dev/null || sync; } || exit 1
 mv -f -- .environment.new environment && rm -f -- .environment.all && { sync -- . 2>/dev/null || sync; }
 """
@@ -179,18 +179,29 @@ cp -p -- "$2/environment" .environment.new && { sync -- .environment.new 2>/dev/
 mv -f -- .environment.new environment && { sync -- . 2>/dev/null || sync; }
 """
 
-# $1 the tree, $2 the base whose units to put back, $3 what they are named by (rootfull) or empty.
+# $1 the tree, $2 the base whose units to put back, $3 what they are named by (rootfull) or empty, $4 `all`: exactly those; else
+# what people have added since stays: drop-ins, and what is not a unit's own file.
 PUT_BACK_UNITS: Final = r"""
 root=$1 base=$2 id=$3
-if [ -d "$base/systemd" ]; then
-  rm -rf -- "$root/systemd.fleetwright" && cp -a -- "$base/systemd" "$root/systemd.fleetwright" || exit 1
-  rm -rf -- "$root/systemd" && mv -- "$root/systemd.fleetwright" "$root/systemd" || exit 1
-else
+if [ "$4" = all ]; then
+  rm -rf -- "$root/systemd.fleetwright" || exit 1
+  if [ -d "$base/systemd" ]; then cp -a -- "$base/systemd" "$root/systemd.fleetwright" || exit 1; fi
   rm -rf -- "$root/systemd" || exit 1
+  if [ -d "$base/systemd" ]; then mv -- "$root/systemd.fleetwright" "$root/systemd" || exit 1; fi
+elif [ -d "$base/systemd" ]; then
+  cd -- "$base/systemd" || exit 1
+  find . -type l -path '*.wants/*' | while IFS= read -r link; do
+    if [ -e "$root/systemd/$link" ] || [ -L "$root/systemd/$link" ]; then continue; fi
+    mkdir -p -- "$root/systemd/${link%/*}" && cp -a -- "$link" "$root/systemd/$link" || exit 1
+  done || exit 1
 fi
 if [ -n "$id" ] && [ -f "$base/units.tar" ]; then
   cd /etc/systemd/system || exit 1
-  find . \( -name "$id" -o -name "$id.*" -o -name "$id-*" \) -prune -exec rm -rf -- {} + && tar -xpf "$base/units.tar" || exit 1
+  what='! -name *.d'
+  [ "$4" != all ] || what='-name *'
+  set -f
+  find . \( -name "$id" -o -name "$id.*" -o -name "$id-*" \) $what -prune -exec rm -rf -- {} + || exit 1
+  tar -xpf "$base/units.tar" || exit 1
 fi
 sync
 """
@@ -203,12 +214,17 @@ rm -rf -- state.fleetwright && mkdir state.fleetwright && tar -C state.fleetwrig
 rm -rf -- state && mv -- state.fleetwright/state state && rmdir -- state.fleetwright && sync
 """
 
-# $1 where the bases are, $2 how many of them stay: the newest; $3 the one whose stage nobody needs any more.
-FORGET_OLD: Final = r"""
+# $1 where the bases are; of the others, which are names in it, nothing is left.
+FORGET: Final = r"""
 cd -- "$1" 2>/dev/null || exit 0
-rm -rf -- "$3/stage"
-ls -1t | grep -E '^[0-9a-f]{8}-[0-9a-f-]{27}$' | tail -n +"$(($2 + 1))" | while IFS= read -r name; do
-  echo "$name"
-  rm -rf -- "$name"
-done
+shift
+for name; do rm -rf -- "./$name" || exit 1; done
+cd .. && rmdir -- .fleetwright 2>/dev/null
+true
+"""
+
+# $1 a path, $2 how many bytes of it are read at most. Nothing where there is no file.
+READ: Final = r"""
+[ -f "$1" ] || exit 0
+head -c "$2" -- "$1"
 """

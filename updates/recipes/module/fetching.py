@@ -1,14 +1,14 @@
-"""Getting a module's image, its services' images and its files to a device; and its volumes' contents to and fro."""
+"""Getting a module's image, its services' images and its files to a device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from devices.drivers.engine import Engine
 from devices.drivers.references import parse_reference
-from devices.drivers.shell import Shell, TreeFile
+from devices.drivers.shell import TreeFile
 from devices.errors import BadReference
 from updates.errors import NotCompatible, StepFailed
 from updates.formats.module_image import (
@@ -37,11 +37,8 @@ PULLED_SHARE: Final = 0.7
 class Fetching:
     """What one plan fetches. What is remembered outlives the worker, and is not done twice."""
 
-    def __init__(
-        self, plan: ModulePlan, shell: Shell, engine: Engine, images: Images, tree: Tree
-    ) -> None:
+    def __init__(self, plan: ModulePlan, engine: Engine, images: Images, tree: Tree) -> None:
         self._plan = plan
-        self._shell = shell
         self._engine = engine
         self._images = images
         self._tree = tree
@@ -157,35 +154,6 @@ class Fetching:
             images=[row["reference"] for row in kept],
         )  # fmt: skip
 
-    def back_up_volumes(self, context: Context) -> None:
-        """Where data is kept, so are the named volumes' contents: each whole, or not at all."""
-        for name in self._volumes():
-            context.tick()
-            self._shell.put_file(
-                self._kept_volume(self._plan.upgrade, name),
-                self._engine.read_volume(name),
-                mode=0o600,
-            )
-            context.journal.note(f"The volume {name} is kept.")
-
-    def put_back_volumes(self, context: Context, *, kept_of: str) -> None:
-        """The volumes hold what `kept_of` found in them."""
-        for name in self._volumes():
-            context.tick()
-            path = self._kept_volume(kept_of, name)
-            if self._shell.run(["test", "-f", path], limit_seconds=30).status == 0:
-                self._engine.write_volume(name, self._shell.get_file(path))
-                context.journal.note(f"The volume {name} is as it was.")
-
-    def _volumes(self) -> list[str]:
-        if not self._plan.keeps_data or not self._plan.volumes:
-            return []
-        there = set(self._engine.volumes())
-        return [name for name in self._plan.volumes if name in there]
-
-    def _kept_volume(self, upgrade: str, name: str) -> str:
-        return f"{self._plan.device.work_root}/{upgrade}/volumes/{name}.tar"
-
 
 def _in_force(reference: str, *, image_id: str, digest: str, images: list[str]) -> dict[str, Any]:
     return {
@@ -195,6 +163,16 @@ def _in_force(reference: str, *, image_id: str, digest: str, images: list[str]) 
         "version": version_of(reference),
         "images": images,
     }
+
+
+def in_force_after(environment: Mapping[str, str], installed: str) -> list[str]:
+    """The references of all images that an environment names; `installed` where it does not name the module's own."""
+    of_services = [
+        value
+        for key, value in environment.items()
+        if key.endswith("_IMAGE") and not key.startswith("PREV_")
+    ]
+    return [environment.get("IMAGE_URL", installed), *of_services]
 
 
 def version_of(reference: str) -> str:

@@ -13,7 +13,7 @@ from devices.drivers.shell import Shell
 from devices.errors import BadReference, DeviceError, DeviceUnreachable
 from updates.errors import ModuleRefused
 from updates.formats.module_image import ModuleLabels, image_variables
-from updates.plan import ModulePlan, ModuleVerb
+from updates.plan import INCONSISTENT, ModulePlan, ModuleVerb
 from updates.recipes.finding import Finding
 from updates.recipes.module.account import ROOT, Account
 from updates.recipes.module.images import Found, Images
@@ -58,7 +58,7 @@ class ModuleFit:
     def is_there(self) -> bool:
         """Whether this very image is what is installed."""
         installed = self._plan.installed
-        if self.image is None or not installed.image:
+        if self.image is None or not installed.image or installed.version.endswith(INCONSISTENT):
             return False
         same_id = bool(self.image.id) and self.image.id == installed.image_id
         return same_id or self.image.digest == installed.digest
@@ -202,6 +202,6 @@ def _where(found: Found) -> str:
 
 def _version(text: str) -> semver.Version | None:
     try:
-        return semver.Version.parse(text)
+        return semver.Version.parse(text.removesuffix(INCONSISTENT))
     except ValueError:
         return None

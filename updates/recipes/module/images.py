@@ -136,10 +136,11 @@ class Images:
     def forget(
         self, kept: Iterable[dict[str, str]], *, needed: Container[str], note: Callable[[str], None]
     ) -> None:
-        """What only these ways back wanted is gone. What is needed stays, and what a container uses: `note` is told."""
+        """What only these ways back wanted is gone. What is needed (references in full) or used stays: `note` is told."""
         for row in kept:
             self._remove(row["tag"], note)
-            here = None if row["reference"] in needed else self._engine.image(row["reference"])
+            meant = str(parse_reference(row["reference"]).tagged())
+            here = None if meant in needed else self._engine.image(row["reference"])
             if here is not None and here.id == row["id"]:
                 self._remove(row["reference"], note)
 

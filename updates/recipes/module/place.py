@@ -9,18 +9,26 @@ from updates.errors import StepFailed
 from updates.plan import ModulePlan
 from updates.recipes.detached import DetachedCalls
 from updates.recipes.module.account import Account
+from updates.recipes.patience import patiently
 from updates.runner import Context
 
-# $1 the user, $2 the directory, $3 how long to wait for the user's manager. A user that is there already is taken as it is.
+# $1 the user, $2 the directory, $3 our mark, $4 how long to wait for the user's manager. What was there before us is not taken.
 _MAKE: Final = r"""
-user=$1 root=$2
+user=$1 root=$2 mark=$3
+if [ ! -f "$mark" ]; then
+  if [ "$user" != root ] && id -u "$user" >/dev/null 2>&1; then echo "The user $user is there already."; exit 1; fi
+  if [ -e "$root" ]; then echo "$root is there already."; exit 1; fi
+  umask 077
+  mkdir -p -- "${mark%/*}" && printf '%s\n' "$user" "$root" >"$mark.new" && mv -- "$mark.new" "$mark" && sync || exit 1
+  umask 022
+fi
 if [ "$user" != root ]; then
   id -u "$user" >/dev/null 2>&1 || useradd --create-home --shell /usr/sbin/nologin -- "$user" || exit 1
   loginctl enable-linger "$user" || exit 1
   uid=$(id -u "$user") n=0
   until [ -S "/run/user/$uid/bus" ]; do
     n=$((n + 1))
-    [ "$n" -le "$3" ] || { echo "The service manager of $user did not start."; exit 1; }
+    [ "$n" -le "$4" ] || { echo "The service manager of $user did not start."; exit 1; }
     sleep 1
   done
   exec runuser -u "$user" -- sh -c 'umask 022; mkdir -p -- "$1" && mkdir -p -m 700 -- "$1/state"' sh "$root"
@@ -28,11 +36,13 @@ fi
 mkdir -p -- "$root" && mkdir -p -m 700 -- "$root/state"
 """
 
-# $1 the user, $2 the directory, $3 what its units are named by. Nothing of the instance is left, its services are stopped.
+# $1 the user, $2 the directory, $3 our mark, $4 what its units are named by. What bears our mark is gone, with its services.
 _UNMAKE: Final = r"""
-user=$1 root=$2 id=$3
-if [ "$user" != root ]; then
-  id -u "$user" >/dev/null 2>&1 || exit 0
+user=$1 root=$2 mark=$3 id=$4
+[ -f "$mark" ] || { echo "nothing here was made by us"; exit 0; }
+[ "$(cat -- "$mark")" = "$(printf '%s\n' "$user" "$root")" ] || { echo "What we made here was something else."; exit 1; }
+if [ "$user" != root ] && id -u "$user" >/dev/null 2>&1; then
+  [ "$(id -un)" != "$user" ] || { echo "We are logged in as $user."; exit 1; }
   loginctl disable-linger "$user" 2>/dev/null
   loginctl terminate-user "$user" 2>/dev/null
   n=0
@@ -42,14 +52,20 @@ if [ "$user" != root ]; then
     sleep 0.2 2>/dev/null || sleep 1
   done
   userdel --remove -- "$user" 2>&1 || exit 1
-  exit 0
 fi
-cd /etc/systemd/system 2>/dev/null && for unit in "$id".* "$id"-*; do
-  [ -e "$unit" ] || continue
-  systemctl disable --now -- "$unit" 2>/dev/null
-  rm -rf -- "$unit"
-done
-rm -rf -- "$root"
+if [ "$user" = root ]; then
+  if cd /etc/systemd/system 2>/dev/null; then
+    for unit in "$id".* "$id"-*; do
+      [ -e "$unit" ] || [ -L "$unit" ] || continue
+      systemctl disable --now -- "$unit" 2>/dev/null
+      rm -rf -- "$unit"
+    done
+    systemctl daemon-reload
+  fi
+  rm -rf -- "$root" || exit 1
+fi
+rm -f -- "$mark" && rmdir -- "${mark%/*}" 2>/dev/null
+true
 """
 
 MANAGER_SECONDS: Final = 60
@@ -62,32 +78,27 @@ class Place:
         self._plan = plan
         self._shell = shell
         self._calls = calls
+        self._mark = f"{plan.device.work_root}/instances/{plan.instance}/made"
 
     def make(self, context: Context) -> None:
-        """User, service manager and empty directories are there."""
-        self._do(
-            context,
-            "make-place",
-            _MAKE,
-            self._plan.user,
-            self._plan.install_dir,
-            str(MANAGER_SECONDS),
-        )
+        """User, service manager and empty directories are there, and bear our mark. StepFailed when others have them."""
+        self._do(context, "make-place", _MAKE, str(MANAGER_SECONDS))
 
     def unmake(self, context: Context) -> None:
-        """Nothing of the instance is on the device but its images and volumes."""
-        self._do(
-            context,
-            "unmake-place",
-            _UNMAKE,
-            self._plan.user,
-            self._plan.install_dir,
-            self._plan.instance,
+        """What we made for the instance is not on the device any more. What was there before us stays."""
+        self._do(context, "unmake-place", _UNMAKE, self._plan.instance)
+
+    def is_ours(self, context: Context) -> bool:
+        """Whether we made the instance's user and directory."""
+        look = ["test", "-f", self._mark]
+        return (
+            patiently(context, self._shell, lambda: self._shell.run(look, limit_seconds=30)).status
+            == 0
         )
 
     def _do(self, context: Context, word: str, script: str, *arguments: str) -> None:
-        Account.known(self._plan.user)
-        command = ["sh", "-c", script, "sh", *arguments]
+        user, root = Account.known(self._plan.user), self._plan.install_dir
+        command = ["sh", "-c", script, "sh", user, root, self._mark, *arguments]
         status, said = self._calls.timed(context, word, command=command, cwd="/", env={})
         if status:
             last = said.strip().rpartition("\n")[2] or f"it ended with status {status}"

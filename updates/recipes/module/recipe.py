@@ -4,76 +4,83 @@ CHECKING            every image is found, here or in its registry; names, versio
 BACKING_UP          environment, units and, if asked for, data are kept; images in force get another tag
 DOWNLOADING         what the engine lacks is pulled; the imageroot is exported, checked and staged below the tree
 INSTALLING          staged files take their places, environment, daemon-reload, then what the module brings to be run
-RESTARTING          nothing: the module's own scripts restart it; a RESTORE restarts what ran
+RESTARTING          nothing: the module's own scripts restart it; a RESTORE restarts what ran by then
 VERIFYING           the health gate
 ROLLING_BACK        files, environment, units, image tags and data as they were, daemon-reload
 ROLLBACK_RESTARTING what ran before is restarted; ROLLBACK_VERIFYING: the health gate again
-CLEANING            the newest ways back stay; what is older goes, with images that nobody needs
+CLEANING            the newest ways back stay; what is older goes, with images that nobody needs. What broke keeps all
 
 A RESTORE takes an earlier upgrade back: what that one kept is what this one puts in place. An UNINSTALL takes all away.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from devices.drivers.engine import Engine
 from devices.drivers.shell import Shell
-from devices.errors import DeviceError
-from updates.errors import NotCompatible, StepFailed
+from devices.errors import HealthFailed
+from updates.errors import NotCompatible
 from updates.machine import Event, State
 from updates.plan import ModulePlan, ModuleVerb
 from updates.recipes.detached import DetachedCalls
 from updates.recipes.finding import Finding
-from updates.recipes.module.fetching import Fetching
+from updates.recipes.module.account import Account
+from updates.recipes.module.clearing import Clearing, Retention
+from updates.recipes.module.fetching import Fetching, in_force_after
 from updates.recipes.module.fit import ModuleFit
 from updates.recipes.module.images import Images
+from updates.recipes.module.keeping import Keeping, Kept
 from updates.recipes.module.place import Place
 from updates.recipes.module.scripts import Bring, Scripts
 from updates.recipes.module.services import Services
 from updates.recipes.module.tree import Tree
+from updates.recipes.module.way_back import WayBack
 from updates.recipes.patience import patiently
 from updates.runner import Context, Step
 
 RAN: Final = "ran"
 """The fact that lists the units that ran before the change."""
-KEPT_IMAGES: Final = "kept_images"
+WAS_WELL: Final = "was_well"
+PAUSED: Final = "paused"
+"""The fact that the services are stopped while their data is copied."""
+BEGUN: Final = "begun"
+"""The fact that there may be something of it on the device."""
+DATA_AT_RISK: Final = "data_at_risk"
+"""The fact that something ran, or was put back, that may have changed the instance's data."""
+GONE: Final = "gone"
+"""The fact that an UNINSTALL found nothing of the instance."""
 INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest, version, images."""
 KEPT: Final = "kept"
 """The fact that it can be taken back, for as long as what it kept is on the device."""
-SCRIPTS_BEGAN: Final = "scripts_began"
-BEGUN: Final = "begun"
-"""The fact that there may be something of it on the device."""
 HURRIED_SECONDS: Final = 10.0
 
 Gate = Callable[[Sequence[Mapping[str, Any]], Context, float], None]
-"""All of these probes pass, for as often as is asked for, within so many seconds. StepFailed with what they said last."""
+"""All of these probes pass, for as often as is asked for, within so many seconds. HealthFailed with what they said last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Retention:
-    """How many ways back stay on the device, and which images other instances there have in force."""
+class Health:
+    """The gate, and for how long it waits."""
 
-    kept: int
-    needed_elsewhere: Callable[[], set[str]]
+    gate: Gate
+    limit_seconds: float
 
 
 class ModuleRecipe:
     """One ModulePlan, over the device's shell and its engine."""
 
-    def __init__(  # noqa: PLR0913 - the ways it acts on
+    def __init__(
         self,
         plan: ModulePlan,
         shell: Shell,
         engine: Engine,
         *,
         images: Images,
-        gate: Gate,
-        health_seconds: float,
+        health: Health,
         retention: Retention,
         kill_after_seconds: float,
     ) -> None:
@@ -81,17 +88,22 @@ class ModuleRecipe:
         self._shell = shell
         self._engine = engine
         self._images = images
-        self._gate = gate
-        self._health_seconds = health_seconds
-        self._retention = retention
+        self._health = health
         calls = DetachedCalls(
             shell, work_root=plan.device.work_root, kill_after_seconds=kill_after_seconds
         )
-        self._tree = Tree(plan, shell, calls)
+        self._tree = tree = Tree(plan, shell, calls)
         self._place = Place(plan, shell, calls)
-        self._scripts = Scripts(plan, shell, calls, self._tree)
-        self._services = Services(plan, shell, calls, self._tree)
-        self._fetching = Fetching(plan, shell, engine, images, self._tree)
+        self._scripts = Scripts(plan, shell, calls, tree)
+        self._services = services = Services(plan, shell, calls, tree)
+        self._fetching = Fetching(plan, engine, images, tree)
+        self._keeping = keeping = Keeping(plan, shell, engine)
+        self._way_back = WayBack(
+            plan, engine, images=images, tree=tree, services=services, keeping=keeping
+        )
+        self._clearing = Clearing(
+            plan, shell, images=images, tree=tree, keeping=keeping, retention=retention
+        )
         self._steps: Mapping[State, Step] = {
             State.CHECKING: self._check,
             State.BACKING_UP: self._back_up,
@@ -137,49 +149,54 @@ class ModuleRecipe:
         return Event.DONE
 
     def _check_what_is_there(self, context: Context) -> Event:
-        self._tree.account(context)
         if self._plan.kept_of is None:
+            look = patiently(
+                context, self._shell, lambda: Account.found(self._shell, self._plan.user)
+            )
+            if look is None:
+                context.journal.note(f"The device has no user {self._plan.user} any more.")
+                context.journal.remember(GONE, True)  # noqa: FBT003 - a JSON value
             return Event.DONE
-        kept = self._tree.base_of(self._plan.kept_of)
-        if self._shell.run(["test", "-d", f"{kept}/old"], limit_seconds=30).status:
+        if self._plan.kept_of not in self._tree.kept(context):
             raise NotCompatible("What that upgrade kept is no longer on the device.")
-        for row in self._kept_images(self._plan.kept_of):
+        for row in self._keeping.read(context, self._plan.kept_of).images:
             if self._engine.image(row["id"]) is None:
                 raise NotCompatible(f"The image {row['reference']} of before is no longer there.")
         return Event.DONE
 
     def _back_up(self, context: Context) -> Event:
         journal = context.journal
-        journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
-        if self._verb is ModuleVerb.INSTALL:
+        if self._verb is ModuleVerb.INSTALL or journal.recall(GONE):
+            journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
             return Event.NOTHING_TO_DO
+        if journal.recall(WAS_WELL) is None:
+            journal.remember(WAS_WELL, self._is_well(context))
         if journal.recall(RAN) is None:
-            journal.remember(RAN, self._services.active(context))
-            journal.remember("was_well", self._is_well(context))
+            journal.remember(RAN, self._services.running(context))
+        journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
+        ran = self._ran(context)
+        if self._plan.keeps_data and ran:
+            # What is written to while it is copied could not be put back as it was.
+            journal.remember(PAUSED, True)  # noqa: FBT003 - a JSON value
+            self._services.stop(context, ran)
         self._tree.back_up(context)
-        self._fetching.back_up_volumes(context)
-        kept = self._images.keep(self._in_force(context))
-        journal.remember(KEPT_IMAGES, kept)
-        self._shell.put_file(
-            f"{self._tree.work}/images.json", [json.dumps(kept).encode()], mode=0o600
-        )
+        self._keeping.back_up_volumes(context)
+        self._keeping.write(Kept(self._images.keep(self._in_force(context)), ran))
+        self._go_on(context)
         return Event.DONE
+
+    def _go_on(self, context: Context) -> None:
+        """What was stopped for the copy runs again."""
+        if context.journal.recall(PAUSED):
+            self._services.restart(context, self._ran(context))
+            context.journal.remember(PAUSED, False)  # noqa: FBT003 - a JSON value
+
+    def _ran(self, context: Context) -> list[str]:
+        return list(context.journal.recall(RAN) or ())
 
     def _in_force(self, context: Context) -> list[str]:
         """The references of all images that the instance's environment names."""
-        values = self._tree.environment(context)
-        of_services = [
-            value for key, value in values.items()
-            if key.endswith("_IMAGE") and not key.startswith("PREV_")
-        ]  # fmt: skip
-        return [values.get("IMAGE_URL", self._plan.installed.image), *of_services]
-
-    def _kept_images(self, upgrade: str) -> list[dict[str, str]]:
-        content = b"".join(
-            self._shell.get_file(f"{self._plan.device.work_root}/{upgrade}/images.json")
-        )
-        rows = json.loads(content)
-        return [row for row in rows if isinstance(row, dict)]
+        return in_force_after(self._tree.environment(context), self._plan.installed.image)
 
     def _download(self, context: Context) -> Event:
         if self._verb is ModuleVerb.UNINSTALL:
@@ -197,65 +214,66 @@ class ModuleRecipe:
     def _install(self, context: Context) -> Event:
         if self._verb is ModuleVerb.UNINSTALL:
             return self._uninstall(context)
+        if self._plan.kept_of is not None:
+            return self._restore(context, kept_of=self._plan.kept_of)
         if self._verb is ModuleVerb.INSTALL:
             self._place.make(context)
             self._tree.stage(context)
-        brought = self._fetching.brought(context)
-        if self._verb is ModuleVerb.UPDATE:
-            context.journal.remember(SCRIPTS_BEGAN, True)  # noqa: FBT003 - a JSON value
+        else:
+            context.journal.remember(DATA_AT_RISK, True)  # noqa: FBT003 - a JSON value
             self._scripts.before_the_images(context)
         self._tree.swap(context)
-        if self._plan.kept_of is not None:
-            self._put_back(context, kept_of=self._plan.kept_of)
-            return Event.DONE
         self._tree.patch_environment(context)
         self._services.reload(context)
         if self._verb is ModuleVerb.INSTALL:
             self._scripts.action(context, "create-module")
         else:
-            self._scripts.after_the_images(context, brought or Bring((), (), ()))
+            self._scripts.after_the_images(context, self._fetching.brought(context) or Bring.none())
+        return Event.DONE
+
+    def _restore(self, context: Context, *, kept_of: str) -> Event:
+        kept, with_data = self._keeping.read(context, kept_of), self._plan.keeps_data
+        context.journal.remember(DATA_AT_RISK, True)  # noqa: FBT003 - a JSON value
+        self._way_back.quiet(context, kept, with_data=with_data)
+        self._tree.swap(context)
+        self._way_back.put_back(context, kept, kept_of=kept_of, with_data=with_data)
         return Event.DONE
 
     def _uninstall(self, context: Context) -> Event:
         """The instance is stopped. Its files go once that is committed: until then all of it can be started again."""
-        context.journal.remember(SCRIPTS_BEGAN, True)  # noqa: FBT003 - a JSON value
+        if context.journal.recall(GONE):
+            return Event.NOTHING_TO_DO
+        context.journal.remember(DATA_AT_RISK, True)  # noqa: FBT003 - a JSON value
         self._scripts.action(context, "destroy-module")
-        self._services.stop(context, context.journal.recall(RAN) or [])
+        self._services.stop(context, self._ran(context))
         return Event.DONE
 
-    def _put_back(self, context: Context, *, kept_of: str) -> None:
-        """What `kept_of` kept besides files, of which it may have kept data only if it was asked to."""
-        if self._plan.keeps_data:
-            self._services.stop(context, context.journal.recall(RAN) or [])
-            self._tree.put_back_state(context, kept_of=kept_of)
-            self._fetching.put_back_volumes(context, kept_of=kept_of)
-        self._tree.put_back_environment(context, kept_of=kept_of)
-        self._tree.put_back_units(context, kept_of=kept_of)
-        rows = patiently(context, self._shell, lambda: self._kept_images(kept_of))
-        patiently(context, self._engine, lambda: self._images.put_back(rows))
-        self._services.reload(context)
-
     def _restart(self, context: Context) -> Event:
-        if self._verb is not ModuleVerb.RESTORE:
+        if self._plan.kept_of is None:
             return Event.NOTHING_TO_DO
-        self._services.restart(context, context.journal.recall(RAN) or [])
+        self._services.restart(context, self._keeping.read(context, self._plan.kept_of).ran)
         return Event.DONE
 
     def _verify(self, context: Context) -> Event:
         if self._verb is ModuleVerb.UNINSTALL:
             return Event.NOTHING_TO_DO
-        self._require_well(context, self._health_seconds)
+        wanted = self._ran(context)
+        if self._verb is ModuleVerb.INSTALL:
+            wanted = self._services.enabled(context)
+        if self._plan.kept_of is not None:
+            wanted = self._keeping.read(context, self._plan.kept_of).ran
+        self._require_well(context, wanted, self._health.limit_seconds)
         return Event.DONE
 
-    def _require_well(self, context: Context, seconds: float) -> None:
-        ran = self._services.still_there(context, context.journal.recall(RAN) or [])
-        probes = [*self._plan.probes, *self._services.probes(context, ran)]
-        self._gate(probes, context, seconds)
+    def _require_well(self, context: Context, units: Sequence[str], seconds: float) -> None:
+        lasting = self._services.lasting(context, units)
+        probes = [*self._services.own_probes(context), *self._services.probes(context, lasting)]
+        self._health.gate(probes, context, seconds)
 
     def _is_well(self, context: Context) -> bool:
         try:
-            self._gate(self._plan.probes, context, HURRIED_SECONDS)
-        except (StepFailed, DeviceError) as error:
+            self._health.gate(self._services.own_probes(context), context, HURRIED_SECONDS)
+        except HealthFailed as error:
             context.journal.note(f"The instance is not well before the change. {error}")
             return False
         return True
@@ -264,12 +282,13 @@ class ModuleRecipe:
         """From here on the record says so: what is in force, and that there is a way back."""
         journal = context.journal
         if self._verb is ModuleVerb.UNINSTALL:
-            journal.remember(INSTALLED, _installed())
+            installed = {"image": "", "image_id": "", "digest": "", "version": "", "images": []}
         elif self._plan.kept_of is not None:
-            rows = self._kept_images(self._plan.kept_of)
-            journal.remember(INSTALLED, self._fetching.restored(rows))
+            kept = self._keeping.read(context, self._plan.kept_of)
+            installed = self._fetching.restored(kept.images)
         else:
-            journal.remember(INSTALLED, self._fetching.installed(context))
+            installed = self._fetching.installed(context)
+        journal.remember(INSTALLED, installed)
         journal.remember(KEPT, self._verb is ModuleVerb.UPDATE)
         return Event.DONE
 
@@ -277,83 +296,54 @@ class ModuleRecipe:
         if self._verb is ModuleVerb.INSTALL:
             self._place.unmake(context)
             return Event.DONE
-        journal = context.journal
-        ran: list[str] = journal.recall(RAN) or []
-        now = self._services.active(context)
-        restores_data = self._plan.keeps_data and bool(journal.recall(SCRIPTS_BEGAN))
-        self._services.stop(
-            context, now if restores_data else [one for one in now if one not in ran]
-        )
+        journal, upgrade = context.journal, self._plan.upgrade
+        if journal.recall(GONE):
+            return Event.DONE
+        kept = self._keeping.read(context, upgrade)
+        with_data = self._plan.keeps_data and bool(journal.recall(DATA_AT_RISK))
+        self._way_back.quiet(context, kept, with_data=with_data)
         self._tree.swap_back(context)
-        if restores_data:
-            self._tree.put_back_state(context, kept_of=self._plan.upgrade)
-            self._fetching.put_back_volumes(context, kept_of=self._plan.upgrade)
-        self._tree.put_back_environment(context, kept_of=self._plan.upgrade)
-        self._tree.put_back_units(context, kept_of=self._plan.upgrade)
-        rows: list[dict[str, str]] = journal.recall(KEPT_IMAGES) or []
-        patiently(context, self._engine, lambda: self._images.put_back(rows))
-        self._services.reload(context)
+        self._way_back.put_back(context, kept, kept_of=upgrade, with_data=with_data)
         return Event.DONE
 
     def _restart_as_before(self, context: Context) -> Event:
-        if self._verb is ModuleVerb.INSTALL:
+        if self._verb is ModuleVerb.INSTALL or context.journal.recall(GONE):
             return Event.NOTHING_TO_DO
-        self._services.restart(context, context.journal.recall(RAN) or [])
+        self._services.restart(context, self._ran(context))
         return Event.DONE
 
     def _verify_as_before(self, context: Context) -> Event:
         journal = context.journal
-        if self._verb is ModuleVerb.INSTALL:
+        if self._verb is ModuleVerb.INSTALL or journal.recall(GONE):
             return Event.NOTHING_TO_DO
-        if not journal.recall("was_well"):
+        if not journal.recall(WAS_WELL):
             journal.note("It was not well before, so nothing more is asked of it now.")
             return Event.NOTHING_TO_DO
         again = bool(journal.recall("asked_as_before"))
         journal.remember("asked_as_before", True)  # noqa: FBT003 - a JSON value
-        self._require_well(context, HURRIED_SECONDS if again else self._health_seconds)
+        seconds = HURRIED_SECONDS if again else self._health.limit_seconds
+        self._require_well(context, self._ran(context), seconds)
         return Event.DONE
 
     def _clean(self, context: Context) -> Event:
-        journal, tree = context.journal, self._tree
+        journal = context.journal
         if not journal.recall(BEGUN):
             return Event.NOTHING_TO_DO
-        kept: list[dict[str, str]] = journal.recall(KEPT_IMAGES) or []
-        if not journal.is_success:
-            if self._verb is not ModuleVerb.INSTALL:
-                tree.forget(context, self._plan.upgrade)
-        elif self._verb is ModuleVerb.UPDATE:
-            self._forget_old(
-                context, keep=self._retention.kept, needed=set(self._in_force(context))
-            )
-            if journal.recall(KEPT):
-                self._shell.remove_tree(f"{tree.work}/steps")
-                return Event.DONE
-        elif self._verb is ModuleVerb.UNINSTALL:
-            self._forget_old(context, keep=0, needed=set())
-            self._place.unmake(context)
-        else:
-            tree.forget(context, self._plan.upgrade)
-            self._forget_restored(context)
-        self._images.release(kept)
-        self._shell.remove_tree(tree.work)
+        self._go_on(context)
+        if journal.is_broken:
+            journal.note("All that it kept stays on the device, for whoever mends it.")
+            return Event.NOTHING_TO_DO
+        if self._verb is ModuleVerb.UNINSTALL and journal.is_success:
+            self._take_away(context)
+        elif self._verb is not ModuleVerb.INSTALL or journal.is_success:
+            self._clearing.forget(context, is_kept=bool(journal.recall(KEPT)))
+        self._shell.remove_tree(self._tree.work)
         return Event.DONE
 
-    def _forget_old(self, context: Context, *, keep: int, needed: set[str]) -> None:
-        """Only the newest ways back stay, and the images that they or anybody on the device needs."""
-        needed = needed | self._retention.needed_elsewhere()
-        for upgrade in self._tree.forget_old(context, keep=keep):
-            self._images.forget(
-                self._kept_images(upgrade), needed=needed, note=context.journal.note
-            )
-            self._shell.remove_tree(f"{self._plan.device.work_root}/{upgrade}")
-
-    def _forget_restored(self, context: Context) -> None:
-        """What was put back is in force, and no way back any more."""
-        if self._plan.kept_of is not None:
-            self._tree.forget(context, self._plan.kept_of)
-            self._images.release(self._kept_images(self._plan.kept_of))
-            self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.kept_of}")
-
-
-def _installed() -> dict[str, Any]:
-    return {"image": "", "image_id": "", "digest": "", "version": "", "images": []}
+    def _take_away(self, context: Context) -> None:
+        """What we made is gone; what was there before us stays, with its services stopped for good."""
+        if not context.journal.recall(GONE) and not self._place.is_ours(context):
+            self._services.disable(context, self._ran(context))
+            context.journal.note("Its user and files were not made by the portal, and stay.")
+        self._clearing.forget_all(context)
+        self._place.unmake(context)

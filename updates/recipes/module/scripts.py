@@ -7,6 +7,7 @@ as the instance's user; PATH and PYTHONPATH begin with what the module brings, a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ from updates.recipes.module.tree import LIBRARY, Tree
 from updates.recipes.patience import patiently
 from updates.runner import Context
 
+BEFORE: Final = "steps_before"
+"""The fact that lists the steps of the version before that run in front of ours."""
 PULL, RUN_SCRIPTS, *_ = OUR_STEPS
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+LONGEST_WORD: Final = 80
 _NOT_IN_KEYS: Final = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 
 # The names of what can be executed in directory $1.
@@ -52,6 +56,11 @@ class Bring:
             says=tuple(one.says for one in (*scripts, *actions) if one.says),
         )
 
+    @classmethod
+    def none(cls) -> Self:
+        """Nothing is brought."""
+        return cls((), (), ())
+
     def as_json(self) -> dict[str, Any]:
         return {"scripts": list(self.scripts), "steps": list(self.steps), "says": list(self.says)}
 
@@ -72,10 +81,14 @@ class Scripts:
 
     def before_the_images(self, context: Context) -> None:
         """The steps of the version that is installed have run that stand before the pulling of images."""
-        names = self.executables(context, "actions/update-module")
-        self._run(
-            context, "actions/update-module", [one for one in names if one.encode() < PULL.encode()]
-        )
+        journal = context.journal
+        names = journal.recall(BEFORE)
+        if names is None:
+            # Once: whoever takes over may find the new version's steps there already.
+            found = self.executables(context, "actions/update-module")
+            names = [one for one in found if _bytes(one) < PULL.encode()]
+            journal.remember(BEFORE, names)
+        self._run(context, "actions/update-module", names)
 
     def after_the_images(self, context: Context, brought: Bring) -> None:
         """All steps behind the pulling of images have run in their order: the module's scripts, and steps of its own."""
@@ -106,7 +119,7 @@ class Scripts:
 
     def _run_one(self, context: Context, path: str) -> None:
         account = self._tree.account(context)
-        word = _NOT_IN_KEYS.sub("_", path.rpartition("/")[2])[:60] or "script"
+        word = word_for(path)
         env = self._env(context) | account.env
         status, said = self._calls.timed(
             context,
@@ -140,6 +153,14 @@ class Scripts:
             "PYTHONPATH": f"{tree.root}/pypkg:{self._lib}",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def word_for(path: str) -> str:
+    """What a script is called in the history and on the device: its path with dots. Another path has another word."""
+    word = _NOT_IN_KEYS.sub("_", path.replace("/", "."))[:LONGEST_WORD]
+    if word == path.replace("/", "."):
+        return word
+    return f"{word}-{hashlib.sha256(_bytes(path)).hexdigest()[:8]}"
 
 
 def _bytes(name: str) -> bytes:

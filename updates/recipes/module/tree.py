@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,12 @@ from updates.recipes.detached import DetachedCalls
 from updates.recipes.module.account import Account
 from updates.recipes.module.device_scripts import (
     BACK_UP,
-    FORGET_OLD,
+    FORGET,
     PATCH_ENVIRONMENT,
     PUT_BACK_ENVIRONMENT,
     PUT_BACK_STATE,
     PUT_BACK_UNITS,
+    READ,
     STAGE,
     STAGE_KEPT,
     SWAP,
@@ -33,10 +35,12 @@ from updates.runner import Context
 LIST: Final = ".imageroot.lst"
 PLACE: Final = ".fleetwright"
 """Below the tree: what ways back need lies on its file system."""
+ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 LIBRARY: Final = "lib"
 """In the stage: the `agent` package that modules' scripts import, and programs that they call."""
 AGENT: Final = Path(__file__).resolve().parent.parent / "module_agent"
-MOST_BYTES: Final = 64 * 2**20
+MOST_BYTES: Final = 8 * 2**20
+READ_SECONDS: Final = 60.0
 
 
 class Tree:
@@ -79,17 +83,21 @@ class Tree:
         return read_list(self._content(context, f"{self.base_of(upgrade)}/old/{LIST}"))[0]
 
     def _content(self, context: Context, path: str) -> bytes:
-        def look() -> bytes:
-            if self._shell.run(["test", "-e", path], limit_seconds=30).status:
-                return b""
-            content = b""
-            for piece in self._shell.get_file(path):
-                content += piece
-                if len(content) > MOST_BYTES:
-                    raise StepFailed(f"{path} is too long to be what it should be.")
-            return content
-
-        return patiently(context, self._shell, look)
+        """As the instance's user, for whom it may lead elsewhere; nothing while that user or the file is not there."""
+        found = patiently(context, self._shell, lambda: Account.found(self._shell, self._plan.user))
+        if found is None:
+            return b""
+        command = [*found.words, "sh", "-c", READ, "sh", path, str(MOST_BYTES + 1)]
+        result = patiently(
+            context,
+            self._shell,
+            lambda: self._shell.run(
+                command, limit_seconds=READ_SECONDS, keep_bytes=MOST_BYTES + 1, on_tick=context.tick
+            ),
+        )
+        if result.status or len(result.output) > MOST_BYTES:
+            raise StepFailed(f"{path} cannot be read, or is too long to be what it should be.")
+        return result.output
 
     def back_up(self, context: Context) -> None:
         """Environment, units, and the state directory where that is asked for, are kept below the tree."""
@@ -157,26 +165,33 @@ class Tree:
         )
 
     def put_back_units(self, context: Context, *, kept_of: str) -> None:
-        """The instance's units are as `kept_of` found them."""
-        self._do(
-            context, "units-back", PUT_BACK_UNITS, self.root, self.base_of(kept_of), self._named()
-        )
+        """The instance's units are as `kept_of` found them; where that was another upgrade, with what people added since."""
+        which = "all" if kept_of == self._plan.upgrade else "own"
+        base, named = self.base_of(kept_of), self._named()
+        self._do(context, "units-back", PUT_BACK_UNITS, self.root, base, named, which)
 
     def put_back_state(self, context: Context, *, kept_of: str) -> None:
         """The state directory is as `kept_of` found it, if that one kept it."""
         self._do(context, "state-back", PUT_BACK_STATE, self.root, self.base_of(kept_of))
 
-    def forget_old(self, context: Context, *, keep: int) -> list[str]:
-        """Only the newest `keep` upgrades can still be taken back: the others, by their ids."""
-        said = self._do(
-            context, "forget-old", FORGET_OLD, f"{self.root}/{PLACE}", str(keep), self.base
+    def kept(self, context: Context) -> list[str]:
+        """The upgrades of which something is kept below the tree, by their ids."""
+        words = self.account(context).words
+        command = [*words, "sh", "-c", 'ls -1 -- "$1" 2>/dev/null', "sh", f"{self.root}/{PLACE}"]
+        said = patiently(
+            context, self._shell, lambda: self._shell.run(command, limit_seconds=READ_SECONDS)
         )
-        return said.split()
+        return [
+            name for name in said.output.decode(errors="replace").split("\n") if ID.fullmatch(name)
+        ]
 
-    def forget(self, context: Context, upgrade: str) -> None:
-        """Nothing is kept of `upgrade`; nor does an empty place for such things stay."""
-        script = 'rm -rf -- "$1" && rmdir -- "${1%/*}" 2>/dev/null; true'
-        self._do(context, f"forget-{upgrade[:8]}", script, self.base_of(upgrade))
+    def forget(self, context: Context, upgrades: Sequence[str]) -> None:
+        """Nothing is kept of these; nor does an empty place for such things stay."""
+        self._do(context, "forget", FORGET, f"{self.root}/{PLACE}", *upgrades)
+
+    def forget_stage(self, context: Context) -> None:
+        """What was staged is not there twice."""
+        self._do(context, "unstage", 'rm -rf -- "$1"', f"{self.base}/stage")
 
     def _named(self) -> str:
         return self._plan.instance if self._plan.rootfull else ""
