@@ -36,6 +36,7 @@ def instance_page(request: HttpRequest, instance: Instance) -> HttpResponse:
     pages = Paginator(nodes_for_pages().filter(instance=instance), NODES)
     may_see = not why_not_permitted(request, "updates.view_upgrade")
     may_see_edits = not why_not_permitted(request, "core.view_auditevent")
+    takes_patches = bool(instance.module.runtime) or pages.count > 0
     fitting = Patch.objects.filter(
         module=instance.module_id, version=instance.version, deleted_at=None
     )
@@ -50,12 +51,17 @@ def instance_page(request: HttpRequest, instance: Instance) -> HttpResponse:
             "nodes": pages.get_page(request.GET.get("nodes", "1")),
             "standing": [
                 (row, row.standing == Application.Standing.ACTIVE) for row in standing_on(instance)
-            ],
+            ]
+            if takes_patches
+            else [],
             "why_no_rollback": why_not_permitted(request, ROLL_BACK),
-            "fitting": fitting[:SHOWN],
+            "fitting": fitting[:SHOWN] if instance.module.runtime else [],
             "upgrades": history().filter(instance=instance)[:SHOWN] if may_see else None,
             "edits": edits_of(instance) if may_see_edits else None,
-            "buttons": _buttons(request, instance, has_nodes=pages.count > 0),
+            "buttons": _buttons(request, instance, has_nodes=pages.count > 0)
+            if takes_patches
+            else [_edit_button(request, instance)],
+            "takes_patches": takes_patches,
         },
     )
 
@@ -140,14 +146,18 @@ def _buttons(request: HttpRequest, instance: Instance, *, has_nodes: bool) -> li
             reverse("admin:updates_instance_installed", args=[instance.pk]),
             why_not=why_not_permitted(request, "updates.change_instance"),
         ),
-        Button(
-            "Edit",
-            reverse("admin:updates_instance_edit", args=[instance.pk]),
-            why_not=why_not_permitted(request, "updates.change_instance"),
-        ),
+        _edit_button(request, instance),
         Button(
             "Add a node",
             f"{reverse('admin:patches_node_add')}?{urlencode({'instance': instance.pk, 'device': instance.device_id})}",
             why_not=why_not_permitted(request, "patches.add_node"),
         ),
     ]
+
+
+def _edit_button(request: HttpRequest, instance: Instance) -> Button:
+    return Button(
+        "Edit",
+        reverse("admin:updates_instance_edit", args=[instance.pk]),
+        why_not=why_not_permitted(request, "updates.change_instance"),
+    )

@@ -42,19 +42,21 @@ def installation_panel(request: HttpRequest, instance: Instance) -> str:
     """What of the instance's page is about its image, as HTML, with what can be done now."""
     if why_not_permitted(request, "updates.view_installation"):
         return ""
-    made = Installation.objects.filter(instance=instance).first()
+    made: Installation | None = getattr(instance, "installation", None)
+    busy = unfinished_upgrades([instance]).get(instance.pk) if made else None
     context = {
         "made": made,
-        "busy": unfinished_upgrades([instance]).get(instance.pk) if made else None,
-        "buttons": _buttons(request, instance, made)
+        "busy": busy,
+        "buttons": _buttons(request, instance, made, busy)
         if made
         else [_adopt_button(request, instance)],
     }
     return render_to_string("updates/installation.html", context, request)
 
 
-def _buttons(request: HttpRequest, instance: Instance, made: Installation) -> list[Button]:
-    busy = unfinished_upgrades([instance]).get(instance.pk)
+def _buttons(
+    request: HttpRequest, instance: Instance, made: Installation, busy: Upgrade | None
+) -> list[Button]:
     gone = why_not_updatable(instance, made)
     why_not = gone or ("It is busy." if busy else "")
     may_order, may_change = why_not_permitted(request, ORDER), why_not_permitted(request, CHANGE)
@@ -84,13 +86,15 @@ def _verb(
 
 def _roll_back_button(request: HttpRequest, instance: Instance, *, why_not: str) -> Button:
     """The newest update that went well is what there is to take back."""
+    if why_not:
+        return Button("Roll back", "", why_not=why_not)
     found = Upgrade.objects.filter(
         instance=instance, kind=Kind.MODULE, outcome=Outcome.SUCCEEDED, unchanged=False, undoes=None
     )
     newest = found.exclude(undone_by__outcome=Outcome.SUCCEEDED).order_by("-created_at").first()
     if newest is None:
         return Button("Roll back", "", why_not="There is no update that could be taken back.")
-    why_not = why_not or why_not_permitted(request, "updates.roll_back_upgrade")
+    why_not = why_not_permitted(request, "updates.roll_back_upgrade")
     try:
         refuse_not_undoable(newest)
     except NotUndoable as error:
