@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from updates import advice
-from updates.advice import STEP_FAILED, Advice, Step
+from updates.advice import STEP_FAILED
+from updates.advised import Advice, Step
 from updates.machine import Outcome, State
 
 

@@ -8,27 +8,11 @@ for each. What follows from the outcome comes last, whatever the cause was. Comm
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from updates.advised import Advice, Step
+from updates.engine_advice import ENGINE_CODES
 from updates.machine import Outcome, State
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do, and a command that helps with it."""
-
-    says: str
-    command: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """The likely cause of a failure, and what to do about it, in this order."""
-
-    cause: str
-    steps: tuple[Step, ...]
-
 
 STEP_FAILED: Final = "UPD-200"
 
@@ -76,7 +60,7 @@ _IDEMPOTENT: Final = Step(
 
 UNKNOWN: Final = Advice("This failure is not in the list of known ones.", (_READ_OUTPUT,))
 
-CODES: Final[dict[str, Advice]] = {
+CODES: Final[dict[str, Advice]] = ENGINE_CODES | {
     "FW-000": UNKNOWN,
     "FW-100": Advice(
         "The order could not be carried out as it was given.",

@@ -25,7 +25,7 @@ ORDERS = {
 UPGRADE_PANELS = {"patch": "patches.admin_views.results.results_of"}
 """What an upgrade's page shows besides what all kinds have in common: a function of the upgrade that gives HTML."""
 
-ADVICE = {"patch": "patches.advice.advise"}
+ADVICE = {"module": "updates.module_advice.advise", "patch": "patches.advice.advise"}
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
 RECOVERED = [

@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 from portal.core.pages import Button, why_not_permitted
 from updates.admin_views.state_map import label_of, map_of
 from updates.admin_views.timeline import name_of
-from updates.advice import Advice, advise
+from updates.advice import advise
+from updates.advised import Advice
 from updates.errors import NotUndoable
 from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
