@@ -101,7 +101,8 @@ while IFS= read -r path; do
   case $path in
   */)
     path=${path%/}
-    [ -d "$path" ] && continue
+    # A link to a directory that somebody put in a directory's place is gone through; one that the module brought is replaced.
+    if [ -d "$path" ] && { [ ! -L "$path" ] || ! grep -qxF -- "$path" "$stage/old.lst"; }; then continue; fi
     if there "$path"; then aside "$path"; fi
     printf '%s\n' "$path" >>"$base/made.lst"
     mkdir -- "$path" && chmod "$(stat -c %a -- "$stage/new/$path")" "$path" || exit 1

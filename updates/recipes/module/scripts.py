@@ -147,6 +147,7 @@ class Scripts:
             "MODULE_ID": plan.instance,
             "AGENT_ID": f"module/{plan.instance}",
             "AGENT_TASK_ACTION": "update-module",
+            "AGENT_COMFD": "2",  # where scripts tell their progress: it stands in the history with the rest
             "AGENT_INSTALL_DIR": tree.root,
             "AGENT_STATE_DIR": tree.state,
             "PATH": f"{tree.root}/bin:{self._lib}/bin:{SYSTEM_PATH}",
