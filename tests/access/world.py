@@ -202,6 +202,7 @@ class World:
             "installations/<int:pk>": {"keeps_data": True},
             "installations/<int:pk>/skip": {"version": "1.1.0"},
             "installations/<int:pk>/offer": {"version": "1.1.0"},
+            "module-orders/available": {},
             "module-orders": {"module_url": NEW, "instances": [self.installed.name]},
             "nodes": {
                 "name": "new",

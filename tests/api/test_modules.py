@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.caller import Caller
 from tests.api.problems import assert_problem
-from tests.modules.rows import NEW, OLD, failed, new_instance, succeeded, upgrade_of
+from tests.modules.rows import NEW, OLD, failed, new_instance, publish, succeeded, upgrade_of
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
 
 pytestmark = pytest.mark.database
@@ -121,3 +121,15 @@ def test_an_installation_is_looked_after(operator: Caller, viewer: Caller) -> No
     for verb in ("hold", "release", "uninstall", "reinstall"):
         assert viewer.post(f"{at}/{verb}", **REASON).status == 403
     assert viewer.patch(at, keeps_data=False).status == 403
+
+
+def test_all_that_is_offered_is_ordered_at_once(operator: Caller, viewer: Caller) -> None:
+    publish("1.0.0", "1.1.0")
+    new_instance("mymodule1")
+    assert viewer.post("module-orders/available").status == 403
+    nothing = operator.post("module-orders/available", modules=["wiki"])
+    assert (nothing.status, nothing.body) == (200, [])
+    (order,) = operator.post("module-orders/available", canary=True).body
+    assert (order["image"], order["counts"]["waiting"]) == (NEW, 1)
+    wrong = operator.post("module-orders/available", instances="mymodule1")
+    assert_problem(wrong, status=400, code="UPD-130")

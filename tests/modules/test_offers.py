@@ -129,10 +129,16 @@ def test_the_page_says_what_is_outdated_where_and_what_can_be_done() -> None:
     assert f'value="{SOURCE}:1.1.0"' in form
     assert "mymodule1" in form
 
+    order(new_instance("mymodule3"), actor=PORTAL)
+    busy = reader.get(reverse("admin:updates_installation_available")).content.decode()
+    assert "1 with an update on its way" in busy
+    assert "an update is pending" in busy
+
     every = reverse("admin:updates_installation_update_all")
     assert f"1 get {SOURCE}:1.1.0." in reader.get(every).content.decode()
     reader.post(every, {"reason": "Tuesday", "canary": "on"})
-    assert [row.instance for row in Upgrade.objects.all()] == [one]
+    assert Upgrade.objects.latest("created_at").instance == one
+    assert Upgrade.objects.count() == 2
 
 
 def test_who_may_only_look_is_told_so_and_an_empty_page_says_what_to_do() -> None:

@@ -37,6 +37,8 @@ class Group:
     repository: str
     count: int = 0
     held: int = 0
+    busy: int = 0
+    ready: int = 0
     some: list[Offer] = field(default_factory=list)
     named: list[int] = field(default_factory=list)
 
@@ -81,8 +83,11 @@ def groups_of(packages: dict[str, Published]) -> list[Group]:
         group.held += bool(offer.held_why)
         if len(group.some) < SHOWN:
             group.some.append(offer)
-        if not offer.held_why and len(group.named) < AT_ONCE:
-            group.named.append(offer.instance)
+        group.busy += bool(offer.busy)
+        if not offer.held_why and not offer.busy:
+            group.ready += 1
+            if len(group.named) < AT_ONCE:
+                group.named.append(offer.instance)
     return sorted(found.values(), key=lambda group: (-group.count, group.image))
 
 
@@ -102,7 +107,7 @@ class UpdateAll(VerbPage):
 
     def says(self) -> list[str]:
         groups = groups_of(catalogue())
-        lines = [f"{group.count - group.held} get {group.image}." for group in groups[:SHOWN]]
+        lines = [f"{group.ready} get {group.image}." for group in groups[:SHOWN] if group.ready]
         more = [f"And {len(groups) - SHOWN} images more."] if len(groups) > SHOWN else []
         return [
             *(lines or ["Nothing newer is offered."]),
@@ -125,7 +130,7 @@ def _update_button(group: Group, may_not: str) -> Button:
     return Button(
         label if count else "Update",
         f"{reverse('admin:updates_moduleorder_update')}?{words}",
-        why_not=may_not or ("" if count else "All of them are held."),
+        why_not=may_not or ("" if count else "All of them are held or busy."),
     )
 
 

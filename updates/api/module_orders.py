@@ -19,8 +19,10 @@ from updates.api.deployments import CancelledSerializer, CountsSerializer
 from updates.api.names import NamedInstance
 from updates.models import ModuleOrder, Upgrade
 from updates.queries import counts
-from updates.services.module_input import LONGEST_IMAGE, LONGEST_REASON, read_order
+from updates.services.module_bulk import update_modules
+from updates.services.module_input import LONGEST_IMAGE, LONGEST_REASON, read_bulk, read_order
 from updates.services.module_updates import cancel_module_order, order_module
+from updates.services.repositories import catalogue
 
 
 class InstanceReportSerializer(serializers.ModelSerializer[Upgrade]):
@@ -98,6 +100,20 @@ class UpdateModuleOrderSerializer(serializers.Serializer[dict[str, Any]]):
     )
 
 
+class UpdateModulesSerializer(serializers.Serializer[dict[str, Any]]):
+    """The shape of NethServer's `update-modules`, for the description: `read_bulk` reads it."""
+
+    instances = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Only these; by name."
+    )
+    modules = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Only those of these; by name."
+    )
+    reason = serializers.CharField(required=False, max_length=LONGEST_REASON)
+    canary = serializers.BooleanField(default=False)
+    stops_at_failure = serializers.BooleanField(default=False)
+
+
 class ModuleOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[ModuleOrder]):
     """Orders of one module image for instances, newest first."""
 
@@ -118,6 +134,17 @@ class ModuleOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
         wanted, reason = read_order(request.data)
         order = order_module(wanted, actor=actor_in(request), reason=reason)
         return created(self.get_serializer(order).data, route="module-orders", request=request)
+
+    @extend_schema(
+        request=UpdateModulesSerializer, responses={200: ModuleOrderDetailSerializer(many=True)}
+    )
+    @action(detail=False, methods=["post"], pagination_class=None)
+    @once
+    def available(self, request: Request) -> Response:
+        """Update what repositories offer something newer for: `update-modules`. One order for each image; none: []."""
+        bulk, reason = read_bulk(request.data)
+        orders = update_modules(bulk, catalogue(), actor=actor_in(request), reason=reason)
+        return Response(ModuleOrderDetailSerializer(orders, many=True).data)
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)
     @action(detail=True, methods=["post"])

@@ -36,7 +36,7 @@ def update_modules(
     found = [
         offer
         for offer in offers(packages, instances=bulk.instances, modules=bulk.modules)
-        if not offer.held_why
+        if not offer.held_why and not offer.busy
     ]
     rows = Instance.objects.select_related("module", "device", "installation")
     by_pk = rows.in_bulk([offer.instance for offer in found])

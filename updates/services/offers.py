@@ -10,12 +10,16 @@ from django.conf import settings
 from devices.drivers.references import Reference, parse_reference
 from devices.errors import BadReference
 from updates.formats.available import Available, Published, updates_for
-from updates.models import Installation
+from updates.machine import State
+from updates.models import Installation, Upgrade
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One instance that could have a newer version. One that is held has it offered all the same, with the reason."""
+    """One instance that could have a newer version. One that is held has it offered all the same, with the reason.
+
+    `busy` is the state of an upgrade of it that is not over, in words; empty when there is none.
+    """
 
     installation: int
     instance: int
@@ -25,6 +29,7 @@ class Offer:
     installed: str
     version: str
     held_why: str
+    busy: str
 
     @property
     def image(self) -> str:
@@ -46,6 +51,7 @@ def offers(
     rows = found.order_by("instance__name").values_list(
         "pk", "instance_id", "instance__name", "instance__module_id", "image", "skipped", "held_why"
     )
+    busy = _busy()
     # Thousands are alike, and those that are get the same answer.
     known: dict[tuple[str, tuple[str, ...]], Available] = {}
     for pk, instance, name, module, image, skipped, held_why in rows.iterator():
@@ -59,7 +65,7 @@ def offers(
             yield Offer(
                 installation=pk, instance=instance, name=name, module=module,
                 source=reference.repository, installed=reference.tag, version=version,
-                held_why=held_why,
+                held_why=held_why, busy=busy.get(instance, ""),
             )  # fmt: skip
 
 
@@ -73,6 +79,13 @@ def available(
         package = replace(entry.package, versions=versions)
         packages = {source: replace(entry, package=package)}
     return updates_for(source, reference.tag, packages, core_version=settings.MODULE_CORE_VERSION)
+
+
+def _busy() -> dict[int, str]:
+    rows = Upgrade.objects.exclude(state=State.FINISHED).exclude(instance=None)
+    return {
+        pk: state.replace("_", " ") for pk, state in rows.values_list("instance_id", "state") if pk
+    }
 
 
 def _reference(image: str) -> Reference | None:
