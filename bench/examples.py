@@ -18,6 +18,8 @@ from devices.models import (
     Credential,
     Device,
     DeviceGroup,
+    EngineAccess,
+    RegistryLogin,
     StoredImport,
     StoredSelection,
 )
@@ -53,6 +55,8 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "device-group-members": DeviceGroup,
     "bulk-orders": BulkOrder,
     "credentials": Credential,
+    "engines": EngineAccess,
+    "registry-logins": RegistryLogin,
     "modules": Module,
     "instances": Instance,
     "installations": Installation,

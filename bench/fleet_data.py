@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from bench.modules_data import fill_modules
 from bench.systems_data import fill_systems
-from devices.models import Credential
+from devices.models import Credential, Device, EngineAccess, RegistryLogin
 from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
@@ -40,6 +40,7 @@ class Size:
 
 PEOPLE: Final = 20
 KEYS: Final = 5
+ENGINES: Final = 1000
 VERSIONS: Final = 5
 """Of each Update Module."""
 EVERY_TYPE: Final = "*"
@@ -340,6 +341,11 @@ def fill(size: Size) -> Iterator[str]:
         yield "running systems"
         fill_modules()
         yield "modules"
+        EngineAccess.objects.bulk_create(
+            EngineAccess(device=device, way=EngineAccess.Way.UNIX)
+            for device in Device.objects.order_by("pk")[:ENGINES]
+        )
+        yield "engines"
         cursor.execute(
             "DROP TABLE bench_type, bench_newest, bench_deployment, bench_device, bench_order"
         )
@@ -360,6 +366,7 @@ def _people_and_keys() -> None:
     Credential.objects.create(
         name="fleet", kind=Credential.Kind.PASSWORD, username="root", secret=token_hex()
     )
+    RegistryLogin.objects.create(registry="ghcr.io", username="fleet", secret=token_hex())
 
 
 @contextmanager

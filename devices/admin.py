@@ -17,10 +17,12 @@ from devices.admin_views import bulk, device_list, imports, saved_filters
 from devices.admin_views import device as device_pages
 from devices.admin_views import groups as group_pages
 from devices.admin_views.credentials import DeleteCredential
+from devices.admin_views.engines import engine_urls
 from devices.admin_views.host_key import ConfirmHostKey
 from devices.admin_views.links import device_url, why_not_local
-from devices.forms import CredentialForm, DeviceGroupForm
-from devices.models import Credential, Device, DeviceGroup
+from devices.admin_views.registry_logins import DeleteRegistryLogin
+from devices.forms import CredentialForm, DeviceGroupForm, RegistryLoginForm
+from devices.models import Credential, Device, DeviceGroup, RegistryLogin
 from devices.services import (
     GUARD,
     USE_LOCAL_DRIVER,
@@ -29,6 +31,7 @@ from devices.services import (
     save_device,
     save_group,
 )
+from devices.services.engine_settings import save_registry_login
 from portal.core.actors import actor_of
 from portal.core.admin import ServedAdmin
 from portal.core.pages import number_or_404
@@ -114,6 +117,7 @@ class DeviceAdmin(ServedAdmin):
                 bulk.bulk_order_fragment,
                 name="devices_device_bulk_order_live",
             ),
+            *engine_urls(own),
             *super().get_urls(),
         ]
 
@@ -239,3 +243,21 @@ class CredentialAdmin(ServedAdmin):
         _change: bool,  # noqa: FBT001 - as Django has it
     ) -> None:
         save_credential(credential=obj, actor=actor_of(request.user))
+
+
+@admin.register(RegistryLogin)
+class RegistryLoginAdmin(ServedAdmin):
+    delete_page = DeleteRegistryLogin
+    form = RegistryLoginForm
+    list_display = ("registry", "username", "created_at")
+    search_fields = ("registry", "username")
+    fields = ("registry", "username", "new_secret")
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: RegistryLogin,
+        _form: ModelForm[RegistryLogin],
+        _change: bool,  # noqa: FBT001 - as Django has it
+    ) -> None:
+        save_registry_login(login=obj, actor=actor_of(request.user))

@@ -1,4 +1,4 @@
-"""Forms for devices, groups and credentials."""
+"""Forms for devices, groups, credentials, engines and registries."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from devices.models import Credential, Device, DeviceGroup
+from devices.models import Credential, Device, DeviceGroup, EngineAccess, RegistryLogin
 from devices.queries import devices_matching
 from devices.services import refuse_unreadable_key
+from devices.services.engine_settings import checked_registry
 from portal.core.errors import Refused
 from portal.core.forms import ReasonForm
 
 if TYPE_CHECKING:
     CredentialModelForm = forms.ModelForm[Credential]
+    RegistryLoginModelForm = forms.ModelForm[RegistryLogin]
     GroupModelForm = forms.ModelForm[DeviceGroup]
 else:
     CredentialModelForm = forms.ModelForm
+    RegistryLoginModelForm = forms.ModelForm
     GroupModelForm = forms.ModelForm
 
 KEEP = "Leave it empty to keep the one that is set; it is never shown."
@@ -39,23 +42,23 @@ class SecretArea(forms.Textarea):
         return None
 
 
+def secret_field(label: str, help_text: str) -> forms.CharField:
+    """A field for a secret, as it is given: white space may be part of it. Empty keeps the one that is set."""
+    looks = {"rows": 6, "autocomplete": "off", "spellcheck": "false"}
+    return forms.CharField(
+        label=label,
+        required=False,
+        strip=False,
+        max_length=20_000,
+        help_text=help_text,
+        widget=SecretArea(attrs={**looks, "class": " ".join(TEXTAREA_CLASSES)}),
+    )
+
+
 class CredentialForm(CredentialModelForm):
     """A secret is taken in and never given out: an empty field keeps what is stored."""
 
-    new_secret = forms.CharField(
-        label="Secret",
-        required=False,
-        strip=False,
-        help_text="A private key in OpenSSH or PEM form, or a password.",
-        widget=SecretArea(
-            attrs={
-                "rows": 6,
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "class": " ".join(TEXTAREA_CLASSES),
-            }
-        ),
-    )
+    new_secret = secret_field("Secret", "A private key in OpenSSH or PEM form, or a password.")
     new_passphrase = forms.CharField(
         label="Passphrase of the key",
         required=False,
@@ -103,6 +106,70 @@ class CredentialForm(CredentialModelForm):
         if self.cleaned_data["new_passphrase"]:
             self.instance.passphrase = self.cleaned_data["new_passphrase"]
         return super().save(commit)
+
+
+class RegistryLoginForm(RegistryLoginModelForm):
+    """As with credentials, an empty secret keeps what is stored."""
+
+    new_secret = secret_field("Secret", "A password, or a token of the registry.")
+
+    class Meta:
+        model = RegistryLogin
+        fields = ("registry", "username")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Django has it
+        super().__init__(*args, **kwargs)
+        if self.instance.secret:
+            self.fields["new_secret"].help_text = f"Set. {KEEP}"
+
+    def clean_registry(self) -> str:
+        try:
+            return checked_registry(self.cleaned_data["registry"])
+        except Refused as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_new_secret(self) -> str:
+        secret: str = self.cleaned_data["new_secret"].strip("\r\n")
+        if not secret and not self.instance.secret:
+            raise forms.ValidationError("A login needs a secret.")
+        return secret
+
+    def save(self, commit: bool = True) -> RegistryLogin:  # noqa: FBT001, FBT002 - as Django has it
+        if self.cleaned_data["new_secret"]:
+            self.instance.secret = self.cleaned_data["new_secret"]
+        return super().save(commit)
+
+
+class EngineAccessForm(forms.Form):
+    """How an engine is reached. What the chosen way does not use is not kept."""
+
+    way = forms.ChoiceField(choices=EngineAccess.Way.choices, widget=UnfoldAdminSelectWidget())
+    socket_path = forms.CharField(
+        label="Socket",
+        required=False,
+        max_length=255,
+        help_text="For a socket or SSH. Empty: /var/run/docker.sock, or the one that the login's Docker client finds.",
+        widget=UnfoldAdminTextInputWidget(),
+    )
+    host = forms.CharField(
+        required=False, max_length=255, help_text="For TCP.", widget=UnfoldAdminTextInputWidget()
+    )
+    port = forms.IntegerField(
+        required=False, min_value=1, max_value=65535, widget=UnfoldAdminTextInputWidget()
+    )
+    authority = forms.CharField(
+        required=False,
+        max_length=20_000,
+        help_text="For TCP, as PEM: the certificate of who vouches for the engine.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+    )
+    certificate = forms.CharField(
+        required=False,
+        max_length=20_000,
+        help_text="For TCP, as PEM: the portal's own, which the engine lets in.",
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+    )
+    new_key = secret_field("Key", f"For TCP, as PEM: that of the portal's certificate. {KEEP}")
 
 
 class DeviceGroupForm(GroupModelForm):

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from devices.api.bulk_orders import BulkOrders
 from devices.api.credentials import Credentials
 from devices.api.devices import Devices
+from devices.api.engines import Engines, RegistryLogins
 from devices.api.groups import DeviceGroupMembers, DeviceGroups
 from patches.api.modules import Instances, Modules
 from patches.api.nodes import Nodes
@@ -60,6 +61,8 @@ router.register(
 )
 router.register("bulk-orders", BulkOrders, basename="bulk-orders")
 router.register("credentials", Credentials, basename="credentials")
+router.register("engines", Engines, basename="engines")
+router.register("registry-logins", RegistryLogins, basename="registry-logins")
 router.register("modules", Modules, basename="modules")
 router.register("instances", Instances, basename="instances")
 router.register("installations", Installations, basename="installations")

@@ -52,6 +52,7 @@ GROUPS = (
             ("Devices", "devices", "admin:devices_device_changelist", "devices.view_device"),
             ("Groups", "workspaces", "admin:devices_devicegroup_changelist", "devices.view_devicegroup"),
             ("Credentials", "key", "admin:devices_credential_changelist", "devices.view_credential"),
+            ("Registry logins", "passkey", "admin:devices_registrylogin_changelist", "devices.view_registrylogin"),
         ),
     ),
     (

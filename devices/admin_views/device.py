@@ -107,6 +107,11 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
             posts=True,
         ),
         Button(
+            "Engine",
+            reverse("admin:devices_device_engine", args=[device.pk]),
+            why_not=why_not_permitted(request, "devices.view_engineaccess"),
+        ),
+        Button(
             "Edit",
             reverse("admin:devices_device_edit", args=[device.pk]),
             why_not=why_not_permitted(request, "devices.change_device") or why_not_edited,

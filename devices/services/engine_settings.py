@@ -85,10 +85,7 @@ def refuse_unusable(access: EngineAccess) -> None:
 def save_registry_login(*, login: RegistryLogin, actor: Actor) -> RegistryLogin:
     """The portal, and engines that pull for it, are this user to the registry from now on."""
     require_save(login, actor=actor)
-    try:
-        login.registry = checked_host(login.registry.strip())
-    except BadReference as error:
-        raise Refused(str(error)) from None
+    login.registry = checked_registry(login.registry)
     login.full_clean()
     with transaction.atomic():
         action = "registry_login.add" if login._state.adding else "registry_login.change"
@@ -104,6 +101,14 @@ def delete_registry_login(*, login: RegistryLogin, actor: Actor, reason: str) ->
     with transaction.atomic():
         audit.record(actor=actor, action="registry_login.delete", subject=login, reason=reason)
         login.delete()
+
+
+def checked_registry(name: str) -> str:
+    """The registry as references name it, or Refused."""
+    try:
+        return checked_host(name.strip())
+    except BadReference as error:
+        raise Refused(str(error)) from None
 
 
 def _is_own_machine(access: EngineAccess) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from django.core.management.base import CommandError
 from django.db.models import Model, QuerySet
 
-from devices.models import Credential, Device, DeviceGroup
+from devices.models import Credential, Device, DeviceGroup, RegistryLogin
 from patches.models import Node, Patch
 from updates.models import (
     Artifact,
@@ -98,6 +98,14 @@ def signing_key(name: str) -> SigningKey:
 def credential(name: str) -> Credential:
     """The credential of this name."""
     return _named(Credential.objects.all(), name, what="credential")
+
+
+def registry_login(registry: str) -> RegistryLogin:
+    """The login to this registry."""
+    row = RegistryLogin.objects.filter(registry=registry).first()
+    if row is None:
+        raise CommandError(f"There is no login to {registry!r}.")
+    return row
 
 
 def update_module(name: str, *, version: int | None) -> UpdateModule:

@@ -19,6 +19,8 @@ from devices.models import (
     Credential,
     Device,
     DeviceGroup,
+    EngineAccess,
+    RegistryLogin,
     StoredImport,
     StoredSelection,
 )
@@ -157,6 +159,9 @@ class World:
             ("api/v1/bulk-orders", BulkOrder.objects.values_list("pk", flat=True)[0]),
             ("api/v1/device-groups", self.group.pk),
             ("devices/devicegroup/", self.group.pk),
+            ("api/v1/engines", self.device.engine_access.pk),
+            ("api/v1/registry-logins", RegistryLogin.objects.values_list("pk", flat=True)[0]),
+            ("devices/registrylogin/", RegistryLogin.objects.values_list("pk", flat=True)[0]),
             ("api/v1/credentials", self.credential.pk),
             ("devices/credential/", self.credential.pk),
             ("api/v1/audit-events", AuditEvent.objects.values_list("pk", flat=True)[0]),
@@ -193,6 +198,10 @@ class World:
             "bulk-orders": {"verb": "refresh", **everybody, **why},
             "credentials": dict(secret),
             "credentials/<int:pk>": dict(secret),
+            "engines": {"device": self.spare_device.pk, "way": "unix"},
+            "engines/<int:pk>": {"socket_path": "/run/docker.sock"},
+            "registry-logins": {"registry": "quay.io", "username": "new", "secret": "open"},
+            "registry-logins/<int:pk>": {"username": "new"},
             "modules": {"name": "new", "runtime": "beam"},
             "repositories": {"name": "new", "url": "http://127.0.0.1:1"},
             "instances": {**on, "name": "new", "version": "1"},
@@ -254,6 +263,8 @@ def make_world(folder: Path) -> World:
         offered_host_key=OFFERED,
         root=str(folder),
     )
+    EngineAccess.objects.create(device=device, way=EngineAccess.Way.SSH)
+    RegistryLogin.objects.create(registry="ghcr.io", username="us", secret="s3cret-word")
     stored = default_storage.save("artifacts/release-1.mender", ContentFile(b"1"))
     artifact = new_artifact("release-1", file=stored)
     upgrade = new_upgrade(device, artifact)

@@ -6,7 +6,15 @@ from axes.models import AccessAttempt
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
-from devices.models import BulkOrder, Credential, Device, DeviceGroup
+from devices.models import (
+    BulkOrder,
+    Credential,
+    Device,
+    DeviceGroup,
+    EngineAccess,
+    EngineLook,
+    RegistryLogin,
+)
 from devices.services.bulk import order_bulk
 from devices.services.imports import store_import
 from devices.services.selections import store_selection
@@ -52,6 +60,7 @@ LISTS = (
     "devices_device_changelist",
     "devices_devicegroup_changelist",
     "devices_credential_changelist",
+    "devices_registrylogin_changelist",
     "core_auditevent_changelist",
     "core_apitoken_changelist",
     "auth_user_changelist",
@@ -76,6 +85,7 @@ FORMS = (
     "devices_device_import",
     "devices_devicegroup_add",
     "devices_credential_add",
+    "devices_registrylogin_add",
     "auth_user_add",
     "auth_group_add",
     "password_change",
@@ -105,6 +115,10 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         host="127.0.0.1",
         credential=credential,
         offered_host_key=HOST_KEY,
+    )
+    with_engine(box)
+    registry_login = RegistryLogin.objects.create(
+        registry="ghcr.io", username="us", secret="s3cret"
     )
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     kiosk = fleet.device("kiosk-01")
@@ -167,6 +181,12 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "devices_devicegroup_edit": group,
         "devices_devicegroup_members": group,
         "devices_devicegroup_delete": group,
+        "devices_device_engine": box,
+        "devices_device_engine_edit": box,
+        "devices_device_engine_forget": box,
+        "devices_registrylogin_change": registry_login,
+        "devices_registrylogin_history": registry_login,
+        "devices_registrylogin_delete": registry_login,
         "devices_credential_change": credential,
         "devices_credential_history": credential,
         "devices_credential_delete": credential,
@@ -223,3 +243,29 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
             for what, upgrade in (upgrades | systems.upgrades).items()
         },
     }
+
+
+def with_engine(device: Device) -> None:
+    """The device's engine has answered once, and not the last time."""
+    EngineAccess.objects.create(device=device, way=EngineAccess.Way.SSH)
+    EngineLook.objects.create(
+        device=device,
+        asked_at=clock.now(),
+        answered_at=clock.now(),
+        error="The Docker Engine has not answered in time.",
+        error_at=clock.now(),
+        version="Docker Engine 28.2.2, API 1.45",
+        platform="linux/arm64",
+        root_dir="/var/lib/docker",
+        free_bytes=12 << 30,
+        images=[
+            {
+                "id": "sha256:" + "1" * 64,
+                "tags": ["ghcr.io/example/shop:1.0.0"],
+                "digests": [],
+                "size": 5 << 20,
+                "created": "2026-01-01T00:00:00+00:00",
+            }
+        ],
+        containers=[{"name": "shop", "image_id": "sha256:" + "1" * 64, "state": "running"}],
+    )

@@ -110,6 +110,9 @@ OF_ONES_VERB = {
     "devices_devicegroup_delete": DeviceGroup,
     "devices_device_delete": Device,
     "devices_device_host_key": Device,
+    "devices_device_engine": Device,
+    "devices_device_engine_edit": Device,
+    "devices_device_engine_forget": Device,
 }
 FRAGMENTS = {
     "updates_artifact_checks": Artifact,
@@ -126,6 +129,7 @@ ONLY_POST = {
     "updates_updatemodule_check": UpdateModule,
     "updates_release_check": Release,
     "devices_device_refresh": Device,
+    "devices_device_engine_ask": Device,
     "updates_instance_look": Instance,
     "patches_patch_check": Patch,
     "patches_node_look": Node,

@@ -8,7 +8,14 @@ from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 
 from bench.modules_data import add_repository
-from devices.models import Credential, Device, DeviceGroup
+from devices.models import (
+    Credential,
+    Device,
+    DeviceGroup,
+    EngineAccess,
+    EngineLook,
+    RegistryLogin,
+)
 from patches.models import Patch, PatchCheck
 from portal.core import audit, clock
 from portal.core.actors import PORTAL
@@ -64,6 +71,9 @@ def _one_more(number: int) -> None:
     audit.record(actor=PORTAL, action=f"test.{number % 5}", subject=device, reason="a test")
     create_token(user=person, name="tests", actor=PORTAL)
     Credential.objects.create(name=f"key-{number}", kind=Credential.Kind.PASSWORD, secret="x")
+    RegistryLogin.objects.create(registry=f"r{number}.example", username="us", secret="x")
+    EngineAccess.objects.create(device=device, way=EngineAccess.Way.UNIX)
+    EngineLook.objects.create(device=device, asked_at=clock.now(), answered_at=clock.now())
     module = UpdateModule.objects.create(
         name=f"module-{number}",
         version=1,
