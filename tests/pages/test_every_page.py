@@ -80,6 +80,7 @@ OF_ONE = {
     "patches_patch_change": Patch,
     "patches_node_change": Node,
     "devices_device_change": Device,
+    "devices_device_engine": Device,
     "devices_devicegroup_change": DeviceGroup,
     "devices_credential_change": Credential,
 }
@@ -110,7 +111,6 @@ OF_ONES_VERB = {
     "devices_devicegroup_delete": DeviceGroup,
     "devices_device_delete": Device,
     "devices_device_host_key": Device,
-    "devices_device_engine": Device,
     "devices_device_engine_edit": Device,
     "devices_device_engine_forget": Device,
 }
