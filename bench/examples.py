@@ -111,8 +111,9 @@ def examples(name: str, words: tuple[str, ...]) -> list[tuple[str, Words]]:
 
 
 def forget_rows() -> None:
-    """The rows that addresses are made of are looked up anew."""
+    """The rows that addresses are made of are looked up anew, and so is the job: its queue may have been emptied."""
     _rows.cache_clear()
+    _job.cache_clear()
 
 
 def give_own_rows(visitor: User) -> None:
