@@ -10,9 +10,11 @@ RUN := $(VENV)/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --quiet
 ARGS ?=
 BESIDE := tests/browser tests/running
-# What would tell the same on either database is tested on one of them.
+# What would tell the same on either database is tested on one of them, as is what needs none.
 PURE := tests/architecture tests/drivers tests/formats tests/machine tests/output tests/fit tests/transitions
-ONLY_POSTGRESQL := tests/access tests/scale
+# Tests wait for devices and processes a good part of their time, so two cores can do with more workers than two.
+WORKERS := 3
+BROWSERS := 4
 
 # The first of these that is new enough.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -58,20 +60,20 @@ test: setup ## run all tests: pure and database ones on SQLite and on PostgreSQL
 
 test-sqlite: $(FILLED_DEV) ## only the pure and database tests, on SQLite
 	@echo "test: pure and database tests on SQLite"
-	@TEST_DATABASE=sqlite $(RUN) pytest -n 2 -m "not e2e" $(ONLY_POSTGRESQL:%=--ignore=%) $(ARGS)
+	@TEST_DATABASE=sqlite $(RUN) pytest -n $(WORKERS) -m "not e2e and not only_postgresql" $(ARGS)
 
 test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (those that know no database have run on SQLite)
 	@echo "test: database tests on PostgreSQL"
-	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m "not e2e" $(PURE:%=--ignore=%) $(ARGS)
+	@TEST_DATABASE=postgresql $(RUN) pytest -n $(WORKERS) -m "database and not e2e" $(PURE:%=--ignore=%) $(ARGS)
 
 test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
-	@echo "test: end-to-end tests on PostgreSQL, those that share an engine one after the other"
-	@TEST_DATABASE=postgresql $(RUN) pytest -m e2e $(BESIDE:%=--ignore=%) $(ARGS)
-	@echo "test: end-to-end tests on PostgreSQL, two at a time"
-	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 -m e2e $(BESIDE) $(ARGS)
+	@echo "test: end-to-end tests on PostgreSQL, on two engines side by side"
+	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 --dist loadfile -m e2e $(BESIDE:%=--ignore=%) $(ARGS)
+	@echo "test: end-to-end tests on PostgreSQL, those without an engine"
+	@TEST_DATABASE=postgresql $(RUN) pytest -n $(BROWSERS) -m e2e $(BESIDE) $(ARGS)
 
 test-browser: $(FILLED_DEV) ## only each page's task in a real browser, and what axe-core says
-	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 tests/browser $(ARGS)
+	@TEST_DATABASE=postgresql $(RUN) pytest -n $(BROWSERS) tests/browser $(ARGS)
 
 pictures: setup ## take the README's pictures anew, from a portal that `manage.py seed` has filled
 	@mkdir -p portal/docs/pictures

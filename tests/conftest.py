@@ -21,14 +21,22 @@ from tests.environment.workdir import remove_workdir, workdir
 
 pytest_plugins = ["tests.environment.skips"]
 
-MARKED_BY_FIXTURE = {"docker_engine": "docker", "chromium": "browser"}
+MARKED_BY_FIXTURE = {
+    "docker_engine": "docker",
+    "chromium": "browser",
+    "db": "database",
+    "transactional_db": "database",
+}
+
+ONLY_POSTGRESQL = ("tests/access", "tests/scale")
+"""What is dear and the same on both databases is looked at on the one of larger fleets."""
 
 _device_numbers = count(1)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`database` means pytest-django's `django_db`, with its arguments; what a test uses marks it."""
+    """`database` means pytest-django's `django_db`, with its arguments; what a test uses marks it, and where it stands."""
     for item in items:
         marked = item.get_closest_marker("database")
         if marked is not None:
@@ -36,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, marker in MARKED_BY_FIXTURE.items():
             if fixture in getattr(item, "fixturenames", []):
                 item.add_marker(marker)
+        if item.get_closest_marker("database") and item.nodeid.startswith(ONLY_POSTGRESQL):
+            item.add_marker("only_postgresql")
         if missing_database:
             item.add_marker(pytest.mark.skip(reason=missing_database[0]))
 

@@ -17,7 +17,7 @@ from tests.e2e.portal_process import ROOT, descendants
 from tests.environment.ports import free_port
 from tests.environment.waiting import wait_until
 
-READY_SECONDS = 40
+READY_SECONDS = 90
 STOP_SECONDS = 60
 
 
