@@ -26,6 +26,7 @@ ORDER_VERBS = ("again", "back", "placed", "refuse_not_undoable")
 """What a module of `settings.ORDERS` has: see `updates.services.kinds.KindOrders`."""
 BULK_JOB = "devices.services.bulk.JOB"
 ENGINE_JOB = "devices.services.engine_looks.JOB"
+IMAGE_JOB = "updates.services.local_images.JOB"
 
 
 def register_checks() -> None:
@@ -56,6 +57,7 @@ def check_names(
         CHECK_JOB: import_string(CHECK_JOB),
         BULK_JOB: import_string(BULK_JOB),
         ENGINE_JOB: import_string(ENGINE_JOB),
+        IMAGE_JOB: import_string(IMAGE_JOB),
         "settings.START_JOB": settings.START_JOB,
         "settings.OUTDATED": settings.OUTDATED,
     }

@@ -35,6 +35,7 @@ updates.view_module                  x       x         x          x
 updates.view_instance                x       x         x          x
 updates.view_installation            x       x         x          x
 updates.view_moduleorder             x       x         x          x
+updates.view_imageremoval            x       x         x          x
 updates.view_repository              x       x         x          x
 patches.view_patch                   x       x         x          x
 patches.view_node                    x       x         x          x
@@ -66,6 +67,7 @@ updates.add_instance                 -       x         -          x
 updates.change_instance              -       x         -          x
 updates.change_installation          -       x         -          x
 updates.order_module                 -       x         -          x
+updates.remove_image                 -       x         -          x
 updates.fetch_repository             -       x         -          x
 patches.upload_patch                 -       x         -          x
 patches.check_patch                  -       x         -          x

@@ -12,6 +12,7 @@ from updates.models import Check, ModuleCheck, Repository, Upgrade
 from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
+from updates.services.local_images import carry_out_removal
 from updates.services.module_checks import carry_out_module_check
 from updates.services.module_recipes import module_recipe
 from updates.services.planning import plan_now
@@ -72,3 +73,10 @@ def run_fetch(repository_id: str) -> str:
     """Fetches the index of a repository, unless that is gone by now."""
     found = Repository.objects.filter(pk=repository_id).defer("index").first()
     return (carry_out_fetch(found) or "fetched") if found else "gone"
+
+
+def run_image_removal(pk: str) -> str:
+    """Removes images from one device's engine, as far as they are in nobody's way."""
+    part = carry_out_removal(pk)
+    log.info("job ended", device=part.device.name, outcomes=len(part.outcomes), error=part.error)
+    return part.error

@@ -53,6 +53,12 @@ def take_look(pk: int | str) -> EngineLook:
     return look
 
 
+def look_again(device: Device) -> EngineLook:
+    """The engine was asked right now, by a job that has changed what it has."""
+    look, _ = EngineLook.objects.update_or_create(device=device, defaults={"asked_at": clock.now()})
+    return take_look(look.pk)
+
+
 def recover_looks(known: set[str]) -> None:
     """Looks that were asked for, and whose job is not among `known`, have a job again."""
     heard = Q(answered_at__gte=F("asked_at")) | Q(error_at__gte=F("asked_at"))

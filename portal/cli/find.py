@@ -14,6 +14,7 @@ from patches.models import Node, Patch
 from updates.models import (
     Artifact,
     Deployment,
+    ImageRemoval,
     Instance,
     Module,
     ModuleOrder,
@@ -98,6 +99,11 @@ def signing_key(name: str) -> SigningKey:
 def credential(name: str) -> Credential:
     """The credential of this name."""
     return _named(Credential.objects.all(), name, what="credential")
+
+
+def image_removal(word: str) -> ImageRemoval:
+    """The removal of images whose id begins like this."""
+    return _only(_begins(ImageRemoval.objects.all(), word), word, what="removal of images")
 
 
 def registry_login(registry: str) -> RegistryLogin:

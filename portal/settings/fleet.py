@@ -30,6 +30,7 @@ ADVICE = {"module": "updates.module_advice.advise", "patch": "patches.advice.adv
 
 RECOVERED = [
     "updates.services.repositories.recover_fetches",
+    "updates.services.local_images.recover_removals",
     "devices.services.engine_looks.recover_looks",
     "patches.services.patch_checks.recover_checks",
     "patches.services.nodes.recover_nodes",

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.database
 
 LOGINS = "/devices/registrylogin/"
+IMAGE = {
+    "id": "sha256:" + "1" * 64,
+    "tags": ["ghcr.io/example/shop:1"],
+    "digests": [],
+    "size": 5 << 20,
+    "created": "2026-01-01T00:00:00+00:00",
+}
 
 
 @pytest.fixture
@@ -71,11 +78,17 @@ def test_asking_is_a_job_and_what_it_said_last_is_shown_with_its_age(
     assert "is being asked" in text(operator.post(place(device, "ask/"), follow=True))
     assert "load this page again" in text(operator.get(place(device)))
     EngineLook.objects.update(
-        answered_at=clock.now(), version="Docker Engine 28", free_bytes=3 << 30
+        answered_at=clock.now(),
+        version="Docker Engine 28",
+        free_bytes=3 << 30,
+        images=[IMAGE, IMAGE | {"id": "sha256:" + "2" * 64, "tags": []}],
+        containers=[{"name": "shopkeeper", "image_id": IMAGE["id"], "state": "running"}],
     )
     shown = text(operator.get(place(device)))
     assert "Docker Engine 28" in shown
     assert "3.0\xa0GB" in shown
+    for words in ("ghcr.io/example/shop:1", "without a name", "shopkeeper", "5.0\xa0MB"):
+        assert words in shown
     EngineLook.objects.update(error="It has gone.", error_at=clock.now())
     shown = text(operator.get(place(device)))
     assert "It has gone." in shown

@@ -3,6 +3,7 @@
 from updates.models.artifact import Artifact
 from updates.models.check import Check
 from updates.models.deployment import Deployment
+from updates.models.image_removal import ImageRemoval, ImageRemovalPart
 from updates.models.installation import Installation
 from updates.models.module import Instance, Module
 from updates.models.module_check import CarriedModule, ModuleCheck
@@ -19,6 +20,8 @@ __all__ = [
     "CarriedModule",
     "Check",
     "Deployment",
+    "ImageRemoval",
+    "ImageRemovalPart",
     "Installation",
     "Instance",
     "Module",

@@ -1,0 +1,183 @@
+"""Images that the engines of devices have: who uses them, and removing those that are in nobody's way any more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from devices.drivers.engine import Engine
+from devices.drivers.references import checked_image
+from devices.errors import BadReference, DeviceError, DeviceUnreachable, ImageInUse
+from devices.models import Device, EngineLook
+from devices.services.engine_looks import look_again
+from devices.services.engines import opened_engine
+from portal.core import audit, clock
+from portal.core.actors import Actor
+from portal.core.errors import Refused
+from updates import dispatch
+from updates.models import ImageRemoval, ImageRemovalPart, Installation
+from updates.services.reasons import given_reason
+
+JOB: Final = "updates.jobs.run_image_removal"
+MOST: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image that an engine had when it was asked last. `name` is a tag, or its id where it has none."""
+
+    name: str
+    id: str
+    size: int
+    created: str
+    containers: list[str]
+    instances: list[str]
+
+
+def local_images(look: EngineLook) -> list[LocalImage]:
+    """What the engine had, one row for each name; containers that use it, and Instances whose version names it."""
+    containers: dict[str, list[str]] = defaultdict(list)
+    for container in look.containers:
+        containers[container["image_id"]].append(container["name"])
+    instances = _instances_by_image(look.device)
+    return sorted(
+        (
+            LocalImage(
+                name=name,
+                id=image["id"],
+                size=image["size"],
+                created=image["created"],
+                containers=sorted(containers[image["id"]]),
+                instances=sorted(instances[_full(name)]),
+            )
+            for image in look.images
+            for name in image["tags"] or [image["id"]]
+        ),
+        key=lambda row: row.name,
+    )
+
+
+def request_removal(
+    *, references: Sequence[str], devices: QuerySet[Device], actor: Actor, reason: str
+) -> ImageRemoval:
+    """A worker will remove these images, on each of the devices whose engine had one of them, or was never asked.
+
+    Refused when that is none, or when a name is none. An Instance that needs an image pulls it again with its next update.
+    """
+    actor.require("updates.remove_image")
+    why, wanted = given_reason(reason), _checked(references)
+    ids = _having(wanted, devices)
+    if not ids:
+        raise Refused("None of these engines had any of these images when it was asked last.")
+    with transaction.atomic():
+        removal = ImageRemoval.objects.create(
+            references=wanted,
+            reason=why,
+            requested_by_name=actor.name,
+            created_at=clock.now(),
+        )
+        parts = ImageRemovalPart.objects.bulk_create(
+            ImageRemovalPart(removal=removal, device_id=pk) for pk in ids
+        )
+        data = {"references": wanted, "devices": len(ids)}
+        audit.record(actor=actor, action="image.remove", subject=removal, reason=why, data=data)
+        for part in parts:
+            _start(part)
+    return removal
+
+
+def carry_out_removal(pk: int | str) -> ImageRemovalPart:
+    """Each image has its outcome on that device, or the error says why not; its engine was asked anew what it has."""
+    part = ImageRemovalPart.objects.select_related("removal", "device__credential").get(pk=pk)
+    if part.finished_at is not None:
+        return part
+    try:
+        with opened_engine(part.device) as engine:
+            for reference in part.removal.references[len(part.outcomes) :]:
+                part.outcomes = [*part.outcomes, [reference, *_removed(engine, reference)]]
+                part.save(update_fields=["outcomes"])
+    except DeviceUnreachable as error:
+        part.error = str(error)[:500]
+    part.finished_at = clock.now()
+    part.save(update_fields=["error", "finished_at"])
+    look_again(part.device)
+    return part
+
+
+def recover_removals(known: set[str]) -> None:
+    """Parts that nobody has finished, and whose job is not among `known`, have a job again."""
+    for part in ImageRemovalPart.objects.filter(finished_at=None).only("pk"):
+        if job_id(part) not in known:
+            _start(part)
+
+
+def job_id(part: ImageRemovalPart) -> str:
+    """The id of the job that carries the part out: twice enqueued it is still one job."""
+    return f"image-removal-{part.pk}"
+
+
+def _removed(engine: Engine, reference: str) -> tuple[str, str]:
+    """The outcome's word, and a sentence where there is more to say."""
+    try:
+        if engine.image(reference) is None:
+            return "absent", ""
+        engine.remove_image(reference)
+    except DeviceUnreachable:
+        raise
+    except ImageInUse as error:
+        return "in_use", str(error)[:500]
+    except DeviceError as error:
+        return "failed", str(error)[:500]
+    return "removed", ""
+
+
+def _start(part: ImageRemovalPart) -> None:
+    dispatch.start_job(JOB, argument=str(part.pk), job=job_id(part))
+
+
+def _checked(references: Iterable[str]) -> list[str]:
+    try:
+        wanted = list(dict.fromkeys(checked_image(text.strip()) for text in references))
+    except BadReference as error:
+        raise Refused(str(error)) from None
+    if not 0 < len(wanted) <= MOST:
+        raise Refused(f"Name between 1 and {MOST} images.")
+    return wanted
+
+
+def _having(wanted: Sequence[str], devices: QuerySet[Device]) -> list[int]:
+    """Devices with an engine that had one of these when it was asked last, or that was never asked."""
+    reached = devices.filter(engine_access__isnull=False).order_by("pk")
+    looks = EngineLook.objects.filter(device__in=reached, answered_at__isnull=False)
+    without = {
+        pk
+        for pk, images in looks.values_list("device_id", "images").iterator()
+        if all(_names_of(image).isdisjoint(wanted) for image in images)
+    }
+    return [pk for pk in reached.values_list("pk", flat=True) if pk not in without]
+
+
+def _names_of(image: dict[str, Any]) -> set[str]:
+    return {image["id"], *map(_full, image["tags"]), *map(_full, image["digests"])}
+
+
+def _full(name: str) -> str:
+    """The name as orders have it. What an engine lists may be older than today's rules for names."""
+    try:
+        return checked_image(name)
+    except BadReference:
+        return name
+
+
+def _instances_by_image(device: Device) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    rows = Installation.objects.filter(instance__device=device, uninstalled_at=None)
+    for name, images in rows.values_list("instance__name", "images"):
+        for reference in images:
+            found[_full(reference)].append(name)
+    return found
