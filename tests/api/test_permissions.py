@@ -128,42 +128,45 @@ def rows() -> dict[str, list[object]]:
     }
 
 
-@pytest.mark.parametrize("path", READS)
-def test_a_viewer_sees_everything(viewer: Caller, world: World, path: str) -> None:
-    assert viewer.get(path.format(**vars_of(world))).status == 200
+def test_a_viewer_sees_everything(viewer: Caller, world: World, subtests: pytest.Subtests) -> None:
+    for path in READS:
+        with subtests.test(path):
+            assert viewer.get(path.format(**vars_of(world))).status == 200
 
 
-@pytest.mark.parametrize("path", READS)
-def test_a_stranger_sees_nothing(stranger: Caller, world: World, path: str) -> None:
-    assert_problem(stranger.get(path.format(**vars_of(world))), status=403, code="FW-102")
+def test_a_stranger_sees_nothing(stranger: Caller, world: World, subtests: pytest.Subtests) -> None:
+    for path in READS:
+        with subtests.test(path):
+            answer = stranger.get(path.format(**vars_of(world)))
+            assert_problem(answer, status=403, code="FW-102")
 
 
-@pytest.mark.parametrize("path", READS)
-def test_without_a_token_there_is_nothing(anonymous: Caller, world: World, path: str) -> None:
-    answer = anonymous.get(path.format(**vars_of(world)))
-
-    assert_problem(answer, status=401, code="API-401")
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-
-
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_a_viewer_changes_nothing(viewer: Caller, world: World, effect: str) -> None:
-    before = rows()
-
-    answer = EFFECTS[effect](viewer, world)
-
-    assert_problem(answer, status=403, code="FW-102")
-    assert rows() == before
+def test_without_a_token_there_is_nothing(
+    anonymous: Caller, world: World, subtests: pytest.Subtests
+) -> None:
+    for path in READS:
+        with subtests.test(path):
+            answer = anonymous.get(path.format(**vars_of(world)))
+            assert_problem(answer, status=401, code="API-401")
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("effect", EFFECTS)
-def test_without_a_token_nothing_changes(anonymous: Caller, world: World, effect: str) -> None:
-    before = rows()
+def test_a_viewer_changes_nothing(viewer: Caller, world: World, subtests: pytest.Subtests) -> None:
+    for effect, order in EFFECTS.items():
+        with subtests.test(effect):
+            before = rows()
+            assert_problem(order(viewer, world), status=403, code="FW-102")
+            assert rows() == before
 
-    answer = EFFECTS[effect](anonymous, world)
 
-    assert_problem(answer, status=401, code="API-401")
-    assert rows() == before
+def test_without_a_token_nothing_changes(
+    anonymous: Caller, world: World, subtests: pytest.Subtests
+) -> None:
+    for effect, order in EFFECTS.items():
+        with subtests.test(effect):
+            before = rows()
+            assert_problem(order(anonymous, world), status=401, code="API-401")
+            assert rows() == before
 
 
 @pytest.mark.parametrize("effect", EFFECTS)

@@ -160,75 +160,94 @@ def address(name: str) -> str:
     return reverse(f"admin:{name}", args=of)
 
 
-@pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_for_whoever_may_use_it(
-    name: str, fleet: Deployment, operator: Client
+    fleet: Deployment, subtests: pytest.Subtests, operator: Client
 ) -> None:
-    before = rows()
-    response = operator.get(address(name))
-    assert response.status_code == 200
-    assert b"s3cret-word" not in response.content
-    assert rows() == before
+    for name in PAGES:
+        with subtests.test(name):
+            before = rows()
+            response = operator.get(address(name))
+            assert response.status_code == 200
+            assert b"s3cret-word" not in response.content
+            assert rows() == before
 
 
-@pytest.mark.parametrize("name", FRAGMENTS)
 def test_a_fragment_answers_without_any_effect(
-    name: str, fleet: Deployment, operator: Client
+    fleet: Deployment, subtests: pytest.Subtests, operator: Client
 ) -> None:
-    before = rows()
-    assert operator.get(address(name)).status_code in {200, 286}
-    assert operator.post(address(name)).status_code == 405
-    assert rows() == before
+    for name in FRAGMENTS:
+        with subtests.test(name):
+            before = rows()
+            assert operator.get(address(name)).status_code in {200, 286}
+            assert operator.post(address(name)).status_code == 405
+            assert rows() == before
 
 
-@pytest.mark.parametrize("name", ONLY_POST)
 def test_an_effect_without_a_form_refuses_get(
-    name: str, fleet: Deployment, operator: Client
+    fleet: Deployment, subtests: pytest.Subtests, operator: Client
 ) -> None:
-    before = rows()
-    assert operator.get(address(name)).status_code == 405
-    assert rows() == before
+    for name in ONLY_POST:
+        with subtests.test(name):
+            before = rows()
+            assert operator.get(address(name)).status_code == 405
+            assert rows() == before
 
 
-@pytest.mark.parametrize("name", [*FREE, *OF_ONE, *FRAGMENTS])
-def test_whoever_may_only_look_can_look(name: str, fleet: Deployment, viewer: Client) -> None:
-    assert viewer.get(address(name)).status_code in {200, 286}
+def test_whoever_may_only_look_can_look(
+    fleet: Deployment, subtests: pytest.Subtests, viewer: Client
+) -> None:
+    for name in [*FREE, *OF_ONE, *FRAGMENTS]:
+        with subtests.test(name):
+            assert viewer.get(address(name)).status_code in {200, 286}
 
 
-@pytest.mark.parametrize("name", [*OF_A_VERB, *OF_ONES_VERB, *ONLY_POST])
-def test_whoever_may_only_look_can_do_nothing(name: str, fleet: Deployment, viewer: Client) -> None:
-    before = rows()
-    response = viewer.post(address(name), {"reason": "Because", "everything": "on"})
-    assert response.status_code == 403
-    assert rows() == before
+def test_whoever_may_only_look_can_do_nothing(
+    fleet: Deployment, subtests: pytest.Subtests, viewer: Client
+) -> None:
+    for name in [*OF_A_VERB, *OF_ONES_VERB, *ONLY_POST]:
+        with subtests.test(name):
+            before = rows()
+            response = viewer.post(address(name), {"reason": "Because", "everything": "on"})
+            assert response.status_code == 403
+            assert rows() == before
 
 
-@pytest.mark.parametrize("name", [page for page in PAGES if page != "index"] + [*FRAGMENTS])
-def test_a_stranger_sees_nothing(name: str, fleet: Deployment, stranger: Client) -> None:
-    assert stranger.get(address(name)).status_code == 403
+def test_a_stranger_sees_nothing(
+    fleet: Deployment, subtests: pytest.Subtests, stranger: Client
+) -> None:
+    for name in [page for page in PAGES if page != "index"] + [*FRAGMENTS]:
+        with subtests.test(name):
+            assert stranger.get(address(name)).status_code == 403
 
 
-@pytest.mark.parametrize("name", [*PAGES, *ONLY_POST])
-def test_nobody_gets_in_without_a_login(name: str, fleet: Deployment) -> None:
-    response = Client().get(address(name))
-    assert response.status_code == 302
-    assert response.headers["Location"].startswith(reverse("admin:login"))
+def test_nobody_gets_in_without_a_login(fleet: Deployment, subtests: pytest.Subtests) -> None:
+    for name in [*PAGES, *ONLY_POST]:
+        with subtests.test(name):
+            response = Client().get(address(name))
+            assert response.status_code == 302
+            assert response.headers["Location"].startswith(reverse("admin:login"))
 
 
-@pytest.mark.parametrize("name", FRAGMENTS)
-def test_a_poll_after_the_session_has_ended_reloads_the_page(name: str, fleet: Deployment) -> None:
-    response = Client().get(address(name))
-    assert response.headers["HX-Refresh"] == "true"
-    assert response.content == b""
+def test_a_poll_after_the_session_has_ended_reloads_the_page(
+    fleet: Deployment, subtests: pytest.Subtests
+) -> None:
+    for name in FRAGMENTS:
+        with subtests.test(name):
+            response = Client().get(address(name))
+            assert response.headers["HX-Refresh"] == "true"
+            assert response.content == b""
 
 
-@pytest.mark.parametrize("name", [*OF_ONES_VERB, *ONLY_POST])
-def test_an_effect_needs_the_forms_token(name: str, fleet: Deployment, alice: User) -> None:
+def test_an_effect_needs_the_forms_token(
+    fleet: Deployment, subtests: pytest.Subtests, alice: User
+) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice)
-    before = rows()
-    assert strict.post(address(name), {"reason": "Because"}).status_code == 403
-    assert rows() == before
+    for name in [*OF_ONES_VERB, *ONLY_POST]:
+        with subtests.test(name):
+            before = rows()
+            assert strict.post(address(name), {"reason": "Because"}).status_code == 403
+            assert rows() == before
 
 
 @pytest.mark.parametrize("word", ["upgrade", "artifact", "deployment"])
