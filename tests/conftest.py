@@ -18,6 +18,7 @@ from tests.environment.erlang import Erlang
 from tests.environment.redis import RedisServer
 from tests.environment.variables import missing_database
 from tests.environment.workdir import remove_workdir, workdir
+from tests.modules.stage import Stage
 
 pytest_plugins = ["tests.environment.skips"]
 
@@ -104,6 +105,14 @@ def device_container(docker_engine: DockerEngine) -> Iterator[Callable[..., Devi
     yield boot
     for device in devices:
         device.remove()
+
+
+@pytest.fixture(scope="session")
+def module_stage(docker_engine: DockerEngine) -> Iterator[Stage]:
+    """A registry with a module in it, and devices that have an engine to run it."""
+    stage = Stage(docker_engine, workdir() / "module-registry")
+    yield stage
+    stage.remove()
 
 
 @pytest.fixture(scope="session")

@@ -53,9 +53,14 @@ class DeviceContainer:
     user = "root"
 
     def __init__(
-        self, engine: DockerEngine, *, name: str, device_type: str, has_engine: bool = False
+        self,
+        engine: DockerEngine,
+        *,
+        name: str,
+        device_type: str,
+        own_engine: DockerEngine | None = None,
     ) -> None:
-        """The device has booted and its sshd answers. One that `has_engine` has `engine` for its own, as any user of it."""
+        """The device has booted and its sshd answers. `own_engine` is for any user of it, at /opt/docker/docker.sock."""
         self._engine = engine
         self.name = name
         self.host = engine.address
@@ -65,7 +70,7 @@ class DeviceContainer:
         self.host_key = _public_text(host_key)
         _import_image_once(engine)
         names = ["--name", name, "--hostname", name, "--publish", f"{self.port}:22"]
-        own = _engine_of_its_own(engine) if has_engine else []
+        own = _engine_of_its_own(own_engine) if own_engine else []
         engine.docker("create", *names, *LIKE_A_MACHINE, *own, IMAGE)
         files = {
             "root/.ssh/authorized_keys": _public_text(client_key) + "\n",
@@ -153,10 +158,11 @@ class DeviceContainer:
 
 
 def _engine_of_its_own(engine: DockerEngine) -> list[str]:
-    engine.socket.chmod(0o666)
+    engine.open_to_all()
     program = Path("/usr/bin/docker").resolve()
     return [
-        *("--volume", f"{engine.socket}:/opt/docker.sock"),
+        # The folder, since an engine that is started again has another socket.
+        *("--volume", f"{engine.socket.parent}:/opt/docker"),
         *("--volume", f"{program}:/usr/bin/docker:ro"),
     ]
 

@@ -23,6 +23,7 @@ PACKAGES = (
     "jq",
     "procps",
     "iproute2",
+    "python3",  # what modules' scripts are written in
     "mender-client",
 )
 INIT = """\

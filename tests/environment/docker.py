@@ -30,8 +30,10 @@ class DockerEngine:
         self._folder = folder
         self._options = options
         self._child: Child | None = None
+        self._socket_mode = 0o660
         self.network = network
-        self.socket = folder / "docker.sock"
+        # In a folder of its own: who is given that has nothing else of the Engine's.
+        self.socket = folder / "api" / "docker.sock"
 
     @property
     def url(self) -> str:
@@ -48,7 +50,7 @@ class DockerEngine:
 
     def start(self) -> None:
         """The Engine answers; containers of before that had `--restart always` run again."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
         self.socket.unlink(missing_ok=True)
         roots = [
             "--data-root",
@@ -62,7 +64,13 @@ class DockerEngine:
         ]
         self._child = Child(self.network.command(*dockerd), log=self._folder / "log")
         self._child.wait_until_it_listens(self.socket, seconds=START_SECONDS)
+        self.socket.chmod(self._socket_mode)
         self.docker("version")
+
+    def open_to_all(self) -> None:
+        """Every user may use it, also when it starts again."""
+        self._socket_mode = 0o666
+        self.socket.chmod(self._socket_mode)
 
     def stop(self) -> None:
         """The Engine and its containers have ended; images, volumes and containers' files stay."""

@@ -16,10 +16,12 @@ UNIT = """\
 Description=The module's web service
 
 [Service]
+Environment=DOCKER_HOST=unix:///opt/docker/docker.sock TCP_PORT=8080 NETWORK=container:%H
+EnvironmentFile=-/etc/module-network
 EnvironmentFile=%h/.config/state/environment
-Environment=DOCKER_HOST=unix:///opt/docker.sock
-ExecStart=/usr/bin/docker run --rm --name %u-web --network container:%H ${WEB_IMAGE}
-ExecStop=/usr/bin/docker stop --time 1 %u-web
+ExecStartPre=-/usr/bin/docker rm --force %u-web
+ExecStart=/usr/bin/docker run --rm --name %u-web --network ${NETWORK} ${WEB_IMAGE} -p ${TCP_PORT}
+ExecStop=/usr/bin/docker stop --time 0 %u-web
 Restart=no
 
 [Install]
@@ -49,6 +51,30 @@ echo "the schema cannot be migrated" >&2
 exit 7
 """
 
+ROOT_UNIT = """\
+[Service]
+Environment=DOCKER_HOST=unix:///opt/docker/docker.sock
+EnvironmentFile=/var/lib/nethserver/@ID@/state/environment
+ExecStartPre=-/usr/bin/docker rm --force @ID@-web
+ExecStart=/usr/bin/docker run --rm --name @ID@-web --network container:%H ${WEB_IMAGE} -p ${TCP_PORT}
+ExecStop=/usr/bin/docker stop --time 0 @ID@-web
+
+[Install]
+WantedBy=multi-user.target
+"""
+COPY_UNITS = """\
+#!/bin/sh
+# As rootfull modules do: their units stand among the system's.
+set -e
+for unit in "$AGENT_INSTALL_DIR"/systemd/system/*; do
+  name=${unit##*/}
+  sed "s/@ID@/$MODULE_ID/g" "$unit" >"/etc/systemd/system/$MODULE_ID${name#mymodule}"
+done
+systemctl daemon-reload
+systemctl enable --quiet "$MODULE_ID"
+systemctl restart "$MODULE_ID"
+"""
+
 Tree = Mapping[str, str | bytes | Entry]
 
 
@@ -64,6 +90,11 @@ BASE: Tree = {
     "imageroot/systemd/user/mymodule.service": UNIT,
     "imageroot/update-module.d/20restart": script(RESTART),
 }
+ROOTFULL: Tree = {
+    "imageroot/actions/create-module/20start": script(COPY_UNITS),
+    "imageroot/systemd/system/mymodule.service": ROOT_UNIT,
+    "imageroot/update-module.d/20restart": script(COPY_UNITS),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +105,14 @@ class MyModule:
     registry: Registry
     name: str = "mymodule"
     pushed: dict[str, str] = field(default_factory=dict)
+    made_of: dict[str, str] = field(default_factory=dict)
 
     def reference(self, version: str) -> str:
         """What a person types to get the version."""
         return f"{self.registry.host}/acme/{self.name}:{version}"
 
     def service(self, name: str, version: str) -> str:
-        """A service's image of that version; it answers with its own name and version on `PORT`."""
+        """A service's image of that version; it answers with its own name and version on `PORT`, or on the one of its `-p`."""
         reference = f"{self.registry.host}/acme/{name}:{version}"
         if reference not in self.pushed:
             files: Tree = {
@@ -97,14 +129,17 @@ class MyModule:
         self, version: str, more: Tree | None = None, *, labels: Mapping[str, str] | None = None,
         images: bool = True, less: tuple[str, ...] = (),
     ) -> str:  # fmt: skip
-        """The version is in the registry, with what all versions have, and `more`."""
+        """The version is in the registry, with what all versions have, and `more`. It is not built twice of the same."""
         services = [self.service("web", version), self.service("worker", version)] if images else []
         files = {
             path: entry for path, entry in {**BASE, **(more or {})}.items() if path not in less
         }
         asked = {"org.nethserver.images": "  ".join(services), **(labels or {})}
         reference = self.reference(version)
-        self.pushed[reference] = push_image(self.engine, reference, files, labels=asked)
+        made_of = repr((sorted(files.items()), sorted(asked.items())))
+        if self.made_of.get(reference) != made_of:
+            self.pushed[reference] = push_image(self.engine, reference, files, labels=asked)
+            self.made_of[reference] = made_of
         return reference
 
     def forget(self, *references: str) -> None:
