@@ -64,13 +64,13 @@ def calls(upgrade: Upgrade) -> list[str]:
     entered = upgrade.events.get(to_state=State.INSTALLING)
     prefix = f"{entered.seq:04d}-"
     ended = upgrade.events.filter(call__startswith=prefix, data__has_key="status").order_by("seq")
-    return [row.call.removeprefix(prefix) for row in ended]
+    return [row.call.removeprefix(prefix).rpartition(".")[2] for row in ended]
 
 
 def said(upgrade: Upgrade, word: str) -> str:
     """What a script of the upgrade wrote."""
     kind = UpgradeEvent.Kind.OUTPUT
-    rows = upgrade.events.filter(kind=kind, call__endswith=f"-{word}").order_by("seq")
+    rows = upgrade.events.filter(kind=kind, call__endswith=f".{word}").order_by("seq")
     return "".join(row.text for row in rows)
 
 

@@ -230,4 +230,6 @@ def taken_back(upgrade: Upgrade) -> Upgrade:
 
 def uninstalled(instance: Instance) -> Upgrade:
     """An upgrade that took the instance away."""
-    return carried_out(uninstall_module(instance=instance, actor=PORTAL, reason=WHY))
+    upgrade = uninstall_module(instance=instance, actor=PORTAL, reason=WHY)
+    assert upgrade is not None, "there was something to take away"
+    return carried_out(upgrade)

@@ -335,6 +335,17 @@ class TestEnvironment:
         bench.run(PUT_BACK_ENVIRONMENT)
         assert not (bench.root / "state/environment").exists()
 
+    def test_it_comes_back_where_there_is_no_room_for_a_copy(self, bench: Bench) -> None:
+        bench.grow({"state/environment": "A=1\n"})
+        bench.run(BACK_UP, str(bench.root), str(bench.base), "", "no")
+        for name in ("environment", ".environment.all", ".environment.new"):
+            (bench.root / "state" / name).write_text("half")
+        for _ in range(2):
+            bench.run("cp() { return 1; }\n" + PUT_BACK_ENVIRONMENT)
+            assert (bench.root / "state/environment").read_text() == "A=1\n"
+            names = {path.name for path in (bench.root / "state").iterdir()}
+            assert names == {"environment", ".environment.lock"}
+
     def test_it_comes_back_byte_for_byte(self, bench: Bench) -> None:
         odd = b"B=2\nno sense\n#c\nA=\xff\n"
         bench.grow({"state/other": "x"})

@@ -169,14 +169,18 @@ chmod "$mode" .environment.new && { sync -- .environment.new 2>/dev/null || sync
 mv -f -- .environment.new environment && rm -f -- .environment.all && { sync -- . 2>/dev/null || sync; }
 """
 
-# $1 the tree, $2 the base that holds the environment to put back, byte for byte; if it holds none, there was none.
+# $1 the tree, $2 the base that holds the environment to put back, byte for byte; if it holds none, there was none. A full
+# file system has no room for a copy, but for another name of what is kept.
 PUT_BACK_ENVIRONMENT: Final = r"""
 [ -d "$1/state" ] || exit 0
 cd -- "$1/state" || exit 1
 umask 077
 exec 9>.environment.lock && flock -w 60 9 || { echo "Somebody else holds the environment's lock."; exit 1; }
+rm -f -- .environment.all .environment.new
 if [ ! -f "$2/environment" ]; then rm -f -- environment; exit; fi
-cp -p -- "$2/environment" .environment.new && { sync -- .environment.new 2>/dev/null || sync; } || exit 1
+if [ "$2/environment" -ef environment ]; then exit; fi
+cp -p -- "$2/environment" .environment.new 2>/dev/null || ln -f -- "$2/environment" .environment.new || exit 1
+sync -- .environment.new 2>/dev/null || sync
 mv -f -- .environment.new environment && { sync -- . 2>/dev/null || sync; }
 """
 
@@ -186,7 +190,9 @@ PUT_BACK_UNITS: Final = r"""
 root=$1 base=$2 id=$3
 if [ "$4" = all ]; then
   rm -rf -- "$root/systemd.fleetwright" || exit 1
-  if [ -d "$base/systemd" ]; then cp -a -- "$base/systemd" "$root/systemd.fleetwright" || exit 1; fi
+  if [ -d "$base/systemd" ] && ! cp -a -- "$base/systemd" "$root/systemd.fleetwright" 2>/dev/null; then
+    rm -rf -- "$root/systemd.fleetwright" && cp -al -- "$base/systemd" "$root/systemd.fleetwright" || exit 1
+  fi
   rm -rf -- "$root/systemd" || exit 1
   if [ -d "$base/systemd" ]; then mv -- "$root/systemd.fleetwright" "$root/systemd" || exit 1; fi
 elif [ -d "$base/systemd" ]; then
