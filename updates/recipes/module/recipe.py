@@ -104,7 +104,9 @@ class ModuleRecipe:
         self._clearing = Clearing(
             plan, shell, images=images, tree=tree, keeping=keeping, retention=retention
         )
-        self._steps: Mapping[State, Step] = {
+
+    def step(self, state: State) -> Step | None:
+        steps: Mapping[State, Step] = {
             State.CHECKING: self._check,
             State.BACKING_UP: self._back_up,
             State.DOWNLOADING: self._download,
@@ -117,9 +119,7 @@ class ModuleRecipe:
             State.ROLLBACK_VERIFYING: self._verify_as_before,
             State.CLEANING: self._clean,
         }
-
-    def step(self, state: State) -> Step | None:
-        return self._steps.get(state)
+        return steps.get(state)
 
     def inspect(self) -> Iterator[Finding]:
         """What a check finds, without any effect on the device."""
