@@ -28,8 +28,10 @@ from updates import statistics
 from updates.admin_views.panel import Panel
 from updates.admin_views.stuck import TABS, tab_counts
 from updates.machine import ACTIVE, Outcome, State
-from updates.models import Upgrade
+from updates.models import Installation, Upgrade
 from updates.queries import Standstill, history, stuck_upgrades
+from updates.services.offers import offers
+from updates.services.repositories import catalogue
 
 SHOWN: Final = 10
 LATEST: Final = 6
@@ -108,7 +110,31 @@ def systems_fragment(request: HttpRequest) -> HttpResponse:
         _tile("Systems with a broken patch", waits["broken"], f"{instances}?patched=broken", "bad"),
     ]
     shown = tiles if waits["nodes"] else []
+    if not why_not_permitted(request, "updates.view_installation"):
+        shown += _module_tiles()
     return HttpResponse(render_to_string("admin/tiles.html", {"tiles": shown}))
+
+
+def _module_tiles() -> list[dict[str, Any]]:
+    """Instances of module images that could have something newer, where there are any instances at all."""
+    numbers = _kept("modules", _module_numbers)
+    if not numbers["installed"]:
+        return []
+    offered = reverse("admin:updates_installation_available")
+    held = f"{reverse('admin:updates_installation_changelist')}?is_held__exact=1"
+    return [
+        _tile("Instances with an update", numbers["offered"], offered, "back"),
+        _tile("Instances held", numbers["held"], held, ""),
+    ]
+
+
+def _module_numbers() -> dict[str, int]:
+    there = Installation.objects.filter(uninstalled_at=None)
+    return {
+        "installed": there.count(),
+        "held": there.filter(is_held=True).count(),
+        "offered": sum(1 for _ in offers(catalogue())),
+    }
 
 
 def running_panel() -> Panel:

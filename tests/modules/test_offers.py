@@ -6,6 +6,7 @@ import json
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -150,3 +151,22 @@ def test_who_may_only_look_is_told_so_and_an_empty_page_says_what_to_do() -> Non
     publish("1.1.0")
     assert "You lack the permission updates.order_module." in viewer.get(at).content.decode()
     assert viewer.get(reverse("admin:updates_installation_update_all")).status_code == 403
+
+
+def test_the_front_page_counts_what_could_be_newer_and_what_is_held() -> None:
+    cache.clear()
+    reader = client_of("view_node", "view_installation")
+    assert b"Instances with an update" not in reader.get(reverse("systems")).content
+    cache.clear()
+    publish("1.1.0")
+    new_instance("mymodule1")
+    new_instance("mymodule2", is_held=True, held_why="The audit is on.")
+    new_instance("mymodule3", image=f"{SOURCE}:1.1.0")
+    tiles = reader.get(reverse("systems")).content.decode()
+    offered = reverse("admin:updates_installation_available")
+    assert f'<a href="{offered}"><strong>2</strong> <span>Instances with an update' in tiles
+    held = f"{reverse('admin:updates_installation_changelist')}?is_held__exact=1"
+    assert f'<a href="{held}"><strong>1</strong> <span>Instances held' in tiles
+    listed = reader.get(held).content.decode()
+    assert "mymodule2" in listed
+    assert "mymodule1" not in listed
