@@ -88,7 +88,7 @@ class Engines(
     serializer_class = EngineSerializer
     filterset_fields = ("device", "way")
     route = "engines"
-    ordering = ("device__name",)
+    ordering = ("device_id",)
     lookup_value_converter = "int"
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
 
