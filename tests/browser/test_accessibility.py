@@ -23,7 +23,7 @@ OTHERS = {
     "updates_signingkey_change", "updates_deployment_changelist", "updates_deployment_change",
     "updates_upgrade_stuck", "upgrade, broken", "upgrade, waiting", "devices_device_changelist",
     "devices_device_change", "devices_devicegroup_changelist", "devices_devicegroup_change",
-    "devices_credential_changelist", "devices_credential_change", "patches_patch_changelist",
+    "devices_credential_changelist", "devices_credential_change", "devices_device_engine", "patches_patch_changelist",
     "patches_patch_change", "a patch on an instance", "patches_node_changelist", "patches_node_change",
     "updates_instance_change", "upgrade, patch broken",
     "updates_repository_changelist", "updates_repository_change", "updates_installation_available",
