@@ -109,7 +109,7 @@ class EditEngine(VerbPage):
 
     def says(self) -> list[str]:
         return [
-            "Who may command an engine may command its machine: what is said here stays with the portal, encrypted."
+            "Who may command an engine may command its machine. The key is kept encrypted, and never shown again."
         ]
 
     def get_initial(self) -> dict[str, Any]:
