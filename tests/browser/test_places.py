@@ -37,8 +37,6 @@ ELSEWHERE = {
     "devices/device/devices.csv": "a file",
     "updates/artifact/<uuid:pk>/download/": "a file",
     r"updates/upgrade/^history\.(?P<form>csv|jsonl)$": "a file",
-    "devices/device/<path:object_id>/delete/": "Django's, which the portal's own hides",
-    "devices/devicegroup/<path:object_id>/delete/": "Django's, which the portal's own hides",
 }
 RQ = ("queue/queues/", "queue/workers/")
 """RQ's own dashboard, whose first page is looked at: what is on the others is not ours to mend."""
