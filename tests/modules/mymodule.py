@@ -22,7 +22,8 @@ EnvironmentFile=%h/.config/state/environment
 ExecStartPre=-/usr/bin/docker rm --force %u-web
 ExecStart=/usr/bin/docker run --rm --name %u-web --network ${NETWORK} ${WEB_IMAGE} -p ${TCP_PORT}
 ExecStop=/usr/bin/docker stop --time 0 %u-web
-Restart=no
+Restart=on-failure
+RestartSec=3
 
 [Install]
 WantedBy=default.target

@@ -141,7 +141,7 @@ class Bench:
         wanted = self.new if upgrade.outcome == Outcome.SUCCEEDED else self.old
         try:
             wait_until(
-                lambda: self.host.answer(self.instance) == wanted.answer, seconds=5, what="answer"
+                lambda: self.host.answer(self.instance) == wanted.answer, seconds=20, what="answer"
             )
         except TimeoutError:
             return f"the service does not answer {wanted.answer}"
