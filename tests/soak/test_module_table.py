@@ -89,7 +89,7 @@ def test_every_cell_ends_exactly_old_or_exactly_new(
     assert IS_LONG or len(names) == len(HANDFUL)
     rows: list[Row] = []
     began = time.monotonic()
-    for name in names:
+    for number, name in enumerate(names, start=1):
         # A new instance, after one that broke, has cells of its own.
         cell = next(one for one in [*cells(bench, *faults), *failing(bench)] if str(one) == name)
         row = carried_out(bench, cell)
@@ -99,7 +99,8 @@ def test_every_cell_ends_exactly_old_or_exactly_new(
             bench = Bench.set_up(host, stage)
         else:
             bench.make_old(row.upgrade)
-        write_report("modules.md", report(rows, seconds=time.monotonic() - began))
+        seconds = time.monotonic() - began
+        write_report("modules.md", report(rows, left=names[number:], seconds=seconds))
     close_old_connections()
     wrong = [str(row) for row in rows if row.complaint or not _may_end_so(row)]
     assert wrong == []
@@ -117,7 +118,8 @@ def _may_end_so(row: Row) -> bool:
     return row.upgrade.outcome != Outcome.BROKEN or BROKEN_CAN_ONLY_BE.get(state) == fault
 
 
-def report(rows: list[Row], *, seconds: float) -> str:
+def report(rows: list[Row], *, left: list[str], seconds: float) -> str:
+    """As long as cells are `left` it names them: a run that was stopped says what it did not show."""
     wrong = sum(bool(row.complaint) or not _may_end_so(row) for row in rows)
     outcomes = Counter(str(row.upgrade.outcome) for row in rows)
     ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
@@ -137,4 +139,5 @@ def report(rows: list[Row], *, seconds: float) -> str:
         "| what goes wrong | the history says | the device has | seconds |",
         "|---|---|---|---|",
     ]
-    return "\n".join([*head, *map(str, rows)]) + "\n"
+    tail = ["", f"Not run: {'; '.join(left)}."] if left else []
+    return "\n".join([*head, *map(str, rows), *tail]) + "\n"
