@@ -102,6 +102,7 @@ QUERIES: Final[dict[str, tuple[dict[str, Any], ...]]] = {
             "field_name": "artifact",
         },
     ),
+    "admin:updates_imageremoval_remove": ({"image": "docker.io/library/redis:7"},),
     "admin:search": ({"s": "berlin-gateway"},),
     "upgrades-list": (
         {"outcome": "broken"},

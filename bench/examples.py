@@ -30,6 +30,7 @@ from updates.machine import Outcome, State
 from updates.models import (
     Artifact,
     Deployment,
+    ImageRemoval,
     Installation,
     Instance,
     Module,
@@ -61,6 +62,7 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "instances": Instance,
     "installations": Installation,
     "module-orders": ModuleOrder,
+    "image-removals": ImageRemoval,
     "repositories": Repository,
     "nodes": Node,
     "patches": Patch,

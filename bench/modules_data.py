@@ -12,6 +12,8 @@ from portal.core import clock
 from portal.core.actors import PORTAL
 from updates.machine import Outcome, State
 from updates.models import (
+    ImageRemoval,
+    ImageRemovalPart,
     Installation,
     Instance,
     Module,
@@ -50,6 +52,7 @@ def fill_modules() -> None:
         (EngineAccess(device=device, way=EngineAccess.Way.SSH) for device in chosen),
         batch_size=BATCH,
     )
+    _images_removed(chosen)
     for number in range(3):
         RegistryLogin.objects.create(
             registry=f"registry{number}.example", username="fleet", secret=token_hex()
@@ -104,6 +107,23 @@ def _installed(name: str, devices: list[Device]) -> list[Instance]:
         for instance in instances
     )  # fmt: skip
     return instances
+
+
+def _images_removed(devices: list[Device]) -> None:
+    """An old image was removed from all of these."""
+    old, at = "docker.io/library/redis:6", clock.now() - timedelta(days=3)
+    removal = ImageRemoval.objects.create(
+        references=[old], reason="Room", requested_by_name="person01", created_at=at
+    )
+    ImageRemovalPart.objects.bulk_create(
+        (
+            ImageRemovalPart(
+                removal=removal, device=device, outcomes=[[old, "removed", ""]], finished_at=at
+            )
+            for device in devices
+        ),
+        batch_size=BATCH,
+    )
 
 
 def _ordered(image: str, instances: list[Instance], *, days: int) -> None:

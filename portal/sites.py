@@ -42,6 +42,7 @@ GROUPS = (
             ("Updates", "update", "admin:updates_installation_available", "updates.view_installation"),
             ("Module orders", "system_update_alt", "admin:updates_moduleorder_changelist", "updates.view_moduleorder"),
             ("Installations", "package_2", "admin:updates_installation_changelist", "updates.view_installation"),
+            ("Image removals", "delete_sweep", "admin:updates_imageremoval_changelist", "updates.view_imageremoval"),
             ("Modules", "widgets", "admin:updates_module_changelist", "updates.view_module"),
             ("Repositories", "inventory_2", "admin:updates_repository_changelist", "updates.view_repository"),
         ),

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from devices.admin_views.engines import images_button
 from devices.admin_views.host_key import fingerprint
 from devices.admin_views.links import device_url, why_not_local
 from devices.errors import DeviceError
@@ -111,6 +112,7 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
             reverse("admin:devices_device_engine", args=[device.pk]),
             why_not=why_not_permitted(request, "devices.view_engineaccess"),
         ),
+        images_button(request, device),
         Button(
             "Edit",
             reverse("admin:devices_device_edit", args=[device.pk]),

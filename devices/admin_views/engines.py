@@ -83,6 +83,27 @@ def ask(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(engine_url(device))
 
 
+def ask_button(request: HttpRequest, device: Device) -> Button:
+    """Has a worker ask the device's engine; cannot be pressed where nobody said how it is reached."""
+    why_not = "" if access_of(device) else NOT_SAID
+    return Button(
+        "Ask now",
+        reverse("admin:devices_device_engine_ask", args=[device.pk]),
+        why_not=why_not_permitted(request, "devices.refresh_device") or why_not,
+        is_main=not why_not,
+        posts=True,
+    )
+
+
+def images_button(request: HttpRequest, device: Device) -> Button:
+    """Leads to the images that the device's engine has."""
+    return Button(
+        "Images",
+        reverse("admin:updates_imageremoval_of_device", args=[device.pk]),
+        why_not=why_not_permitted(request, "devices.view_engineaccess"),
+    )
+
+
 def engine_url(device: Device) -> str:
     """The page of the device's engine."""
     return reverse("admin:devices_device_engine", args=[device.pk])
@@ -182,13 +203,8 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
 
     why_not = "" if access_of(device) else NOT_SAID
     return [
-        Button(
-            "Ask now",
-            url("ask"),
-            why_not=why_not_permitted(request, "devices.refresh_device") or why_not,
-            is_main=not why_not,
-            posts=True,
-        ),
+        ask_button(request, device),
+        images_button(request, device),
         Button(
             "Change how it is reached" if access_of(device) else "Say how it is reached",
             url("edit"),

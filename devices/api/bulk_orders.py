@@ -12,11 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from devices.api.choice import ChoiceSerializer, devices_of
+from devices.api.choice import MeantChoiceSerializer, open_devices_of
 from devices.models import BulkOrder, DeviceGroup
-from devices.queries import devices_open_to
-from devices.services.bulk import MEANT_ABOVE, Verb, order_bulk, require_meant
-from portal.core.errors import NotPermitted
+from devices.services.bulk import Verb, order_bulk, require_meant
 from portal.core.rest.created import created
 from portal.core.rest.once import once
 from portal.core.rest.order import order_in
@@ -37,20 +35,13 @@ class BulkOrderSerializer(serializers.ModelSerializer[BulkOrder]):
         read_only_fields = fields
 
 
-class NewBulkOrder(ChoiceSerializer):
+class NewBulkOrder(MeantChoiceSerializer):
     verb = serializers.ChoiceField(choices=Verb.choices)
     group = serializers.PrimaryKeyRelatedField(
         queryset=DeviceGroup.objects.all(),
         default=None,
         allow_null=True,
         help_text="Where they come into, or go out of.",
-    )
-    reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
-    count = serializers.IntegerField(
-        default=None,
-        allow_null=True,
-        min_value=1,
-        help_text=f"How many devices you mean; has to be said for more than {MEANT_ABOVE}.",
     )
 
 
@@ -80,10 +71,7 @@ class BulkOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         """Order it for the devices that are chosen now. What takes long is carried out by workers: read the order again."""
         actor = actor_in(request)
         given: dict[str, Any] = order_in(request, NewBulkOrder)
-        if actor.user is None:
-            raise NotPermitted("A bulk order belongs to somebody who logs in.")
-        open_to = devices_open_to(actor.user).values("pk")
-        devices = devices_of(given).filter(pk__in=open_to)
+        devices = open_devices_of(given, actor=actor)
         require_meant(count=devices.count(), said=given["count"], how='send it as "count"')
         order = order_bulk(
             verb=Verb(given["verb"]),

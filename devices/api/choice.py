@@ -8,7 +8,10 @@ from django.db.models import Model, QuerySet
 from rest_framework import serializers
 
 from devices.models import Device, DeviceGroup
-from devices.queries import select_devices
+from devices.queries import devices_open_to, select_devices
+from devices.services.bulk import MEANT_ABOVE
+from portal.core.actors import Actor
+from portal.core.errors import NotPermitted
 
 MOST = 10_000
 LARGEST_ID = 2**63 - 1
@@ -41,6 +44,18 @@ class ChoiceSerializer(serializers.Serializer[dict[str, Any]]):
         return attrs
 
 
+class MeantChoiceSerializer(ChoiceSerializer):
+    """A choice whose number has to be said when it is a big one, and the reason for what is done to it."""
+
+    reason = serializers.CharField(max_length=2000, help_text="Why: it is kept in the history.")
+    count = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        min_value=1,
+        help_text=f"How many devices you mean; has to be said for more than {MEANT_ABOVE}.",
+    )
+
+
 def selection_of(order: dict[str, Any]) -> dict[str, Any]:
     """How the order chose its devices, as it is kept with it: the arguments of `select_devices`."""
     if order["all"]:
@@ -51,6 +66,13 @@ def selection_of(order: dict[str, Any]) -> dict[str, Any]:
 def devices_of(order: dict[str, Any]) -> QuerySet[Device]:
     """The devices that the order chose, as they are now."""
     return select_devices(**selection_of(order))
+
+
+def open_devices_of(order: dict[str, Any], *, actor: Actor) -> QuerySet[Device]:
+    """Those of them that the actor may see and give orders for. NotPermitted for whoever does not log in."""
+    if actor.user is None:
+        raise NotPermitted("An order for devices belongs to somebody who logs in.")
+    return devices_of(order).filter(pk__in=devices_open_to(actor.user).values("pk"))
 
 
 def _known(ids: list[int], rows: QuerySet[Model]) -> list[int]:

@@ -39,6 +39,7 @@ from tests.patches.rows import checked, new_instance, new_node, new_patch
 from updates.models import (
     Artifact,
     Deployment,
+    ImageRemoval,
     Instance,
     ModuleOrder,
     Repository,
@@ -51,6 +52,7 @@ from updates.services.artifacts import upload_update_module
 from updates.services.checks import request_checks
 from updates.services.deployments import deploy_artifact
 from updates.services.keys import Generated, generate_signing_key
+from updates.services.local_images import request_removal
 
 OFFERED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 PUBLIC_KEY = (
@@ -91,6 +93,8 @@ class World:
             return "?app_label=devices&model_name=devicegroup&field_name=members"
         if route == "devices/device/bulk/<slug:verb>/":
             return f"?selection={StoredSelection.objects.get(owner=by).pk}"
+        if route == "updates/imageremoval/on/<int:device>/remove/":
+            return "?image=shop:1"
         return ""
 
     def _fill(self, route: str, place: str, *, by: User) -> str:
@@ -131,6 +135,8 @@ class World:
             ("api/v1/installations", self.installed.installation.pk),
             ("updates/moduleorder/", self.module_order.pk),
             ("api/v1/module-orders", self.module_order.pk),
+            ("updates/imageremoval/", ImageRemoval.objects.values_list("pk", flat=True)[0]),
+            ("api/v1/image-removals", ImageRemoval.objects.values_list("pk", flat=True)[0]),
             ("updates/module/", self.patch.module_id),
             ("api/v1/patches/<uuid:patch>", self.patch.checks.values_list("pk", flat=True)[0]),
             ("api/v1/patches", self.patch.pk),
@@ -213,6 +219,7 @@ class World:
             "installations/<int:pk>/offer": {"version": "1.1.0"},
             "module-orders/available": {},
             "module-orders": {"module_url": NEW, "instances": [self.installed.name]},
+            "image-removals": {"references": ["shop:1"], **everybody, **why},
             "nodes": {
                 "name": "new",
                 "instance": self.node.instance_id,
@@ -281,6 +288,12 @@ def make_world(folder: Path) -> World:
     )
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     Repository.objects.create(name="own", url="https://modules.example", added_at=clock.now())
+    request_removal(
+        references=["shop:1"],
+        devices=Device.objects.filter(pk=device.pk),
+        actor=PORTAL,
+        reason="Room",
+    )
     group = DeviceGroup.objects.create(name="Boxes")
     group.members.add(device)
     patch, node = new_patch(), new_node(new_instance())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from axes.models import AccessAttempt
 from django.contrib.auth.models import Group, User
 from django.urls import reverse
@@ -28,6 +30,7 @@ from tests.browser.systems import with_systems
 from tests.environment.index_server import package
 from updates.models import (
     Deployment,
+    ImageRemoval,
     Repository,
     SigningKey,
     TrustedKey,
@@ -35,6 +38,7 @@ from updates.models import (
     UpgradeEvent,
 )
 from updates.services.keys import Generated, generate_signing_key
+from updates.services.local_images import request_removal
 from updates.services.releases import withdraw_release
 
 LISTS = (
@@ -53,6 +57,7 @@ LISTS = (
     "updates_installation_changelist",
     "updates_installation_available",
     "updates_moduleorder_changelist",
+    "updates_imageremoval_changelist",
     "updates_module_changelist",
     "updates_repository_changelist",
     "patches_patch_changelist",
@@ -94,6 +99,7 @@ FORMS = (
 KINDS = ("single-file", "directory", "script", "deb", "any")
 
 CSV_FILE = b'name,device_type\nkiosk-01,showcase\nkiosk-99,kiosk\n"",kiosk\n'
+IMAGE = "ghcr.io/example/shop:1.0.0"
 OLDEST = "kiosk-app-2.0"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0o1Jk3m3k8nS0cP3oZ5qJm0n8Wq1hJvJc1o5n0k1aB"
 
@@ -117,6 +123,7 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         offered_host_key=HOST_KEY,
     )
     with_engine(box)
+    removal = with_removal(box)
     registry_login = RegistryLogin.objects.create(
         registry="ghcr.io", username="us", secret="s3cret"
     )
@@ -205,6 +212,8 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_instance_edit": systems.instance,
         "updates_instance_installed": systems.instance,
         "updates_module_change": systems.patch.module,
+        "updates_imageremoval_of_device": box,
+        "updates_imageremoval_change": removal,
         "updates_moduleorder_change": systems.module_order,
         "updates_moduleorder_cancel": systems.module_order,
         **{
@@ -231,6 +240,8 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
         + f"?selection={picked.pk}",
         "an import": reverse("admin:devices_device_import_preview", args=[brought.pk]),
+        "remove images": reverse("admin:updates_imageremoval_remove", args=[box.pk])
+        + f"?{urlencode({'image': IMAGE})}",
         "a patch on an instance": reverse("admin:patches_patch_on", args=on_instance),
         "an instance of a module image": reverse(
             "admin:updates_instance_change", args=[systems.installed.pk]
@@ -243,6 +254,21 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
             for what, upgrade in (upgrades | systems.upgrades).items()
         },
     }
+
+
+def with_removal(device: Device) -> ImageRemoval:
+    """Images that are to go from the device's engine, each with another outcome; one waits for its turn."""
+    names = [f"docker.io/library/shop:{number}" for number in range(4)]
+    removal = request_removal(
+        references=[*names, IMAGE],
+        devices=Device.objects.filter(pk=device.pk),
+        actor=PORTAL,
+        reason="Room for the next version",
+    )
+    words = {"removed": "", "absent": "", "in_use": "It is used by shop.", "failed": "It said no."}
+    outcomes = [[name, *row] for name, row in zip(names, words.items(), strict=True)]
+    removal.parts.update(outcomes=outcomes)
+    return removal
 
 
 def with_engine(device: Device) -> None:
@@ -261,7 +287,7 @@ def with_engine(device: Device) -> None:
         images=[
             {
                 "id": "sha256:" + "1" * 64,
-                "tags": ["ghcr.io/example/shop:1.0.0"],
+                "tags": [IMAGE],
                 "digests": [],
                 "size": 5 << 20,
                 "created": "2026-01-01T00:00:00+00:00",

@@ -29,6 +29,7 @@ from updates.machine import State
 from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
 from updates.services.deployments import deploy_artifact
 from updates.services.keys import Generated, generate_signing_key
+from updates.services.local_images import request_removal
 
 WIKI = "ghcr.io/nethserver/wiki"
 _numbers = count(1)
@@ -73,7 +74,16 @@ def _one_more(number: int) -> None:
     Credential.objects.create(name=f"key-{number}", kind=Credential.Kind.PASSWORD, secret="x")
     RegistryLogin.objects.create(registry=f"r{number}.example", username="us", secret="x")
     EngineAccess.objects.create(device=device, way=EngineAccess.Way.UNIX)
-    EngineLook.objects.create(device=device, asked_at=clock.now(), answered_at=clock.now())
+    images = [
+        {"id": f"sha256:{n:064}", "tags": [f"redis:{n}"], "digests": [], "size": 1, "created": ""}
+        for n in range(8 + number)
+    ]
+    EngineLook.objects.create(
+        device=device, asked_at=clock.now(), answered_at=clock.now(), images=images
+    )
+    request_removal(
+        references=["redis:7"], devices=Device.objects.all(), actor=PORTAL, reason="a test"
+    )
     module = UpdateModule.objects.create(
         name=f"module-{number}",
         version=1,

@@ -24,7 +24,9 @@ from updates.models import ImageRemoval, ImageRemovalPart, Installation
 from updates.services.reasons import given_reason
 
 JOB: Final = "updates.jobs.run_image_removal"
+REMOVE: Final = "updates.remove_image"
 MOST: Final = 100
+"""Images of one order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,32 @@ def local_images(look: EngineLook) -> list[LocalImage]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a removal would come to: the devices it would ask, and on how many of them a container used one of the images."""
+
+    devices: list[int]
+    in_use: int
+
+
+def reach_of(references: Iterable[str], devices: QuerySet[Device]) -> Reach:
+    """Devices with an engine that had one of these images when it was asked last, or that was never asked.
+
+    Refused when a name is none, and when there are none or too many.
+    """
+    wanted = set(_checked(references))
+    reached = devices.filter(engine_access__isnull=False).order_by("pk")
+    looks = EngineLook.objects.filter(device__in=reached, answered_at__isnull=False)
+    without, in_use = set(), 0
+    for pk, images, containers in looks.values_list("device_id", "images", "containers").iterator():
+        ids = {image["id"] for image in images if not _names_of(image).isdisjoint(wanted)}
+        if not ids:
+            without.add(pk)
+        in_use += any(container["image_id"] in ids for container in containers)
+    there = reached.values_list("pk", flat=True)
+    return Reach([pk for pk in there if pk not in without], in_use)
+
+
 def request_removal(
     *, references: Sequence[str], devices: QuerySet[Device], actor: Actor, reason: str
 ) -> ImageRemoval:
@@ -69,9 +97,9 @@ def request_removal(
 
     Refused when that is none, or when a name is none. An Instance that needs an image pulls it again with its next update.
     """
-    actor.require("updates.remove_image")
+    actor.require(REMOVE)
     why, wanted = given_reason(reason), _checked(references)
-    ids = _having(wanted, devices)
+    ids = reach_of(wanted, devices).devices
     if not ids:
         raise Refused("None of these engines had any of these images when it was asked last.")
     with transaction.atomic():
@@ -148,18 +176,6 @@ def _checked(references: Iterable[str]) -> list[str]:
     if not 0 < len(wanted) <= MOST:
         raise Refused(f"Name between 1 and {MOST} images.")
     return wanted
-
-
-def _having(wanted: Sequence[str], devices: QuerySet[Device]) -> list[int]:
-    """Devices with an engine that had one of these when it was asked last, or that was never asked."""
-    reached = devices.filter(engine_access__isnull=False).order_by("pk")
-    looks = EngineLook.objects.filter(device__in=reached, answered_at__isnull=False)
-    without = {
-        pk
-        for pk, images in looks.values_list("device_id", "images").iterator()
-        if all(_names_of(image).isdisjoint(wanted) for image in images)
-    }
-    return [pk for pk in reached.values_list("pk", flat=True) if pk not in without]
 
 
 def _names_of(image: dict[str, Any]) -> set[str]:
