@@ -240,6 +240,31 @@ def test_steps_of_its_own_run_between_ours_and_in_place_of_them(
     assert host.answer(instance) == "web 2.4.0"
 
 
+def test_a_script_in_python_imports_the_agent_that_it_knows(
+    host: Host, module_stage: Stage
+) -> None:
+    module = module_stage.module
+    python = (
+        "#!/usr/bin/env python3\nimport os\nimport agent\n"
+        "agent.set_progress(50)\n"
+        "agent.set_env('FROM_PYTHON', os.environ['PREV_IMAGE_URL'])\n"
+        "agent.assert_exp(agent.read_envfile('environment')['FROM_PYTHON'])\n"
+    )
+    heard = '#!/bin/sh\necho "told: $FROM_PYTHON"\n'
+    v1 = module.build("1.5.0", V1)
+    instance = host.install(v1)
+
+    scripts: Tree = {
+        "imageroot/update-module.d/11python": script(python),
+        "imageroot/update-module.d/12heard": script(heard),
+    }
+    done = updated(instance, module.build("2.5.0", scripts))
+
+    assert done.outcome == Outcome.SUCCEEDED, done.error
+    assert said(done, "12heard") == f"told: {v1}\n"
+    assert host.environment(instance)["FROM_PYTHON"] == v1
+
+
 def test_units_that_the_manager_does_not_read_are_a_failure_before_any_script(
     host: Host, module_stage: Stage
 ) -> None:
