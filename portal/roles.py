@@ -37,6 +37,8 @@ updates.view_installation            x       x         x          x
 updates.view_moduleorder             x       x         x          x
 updates.view_imageremoval            x       x         x          x
 updates.view_repository              x       x         x          x
+updates.view_watchedcontainer        x       x         x          x
+updates.view_backup                  x       x         x          x
 patches.view_patch                   x       x         x          x
 patches.view_node                    x       x         x          x
 patches.view_patchcheck              x       x         x          x
@@ -68,6 +70,10 @@ updates.change_instance              -       x         -          x
 updates.change_installation          -       x         -          x
 updates.order_module                 -       x         -          x
 updates.remove_image                 -       x         -          x
+updates.upgrade_container            -       x         -          x
+updates.add_watchedcontainer         -       x         -          x
+updates.change_watchedcontainer      -       x         -          x
+updates.add_backup                   -       x         -          x
 updates.fetch_repository             -       x         -          x
 patches.upload_patch                 -       x         -          x
 patches.check_patch                  -       x         -          x
@@ -85,6 +91,9 @@ core.share_savedfilter               -       x         -          x
 
 devices.confirm_host_key             -       -         x          x
 updates.override_module              -       -         x          x
+updates.force_container              -       -         x          x
+updates.restore_backup               -       -         x          x
+updates.delete_backup                -       -         x          x
 patches.override_patch               -       -         x          x
 updates.force_cancel_upgrade         -       -         x          x
 updates.recover_upgrade              -       -         x          x
@@ -96,6 +105,7 @@ patches.change_node                  -       -         -          x
 patches.delete_node                  -       -         -          x
 patches.set_restart_command          -       -         -          x
 devices.use_local_driver             -       -         -          x
+updates.upgrade_portal               -       -         -          x
 devices.guard_devicegroup            -       -         -          x
 updates.add_repository               -       -         -          x
 updates.change_repository            -       -         -          x

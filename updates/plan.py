@@ -221,11 +221,95 @@ class ModulePlan:
         )
 
 
-def _require_known(plan: type[ArtifactPlan | ModulePlan | PatchPlan], data: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class DumpPlan:
+    """A database in a container beside the set: `command` writes it to its standard output there, `restore` reads `file` back.
+
+    Commands run in `container`, while it runs; `file` is an absolute path in it.
+    """
+
+    container: str
+    command: list[str]
+    file: str
+    restore: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """What is copied before a container is replaced. `directory` is an absolute path on the device, of the portal's alone.
+
+    `hook` is a command that runs in the first container of the set, while that runs, and readies its data; empty: SQLite
+    databases among the data are copied by SQLite's own backup. `volumes` are the named volumes with data. `keep` is how many
+    backups stay, at least 1.
+    """
+
+    wanted: bool
+    directory: str
+    keep: int
+    volumes: list[str]
+    hook: list[str]
+    dumps: list[DumpPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlan:
+    """Another image for a set of containers of one image, or the way back from one (seeds/container-self-upgrade.md).
+
+    `containers` are their names on the engine, all made from one image; they stop in that order and start in the other one.
+    `image` is the reference as it was ordered. `project_dir` is where the files of a Compose project are by now, if that is not
+    where its labels say. `probes` are the health gate's besides the containers' own. `force` replaces them also by the image that
+    they have. `kept_of` is the upgrade whose kept images a RESTORE puts back, and `kept` what ran before that one; `data_from` is
+    the backup, a file on the device, whose data it puts in place. Each may be empty, but not both.
+    """
+
+    upgrade: str
+    device: DevicePlan
+    mode: Mode
+    instance_id: int
+    instance: str
+    module: str
+    image: str
+    installed: InstalledImage
+    containers: list[str]
+    project_dir: str
+    backup: BackupPlan
+    probes: list[dict[str, Any]]
+    health_seconds: float
+    stop_seconds: int
+    min_free_bytes: int
+    force: bool
+    kept_of: str | None = None
+    kept: InstalledImage | None = None
+    data_from: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data, for the database and for the watchdog's trigger alike."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The plan that `as_json` wrote. ValueError when it was written by another version of the portal and does not fit."""
+        _require_known(cls, data)
+        backup = data["backup"]
+        return cls(
+            **{
+                **data,
+                "device": DevicePlan(**data["device"]),
+                "mode": Mode(data["mode"]),
+                "installed": InstalledImage(**data["installed"]),
+                "kept": InstalledImage(**data["kept"]) if data["kept"] else None,
+                "backup": BackupPlan(
+                    **{**backup, "dumps": [DumpPlan(**dump) for dump in backup["dumps"]]}
+                ),
+            }
+        )
+
+
+Plan = ArtifactPlan | ModulePlan | ContainerPlan | PatchPlan
+
+
+def _require_known(plan: type[Plan], data: dict[str, Any]) -> None:
     if unknown := set(data) - {field.name for field in fields(plan)}:
         raise ValueError(
             f"the plan holds fields that this version does not know: {sorted(unknown)}"
         )
-
-
-Plan = ArtifactPlan | ModulePlan | PatchPlan

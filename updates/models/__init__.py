@@ -14,9 +14,11 @@ from updates.models.signing_key import SigningKey
 from updates.models.trusted_key import TrustedKey
 from updates.models.update_module import UpdateModule
 from updates.models.upgrade import Upgrade, UpgradeEvent, choices
+from updates.models.watched import Backup, WatchedContainer
 
 __all__ = [
     "Artifact",
+    "Backup",
     "CarriedModule",
     "Check",
     "Deployment",
@@ -35,5 +37,6 @@ __all__ = [
     "UpdateModule",
     "Upgrade",
     "UpgradeEvent",
+    "WatchedContainer",
     "choices",
 ]

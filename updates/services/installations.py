@@ -14,7 +14,7 @@ from portal.core.actors import Actor
 from portal.core.edits import changes_of
 from portal.core.errors import Refused
 from updates.models import Installation, Instance
-from updates.recipes.module.health import require_probe
+from updates.recipes.health_gate import require_probe
 
 CHANGE: Final = "updates.change_installation"
 SETTINGS: Final = ("on_failed_script", "keeps_data", "volumes", "probes")

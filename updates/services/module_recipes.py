@@ -14,10 +14,10 @@ from devices.drivers.shell import Shell
 from devices.services.engines import opened_engine, registry_login
 from updates.machine import Outcome
 from updates.models import Installation, Upgrade
-from updates.plan import Kind, ModulePlan
+from updates.plan import ContainerPlan, Kind, ModulePlan
+from updates.recipes.engine_images import Images
+from updates.recipes.health_gate import HealthGate
 from updates.recipes.module.clearing import Retention
-from updates.recipes.module.health import HealthGate
-from updates.recipes.module.images import Images
 from updates.recipes.module.recipe import Health, ModuleRecipe
 
 
@@ -30,14 +30,26 @@ def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ModuleR
         plan,
         shell,
         engine,
-        images=Images(plan, engine, ask_registry=ask_registry, login_for=registry_login),
-        health=Health(_gate(shell, engine, dial), settings.HEALTH_LIMIT_SECONDS),
+        images=images_of(plan, engine),
+        health=Health(health_gate(shell, engine, dial), settings.HEALTH_LIMIT_SECONDS),
         retention=Retention(lambda: _ways_back(upgrade), lambda: _needed_by_others(plan)),
         kill_after_seconds=settings.KILL_AFTER_SECONDS,
     )
 
 
-def _gate(shell: Shell, engine: Engine, dial: Dial) -> HealthGate:
+def images_of(plan: ModulePlan | ContainerPlan, engine: Engine) -> Images:
+    """The images of the plan's upgrade, with the portal's logins at registries."""
+    return Images(
+        engine,
+        upgrade=plan.upgrade,
+        force=plan.force,
+        ask_registry=ask_registry,
+        login_for=registry_login,
+    )
+
+
+def health_gate(shell: Shell, engine: Engine, dial: Dial) -> HealthGate:
+    """The gate as the settings have it."""
     return HealthGate(
         shell,
         engine,

@@ -9,9 +9,9 @@ from devices.drivers.references import parse_reference
 from devices.drivers.shell import Shell
 from devices.errors import BadReference
 from updates.plan import ModulePlan
+from updates.recipes.engine_images import Images
 from updates.recipes.module.account import Account
 from updates.recipes.module.fetching import in_force_after
-from updates.recipes.module.images import Images
 from updates.recipes.module.keeping import Keeping
 from updates.recipes.module.tree import Tree
 from updates.recipes.patience import patiently

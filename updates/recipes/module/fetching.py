@@ -19,8 +19,8 @@ from updates.formats.module_image import (
     survey,
 )
 from updates.plan import ModulePlan
+from updates.recipes.engine_images import Found, Images
 from updates.recipes.module.fit import ModuleFit
-from updates.recipes.module.images import Found, Images
 from updates.recipes.module.scripts import PULL, Bring
 from updates.recipes.module.tree import Tree
 from updates.runner import Context

@@ -14,9 +14,9 @@ from devices.errors import BadReference, DeviceError, DeviceUnreachable
 from updates.errors import ModuleRefused
 from updates.formats.module_image import ModuleLabels, image_variables
 from updates.plan import INCONSISTENT, ModulePlan, ModuleVerb
+from updates.recipes.engine_images import Found, Images
 from updates.recipes.finding import Finding
 from updates.recipes.module.account import ROOT, Account
-from updates.recipes.module.images import Found, Images
 
 SHORT_SECONDS: Final = 30.0
 SPARE_BYTES: Final = 64 * 2**20
@@ -129,7 +129,8 @@ class ModuleFit:
 
     def _module_image(self) -> Finding:
         try:
-            self.image, self.labels = self._images.resolve_module()
+            self.image, labels = self._images.resolve(self._plan.image)
+            self.labels = ModuleLabels.read(labels)
         except DeviceUnreachable:
             raise
         except DeviceError as error:
@@ -166,7 +167,7 @@ class ModuleFit:
     def _service_images(self) -> Iterator[Finding]:
         for reference in self.labels.images:
             try:
-                found = self._images.resolve(reference)
+                found, _ = self._images.resolve(reference)
             except DeviceUnreachable:
                 raise
             except DeviceError as error:

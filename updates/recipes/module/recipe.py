@@ -26,12 +26,12 @@ from updates.errors import NotCompatible
 from updates.machine import Event, State
 from updates.plan import ModulePlan, ModuleVerb
 from updates.recipes.detached import DetachedCalls
+from updates.recipes.engine_images import Images
 from updates.recipes.finding import Finding
 from updates.recipes.module.account import Account
 from updates.recipes.module.clearing import Clearing, Retention
 from updates.recipes.module.fetching import Fetching, in_force_after
 from updates.recipes.module.fit import ModuleFit
-from updates.recipes.module.images import Images
 from updates.recipes.module.keeping import Keeping, Kept
 from updates.recipes.module.place import Place
 from updates.recipes.module.scripts import Bring, Scripts

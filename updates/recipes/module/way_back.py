@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devices.drivers.engine import Engine
 from updates.plan import ModulePlan
-from updates.recipes.module.images import Images
+from updates.recipes.engine_images import Images
 from updates.recipes.module.keeping import Keeping, Kept
 from updates.recipes.module.services import Services
 from updates.recipes.module.tree import Tree

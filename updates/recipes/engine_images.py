@@ -1,4 +1,4 @@
-"""The images of a module: found without a download where they are, fetched where they are not, kept for the way back."""
+"""The images of one upgrade: found without a download where they are, fetched where they are not, kept for the way back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from devices.drivers.engine import Engine, Image, Platform, RegistryLogin
 from devices.drivers.references import parse_reference
 from devices.errors import BadReference, DeviceError
 from updates.errors import StepFailed
-from updates.formats.module_image import ModuleLabels
-from updates.plan import ModulePlan
 from updates.runner import Context
 
 KEEP: Final = "fleetwright.local/kept"
@@ -57,31 +55,33 @@ class Found:
 
 
 class Images:
-    """The images of one plan on one engine. Logins are asked for when they are needed."""
+    """The images of one upgrade on one engine, with what its plan says. Logins are asked for when they are needed.
+
+    `force` asks the registry also for what the engine has.
+    """
 
     def __init__(
-        self, plan: ModulePlan, engine: Engine, *, ask_registry: AskRegistry, login_for: LoginFor
+        self,
+        engine: Engine,
+        *,
+        upgrade: str,
+        force: bool,
+        ask_registry: AskRegistry,
+        login_for: LoginFor,
     ) -> None:
-        self._plan = plan
         self._engine = engine
+        self._upgrade = upgrade
+        self._force = force
         self._ask_registry = ask_registry
         self._login_for = login_for
 
-    def resolve_module(self) -> tuple[Found, ModuleLabels]:
-        """The module's image, and what it says of itself: the engine's own, or what the registry has. DeviceError if neither."""
-        return self._resolve(self._plan.image)
-
-    def resolve(self, reference: str) -> Found:
-        """A service's image, by the same rule."""
-        return self._resolve(reference)[0]
-
-    def _resolve(self, reference: str) -> tuple[Found, ModuleLabels]:
+    def resolve(self, reference: str) -> tuple[Found, dict[str, str]]:
+        """What the reference means, and its labels: the engine's own image, or what the registry has. DeviceError if neither."""
         here = self._engine.image(reference)
-        if here is not None and not self._plan.force:
-            return Found.of(reference, here), ModuleLabels.read(here.labels)
+        if here is not None and not self._force:
+            return Found.of(reference, here), here.labels
         manifest = self._ask_registry(reference, self._engine.platform())
-        found = Found(reference, "", manifest.digest, manifest.size)
-        return found, ModuleLabels.read(manifest.labels)
+        return Found(reference, "", manifest.digest, manifest.size), manifest.labels
 
     def fetch(self, wanted: Found, context: Context, *, share: tuple[float, float]) -> Found:
         """The engine has the image; one that it had is left as it is. `share` is the part of the state's progress."""
@@ -102,6 +102,14 @@ class Images:
         context.journal.note(f"{wanted.reference} was fetched.", call="pull")
         return Found.of(wanted.reference, image)
 
+    def fetch_by_digest(self, wanted: Found, context: Context) -> Found:
+        """The engine has exactly this image, whatever its tag means by now, and our own tag keeps it from being pruned."""
+        by_digest = f"{parse_reference(wanted.reference).repository}@{wanted.digest}"
+        asked = Found(by_digest, wanted.id, wanted.digest, wanted.size)
+        here = self.fetch(asked, context, share=(0.0, 1.0))
+        self._engine.tag(here.id, f"{KEEP}:{self._upgrade}-new")
+        return Found(wanted.reference, here.id, wanted.digest, here.size)
+
     def keep(self, references: Iterable[str]) -> list[dict[str, str]]:
         """The images of these references have another tag, of ours: what was in force can be put back. Rows of what it was."""
         kept = []
@@ -109,7 +117,7 @@ class Images:
             image = self._there(reference)
             if image is None:
                 continue
-            tag = f"{KEEP}:{self._plan.upgrade}-{number}"
+            tag = f"{KEEP}:{self._upgrade}-{number}"
             self._engine.tag(image.id, tag)
             kept.append({"reference": reference, "id": image.id, "tag": tag})
         return kept
