@@ -125,6 +125,16 @@ class Upgrade(models.Model):
                 name="upgrade_open",
             ),
             models.Index(
+                fields=["device", "created_at", "id"],
+                condition=Q(state="pending"),
+                name="upgrade_waiting",
+            ),
+            models.Index(
+                fields=["module_order", "created_at", "id"],
+                condition=Q(module_order__isnull=False),
+                name="upgrade_of_module_order",
+            ),
+            models.Index(
                 fields=["state", "lease_until"],
                 condition=~Q(state="finished"),
                 name="upgrade_unfinished",
