@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 MASK: Final = "••••••"
@@ -118,6 +120,69 @@ class OutputBuffer:
                     longest = length
                     break
         return len(self._held) - longest
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLimits:
+    """`chunk_bytes` and `chunk_seconds` of a piece, `limit_bytes` of what is kept of one call."""
+
+    chunk_bytes: int
+    chunk_seconds: float
+    limit_bytes: int
+
+
+class Said:
+    """What the calls of one visit say, on its way to `keep(call, text, end)`; `stored` is how much of a call was kept before."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Iterable[str],
+        limits: OutputLimits,
+        stored: Callable[[str], int],
+        keep: Callable[[str, list[str], int], None],
+    ) -> None:
+        self._secrets = tuple(secrets)
+        self._limits = limits
+        self._stored = stored
+        self._keep = keep
+        self._buffers: dict[str, OutputBuffer] = {}
+
+    def feed(self, call: str, data: bytes) -> None:
+        """`data` is kept, at the latest with `flush_all`."""
+        buffer = self._buffer(call)
+        self._give(call, buffer.feed(data))
+
+    def end(self, call: str) -> int:
+        """How many bytes of the call were kept, over all visits."""
+        return self._buffer(call).end
+
+    def flush_due(self) -> None:
+        """What is old enough was kept."""
+        for call, buffer in self._buffers.items():
+            self._give(call, buffer.due())
+
+    def flush_all(self) -> None:
+        """All was kept: the visit is over."""
+        for call, buffer in self._buffers.items():
+            self._give(call, buffer.drain())
+        self._buffers.clear()
+
+    def _give(self, call: str, texts: list[str]) -> None:
+        if texts:
+            self._keep(call, texts, self._buffers[call].end)
+
+    def _buffer(self, call: str) -> OutputBuffer:
+        if call not in self._buffers:
+            self._buffers[call] = OutputBuffer(
+                secrets=self._secrets,
+                chunk_bytes=self._limits.chunk_bytes,
+                chunk_seconds=self._limits.chunk_seconds,
+                clock=time.monotonic,
+                limit_bytes=self._limits.limit_bytes,
+                start=self._stored(call),
+            )
+        return self._buffers[call]
 
 
 def _begun_character(data: bytes) -> int:

@@ -129,7 +129,7 @@ def test_every_fault_leads_where_the_table_says(
             {**usual, row.state: LIMIT_SECONDS} if row.fault == "hang" else usual
         )
         allowed = REPEATS if number >= len(rows) else REPEAT_LIMIT
-        monkeypatch.setattr("updates.journal.database.REPEAT_LIMIT", allowed)
+        monkeypatch.setattr("updates.course.REPEAT_LIMIT", allowed)
         started = time.monotonic()
         with somebody_at_the_plug(played.container):
             upgrade = carried_out(order(played, row.behaviour, name=f"new-{number}"))

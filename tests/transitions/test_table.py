@@ -72,7 +72,7 @@ def test_a_fault_leads_where_the_table_says(row: Row, tmp_path: Path, settings: 
 def test_what_never_ends_is_stopped_and_needs_a_person_if_anything_was_changed(
     row: Row, device: FolderDevice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("updates.journal.database.REPEAT_LIMIT", REPEATS)
+    monkeypatch.setattr("updates.course.REPEAT_LIMIT", REPEATS)
     upgrade = order(device, row.behaviour)
 
     assert carried_out(device, upgrade) is Ending.FINISHED

@@ -5,55 +5,36 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F
-from django.db.models.functions import Greatest
 from django.utils.module_loading import import_string
 
 from portal.core import clock
+from updates.course import REPEATED_TOO_OFTEN, Move, Standing, ended, move
 from updates.errors import LeaseLost, TargetBusy
 from updates.journal.events import append_event
 from updates.journal.turns import ahead_of
 from updates.lease import Heartbeat
 from updates.machine import (
     ACTIVE,
-    CANCELLABLE,
-    PROGRESS,
-    REPEAT_LIMIT,
-    Arrow,
     Event,
     Outcome,
     State,
     arrow,
-    given_up,
     progress_within,
 )
 from updates.models import Upgrade, UpgradeEvent
-from updates.output import OutputBuffer, blot_out
+from updates.output import OutputLimits, Said
 from updates.runner import Failure, HandOver
 
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 """How often a holder looks whether a cancel was asked for, or whether it still is the holder."""
-
-ENDINGS = frozenset({State.ROLLING_BACK, State.FAILING, State.CLEANING, State.FINISHED})
-"""A failure that leads here is the upgrade's; one that leads elsewhere was got over."""
-
-WELL = frozenset({Event.DONE, Event.NOTHING_TO_DO, Event.ALREADY_THERE})
-"""A step that ended like this gives way to a cancel: what was cancelled during the download is never installed."""
-
-NO_WAY_BACK = Failure(code="UPD-302", sentence="What it installs cannot be rolled back.")
-
-REPEATED_TOO_OFTEN = Failure(
-    code="UPD-301",
-    sentence=f"It had to begin a state again more than {REPEAT_LIMIT} times, so it was stopped where it was.",
-)
 
 
 class DatabaseJournal:
@@ -76,7 +57,16 @@ class DatabaseJournal:
         self._secrets = tuple(secrets)
         self._wants_leave = wants_leave
         self._row = self._load()
-        self._buffers: dict[str, OutputBuffer] = {}
+        self._said = Said(
+            secrets=self._secrets,
+            limits=OutputLimits(
+                settings.OUTPUT_CHUNK_BYTES,
+                settings.OUTPUT_CHUNK_SECONDS,
+                settings.OUTPUT_LIMIT_BYTES,
+            ),
+            stored=self._stored,
+            keep=self._keep,
+        )
         self._percent = self._row.progress
         self._looked_at = 0.0
         self._heartbeat = Heartbeat(upgrade_id, fence=fence, seconds_left=self.seconds_left)
@@ -105,19 +95,19 @@ class DatabaseJournal:
         return self._row.outcome == Outcome.BROKEN
 
     def take(self, event: Event, *, failure: Failure | None = None) -> State:
-        chosen = arrow(self.state, event)
-        if chosen.outcome is Outcome.BROKEN and failure is None:
-            failure = NO_WAY_BACK
-        self._flush_all()
+        arrow(self.state, event)
+        self._said.flush_all()
         with transaction.atomic():
-            if self.state is State.PENDING and chosen.to in ACTIVE:
+            chosen = move(
+                self._standing(),
+                event,
+                failure,
+                is_cancel_wanted=self._is_cancel_wanted,
+                secrets=self._secrets,
+            )
+            if self.state is State.PENDING and chosen.arrow.to in ACTIVE:
                 self._check_turn()
-            if self.state in CANCELLABLE and event in WELL and self._is_cancel_wanted():
-                event, chosen = Event.CANCEL, arrow(self.state, Event.CANCEL)
-            if self._row.repeats >= REPEAT_LIMIT and self._is_repeat(chosen):
-                self._end(event, failure=REPEATED_TOO_OFTEN, outcome=self._given_up())
-            else:
-                self._move(event, chosen, failure=failure)
+            self._move(chosen)
         self._row = self._load()
         self._percent = self._row.progress
         self._looked_at = 0.0
@@ -125,15 +115,16 @@ class DatabaseJournal:
         return self.state
 
     def break_off(self, failure: Failure, *, outcome: Outcome = Outcome.BROKEN) -> None:
-        self._flush_all()
+        self._said.flush_all()
         with transaction.atomic():
-            self._end(Event.FAILED, failure=failure, outcome=outcome)
+            self._move(ended(failure, outcome, secrets=self._secrets))
         self._row = self._load()
 
     def took_over(self, *, worker: str) -> None:
         """On record: another worker held this upgrade, died, and `worker` goes on. Counts as a repeat, so it ends somewhere."""
-        if self._row.repeats >= REPEAT_LIMIT:
-            self.break_off(REPEATED_TOO_OFTEN, outcome=self._given_up())
+        standing = self._standing()
+        if standing.is_worn_out:
+            self.break_off(REPEATED_TOO_OFTEN, outcome=standing.given_up())
             return
         with transaction.atomic():
             self._write(repeats=F("repeats") + 1)
@@ -141,13 +132,13 @@ class DatabaseJournal:
         self._row = self._load()
 
     def output(self, call: str, data: bytes) -> None:
-        self._store(call, self._buffer(call).feed(data))
+        self._said.feed(call, data)
 
     def output_stored(self, call: str) -> int:
-        return self._buffer(call).end
+        return self._said.end(call)
 
     def note(self, text: str, *, call: str = "", data: dict[str, Any] | None = None) -> None:
-        self._flush_all()
+        self._said.flush_all()
         with transaction.atomic():
             self._append(kind=UpgradeEvent.Kind.NOTE, text=text, call=call, data=data or {})
 
@@ -172,7 +163,7 @@ class DatabaseJournal:
         return float(limit - (clock.now() - since).total_seconds())
 
     def tick(self) -> bool:
-        self._flush_due()
+        self._said.flush_due()
         if self._wants_leave():
             raise HandOver
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
@@ -196,76 +187,52 @@ class DatabaseJournal:
         row = Upgrade.objects.select_for_update().get(pk=self.upgrade)
         return row.cancel_requested_at is not None
 
-    def _is_repeat(self, chosen: Arrow) -> bool:
+    def _standing(self) -> Standing:
+        row = self._row
+        return Standing(
+            state=self.state,
+            outcome=Outcome(row.outcome) if row.outcome else None,
+            progress=self._percent,
+            repeats=row.repeats,
+            error=row.error,
+            was_in=self._was_in,
+        )
+
+    def _was_in(self, state: State) -> bool:
         return UpgradeEvent.objects.filter(
-            upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.ARROW, to_state=chosen.to
+            upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.ARROW, to_state=state
         ).exists()
 
-    def _given_up(self) -> Outcome:
-        return given_up(self.state, Outcome(self._row.outcome) if self._row.outcome else None)
-
-    def _end(self, event: Event, *, failure: Failure, outcome: Outcome) -> None:
-        self._move(event, Arrow(State.FINISHED, outcome), failure=failure)
-
-    def _move(self, event: Event, chosen: Arrow, *, failure: Failure | None) -> None:
-        said = self._masked(failure) if failure else None
+    def _move(self, chosen: Move) -> None:
+        standing = self._standing()
         try:
             with transaction.atomic():
-                self._write(state_is=self.state, **self._changes(chosen, failure=said))
+                self._write(
+                    state_is=self.state, **chosen.changes(standing), **self._times(chosen.arrow.to)
+                )
         except IntegrityError:
             self._check_turn()
             raise
-        self._append(
-            kind=UpgradeEvent.Kind.ARROW,
-            from_state=self.state,
-            event=event,
-            to_state=chosen.to,
-            call=said.call if said else "",
-            text=said.sentence if said else "",
-            data={"code": said.code, "output": said.output} if said else {},
-        )
-        if chosen.to is State.FINISHED:
+        self._append(kind=UpgradeEvent.Kind.ARROW, **chosen.told(standing))
+        if chosen.arrow.to is State.FINISHED:
             finished = Upgrade.objects.select_related("device", "artifact", "instance").get(
                 pk=self.upgrade
             )
             for name in settings.UPGRADE_FINISHED:
                 import_string(name)(finished)
 
-    def _changes(self, chosen: Arrow, *, failure: Failure | None) -> dict[str, Any]:
+    def _times(self, to: State) -> dict[str, Any]:
         now = clock.now()
-        changes: dict[str, Any] = {
-            "state": chosen.to,
+        times: dict[str, Any] = {
             "state_seq": F("last_seq") + 1,
             "state_entered_at": now,
             "limit_from": None,
-            "progress": Greatest(F("progress"), PROGRESS[chosen.to]),
         }
-        if chosen.outcome:
-            changes["outcome"] = chosen.outcome
-        if chosen.unchanged:
-            changes["unchanged"] = True
-        if self._is_repeat(chosen):
-            changes["repeats"] = F("repeats") + 1
         if self.state is State.PENDING:
-            changes["started_at"] = now
-        if chosen.to is State.FINISHED:
-            changes |= {"finished_at": now, "lease_until": None}
-        if failure and chosen.warns:
-            changes["warning"] = failure.sentence
-        elif failure and chosen.to in ENDINGS and not self._row.error:
-            changes |= {
-                "error": failure.sentence,
-                "error_code": failure.code,
-                "error_state": self.state,
-            }
-        return changes
-
-    def _masked(self, failure: Failure) -> Failure:
-        return replace(
-            failure,
-            sentence=blot_out(failure.sentence, self._secrets),
-            output=blot_out(failure.output, self._secrets),
-        )
+            times["started_at"] = now
+        if to is State.FINISHED:
+            times |= {"finished_at": now, "lease_until": None}
+        return times
 
     def _write(self, *, state_is: State | None = None, **fields: Any) -> None:  # noqa: ANN401 - columns
         mine = Upgrade.objects.filter(pk=self.upgrade, fence=self.fence)
@@ -278,43 +245,18 @@ class DatabaseJournal:
         self._write(last_seq=F("last_seq") + 1)
         append_event(self.upgrade, **fields)
 
-    def _buffer(self, call: str) -> OutputBuffer:
-        if call not in self._buffers:
-            last = (
-                UpgradeEvent.objects.filter(
-                    upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.OUTPUT, call=call
-                )
-                .order_by("-seq")
-                .values_list("data", flat=True)
-                .first()
+    def _stored(self, call: str) -> int:
+        last = (
+            UpgradeEvent.objects.filter(
+                upgrade_id=self.upgrade, kind=UpgradeEvent.Kind.OUTPUT, call=call
             )
-            self._buffers[call] = OutputBuffer(
-                secrets=self._secrets,
-                chunk_bytes=settings.OUTPUT_CHUNK_BYTES,
-                chunk_seconds=settings.OUTPUT_CHUNK_SECONDS,
-                clock=time.monotonic,
-                limit_bytes=settings.OUTPUT_LIMIT_BYTES,
-                start=last["end"] if last else 0,
-            )
-        return self._buffers[call]
+            .order_by("-seq")
+            .values_list("data", flat=True)
+            .first()
+        )
+        return last["end"] if last else 0
 
-    def _store(self, call: str, texts: list[str]) -> None:
-        if not texts:
-            return
+    def _keep(self, call: str, texts: list[str], end: int) -> None:
         with transaction.atomic():
             for text in texts:
-                self._append(
-                    kind=UpgradeEvent.Kind.OUTPUT,
-                    call=call,
-                    text=text,
-                    data={"end": self._buffer(call).end},
-                )
-
-    def _flush_due(self) -> None:
-        for call, buffer in self._buffers.items():
-            self._store(call, buffer.due())
-
-    def _flush_all(self) -> None:
-        for call, buffer in self._buffers.items():
-            self._store(call, buffer.drain())
-        self._buffers.clear()
+                self._append(kind=UpgradeEvent.Kind.OUTPUT, call=call, text=text, data={"end": end})

@@ -1,0 +1,149 @@
+"""An upgrade as its file holds it: what the database's row would say, and its history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+from uuid import UUID
+
+from updates.machine import Outcome, State
+from updates.watchdog.durable import read_whole, write_whole
+from updates.watchdog.folder import Folder
+
+MOST_BYTES: Final = 32 * 2**20
+FORMAT: Final = 1
+
+ARROW: Final = "arrow"
+OUTPUT: Final = "output"
+NOTE: Final = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of the history, as `UpgradeEvent` has it. `at` is ISO 8601 in UTC."""
+
+    seq: int
+    at: str
+    kind: str
+    from_state: str = ""
+    event: str = ""
+    to_state: str = ""
+    call: str = ""
+    text: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Record:
+    """One upgrade. The names are those of `Upgrade`, which the portal copies it into; times are ISO 8601 in UTC, or empty.
+
+    `order_seq` is the number of the trigger, 0 for one that was written by hand.
+    """
+
+    upgrade: str
+    plan: dict[str, Any]
+    order_seq: int
+    requested_by_name: str
+    reason: str
+    from_version: str
+    to_version: str
+    created_at: str
+    state_entered_at: str
+    events: list[Told]
+    state: str = State.PENDING.value
+    state_seq: int = 1
+    outcome: str = ""
+    unchanged: bool = False
+    progress: int = 0
+    error: str = ""
+    error_code: str = ""
+    error_state: str = ""
+    warning: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    fence: int = 0
+    repeats: int = 0
+    limit_from: str = ""
+    unheld_since: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    cancel_requested_at: str = ""
+    cancel_requested_by: str = ""
+    format: int = FORMAT
+
+    @property
+    def is_over(self) -> bool:
+        return self.state == State.FINISHED
+
+    @property
+    def last_seq(self) -> int:
+        return self.events[-1].seq if self.events else 0
+
+    def append(self, *, kind: str, **said: Any) -> None:  # noqa: ANN401 - an event's columns
+        """The newest event, under the next number."""
+        self.events.append(Told(seq=self.last_seq + 1, at=iso_now(), kind=kind, **said))
+
+    def as_bytes(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """The record that `as_bytes` wrote. ValueError with a sentence when it is none, or one of another version."""
+        try:
+            data = json.loads(content)
+            if data.get("format") != FORMAT:
+                raise ValueError(f"it has the format {data.get('format')!r}, not {FORMAT}")
+            known = {one.name for one in fields(cls)}
+            if unknown := set(data) - known:
+                raise ValueError(f"it holds fields that are not known here: {sorted(unknown)}")
+            record = cls(**{**data, "events": [Told(**one) for one in data["events"]]})
+            UUID(record.upgrade)
+            State(record.state)
+            if record.outcome:
+                Outcome(record.outcome)
+            if [one.seq for one in record.events] != [*range(1, len(record.events) + 1)]:
+                raise ValueError("its events are not numbered one after the other")
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            raise ValueError(f"The record of an upgrade cannot be read: {error}.") from None
+        return record
+
+
+def iso_now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def moment(text: str) -> datetime | None:
+    """The time that a record has written down."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def read_record(path: Path) -> Record | None:
+    """The record in this file; None when there is none. ValueError when it cannot be read."""
+    content = read_whole(path, most_bytes=MOST_BYTES)
+    return None if content is None else Record.from_bytes(content)
+
+
+def write_record(folder: Folder, record: Record) -> None:
+    """The file holds the record. OSError: it holds what it held before."""
+    write_whole(folder.record(record.upgrade), record.as_bytes())
+
+
+def records(folder: Folder) -> Iterator[Record]:
+    """All that can be read, the oldest order first."""
+    found = []
+    for path in folder.journals.glob("*.json"):
+        try:
+            record = read_record(path)
+        except (ValueError, OSError):
+            continue
+        if record is not None:
+            found.append(record)
+    yield from sorted(found, key=lambda one: (one.created_at, one.upgrade))
+
+
+def unfinished(folder: Folder) -> Record | None:
+    """The upgrade that is not over yet; None when there is none."""
+    return next((record for record in records(folder) if not record.is_over), None)
