@@ -16,6 +16,8 @@ DeviceError
  |   |- NoSuchImage        there is none of that name
  |   |- NoSuchPath         an image has nothing there
  |   |- NoSuchVolume       there is none of that name
+ |   |- NoSuchContainer    there is none of that name
+ |   |- NameTaken          another container has the name
  |   |- InUse              containers need it; they are named
  |       |- ImageInUse
  |       |- VolumeInUse
@@ -151,6 +153,16 @@ class NoSuchPath(EngineRefused):
 
 class NoSuchVolume(EngineRefused):
     code = "DEV-413"
+
+
+class NoSuchContainer(EngineRefused):
+    code = "DEV-440"
+
+
+class NameTaken(EngineRefused):
+    """Another container has the name that one was to get."""
+
+    code = "DEV-441"
 
 
 class InUse(EngineRefused):

@@ -14,7 +14,7 @@ _LOGIN: Final = Step(
     "Check the registry's login in the portal: without one, some registries refuse what they would give others."
 )
 _RETRY: Final = Step("Retry: what came already is kept.")
-_WHO: Final = Step("See which containers use it, stopped ones too.", "docker ps -a")
+_WHO: Final = Step("See which containers there are, stopped ones too.", "docker ps -a")
 
 ENGINE_CODES: Final[dict[str, Advice]] = {
     "DEV-104": Advice(
@@ -73,6 +73,11 @@ ENGINE_CODES: Final[dict[str, Advice]] = {
             Step("Read the service's own log on the device.", "journalctl -n 200"),
             Step("If it only needs longer, or a probe asks for the wrong thing, correct the health gate in the settings."),
         ),
+    ),
+    "DEV-440": Advice("A container is not on the device any more: somebody removed it.", (_WHO,)),
+    "DEV-441": Advice(
+        "A container has the name that a new one was to get.",
+        (_WHO, Step("Rename or remove the one that has it, then retry.")),
     ),
     "UPD-120": Advice(
         "The image is not one that can be installed as a module: its labels or its files break a rule.",

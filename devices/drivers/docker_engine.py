@@ -6,23 +6,25 @@ import base64
 import contextlib
 import http.client
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from devices.drivers.docker_containers import DockerContainers
 from devices.drivers.engine import (
-    Container,
     EngineLimits,
     Image,
     OnProgress,
     Platform,
     RegistryLogin,
+    Volume,
 )
-from devices.drivers.engine_answers import container_of, image_of, platform_of
+from devices.drivers.engine_answers import image_of, mapping, platform_of, volume_of
 from devices.drivers.engine_client import EngineClient
 from devices.drivers.engine_helpers import VOLUME_PLACE, Helpers
+from devices.drivers.engine_names import checked_name
 from devices.drivers.engine_pull import failed_pull, follow_pull
+from devices.drivers.engine_streams import given_out, noted
 from devices.drivers.engine_ways import Way
 from devices.drivers.engine_wire import Patience
 from devices.drivers.references import Reference, checked_image, parse_reference
@@ -38,11 +40,8 @@ from devices.errors import (
     NoSuchPath,
     NoSuchVolume,
     PullFailed,
-    UnsafeName,
     VolumeInUse,
 )
-
-_VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}", re.ASCII)
 
 
 class DockerEngine:
@@ -51,6 +50,7 @@ class DockerEngine:
     def __init__(self, way: Way, *, limits: EngineLimits | None = None) -> None:
         self._client = EngineClient(way, limits or EngineLimits())
         self._helpers = Helpers(self._client)
+        self._containers = DockerContainers(self._client)
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +68,12 @@ class DockerEngine:
 
     def version(self) -> str:
         with self._client.asked() as api:
-            answer = _mapping(api.version())
+            answer = mapping(api.version())
             return f"Docker Engine {answer.get('Version', '')}, API {api.api_version}"
 
     def platform(self) -> Platform:
         with self._client.asked() as api:
-            version = _mapping(api.version())
+            version = mapping(api.version())
         return platform_of(version, self._info())
 
     def root_dir(self) -> str:
@@ -81,7 +81,7 @@ class DockerEngine:
 
     def _info(self) -> dict[str, Any]:
         with self._client.asked() as api:
-            return _mapping(api.info())
+            return mapping(api.info())
 
     def image(self, reference: str) -> Image | None:
         name = checked_image(reference)
@@ -90,11 +90,17 @@ class DockerEngine:
                 answer = api.inspect_image(name)  # type: ignore[no-untyped-call]
         except NoSuchImage:
             return None
-        return image_of(_mapping(answer))
+        return image_of(mapping(answer))
+
+    def image_config(self, reference: str) -> Mapping[str, Any]:
+        name = checked_image(reference)
+        with self._client.asked(missing=_no_image(reference)) as api:
+            answer = mapping(api.inspect_image(name))  # type: ignore[no-untyped-call]
+        return mapping(answer.get("Config") or {})
 
     def images(self) -> list[Image]:
         with self._client.asked() as api:
-            listed = [str(_mapping(one).get("Id", "")) for one in api.images()]
+            listed = [str(mapping(one).get("Id", "")) for one in api.images()]
         # The list says nothing of platforms. Who is removed while we ask is not there any more.
         found = (self.image(image_id) for image_id in listed)
         return [image for image in found if image is not None]
@@ -153,7 +159,9 @@ class DockerEngine:
     def _refuse_while_used(self, name: str) -> None:
         image = self.image(name)
         users = sorted(
-            one.name for one in self.containers() if image is not None and one.image_id == image.id
+            one.name
+            for one in self._containers.all()
+            if image is not None and one.image_id == image.id
         )
         if users:
             raise ImageInUse(
@@ -167,16 +175,22 @@ class DockerEngine:
             pieces = stack.enter_context(
                 self._archive(container_id, place, NoSuchPath(f"{image_id} has no {place}."))
             )
-            return _given_out(pieces, stack.pop_all())
+            return given_out(pieces, stack.pop_all())
 
-    def containers(self, *, running_only: bool = False) -> list[Container]:
-        with self._client.asked() as api:
-            return [container_of(_mapping(one)) for one in api.containers(all=not running_only)]
+    @property
+    def containers(self) -> DockerContainers:
+        return self._containers
 
     def volumes(self) -> list[str]:
         with self._client.asked() as api:
-            listed = _mapping(api.volumes()).get("Volumes") or []
-        return sorted(str(_mapping(one).get("Name", "")) for one in listed)
+            listed = mapping(api.volumes()).get("Volumes") or []
+        return sorted(str(mapping(one).get("Name", "")) for one in listed)
+
+    def volume(self, name: str) -> Volume | None:
+        try:
+            return volume_of(self._volume(name))
+        except NoSuchVolume:
+            return None
 
     def read_volume(self, name: str) -> Iterator[bytes]:
         self._volume(name)
@@ -184,10 +198,10 @@ class DockerEngine:
             container_id = stack.enter_context(self._helpers.of_volume(name))
             missing = NoSuchVolume(f"The engine has no volume {name} any more.")
             pieces = stack.enter_context(self._archive(container_id, f"{VOLUME_PLACE}/.", missing))
-            return _given_out(pieces, stack.pop_all())
+            return given_out(pieces, stack.pop_all())
 
     def write_volume(self, name: str, chunks: Iterable[bytes]) -> None:
-        kept = self._emptied(_checked_volume(name))
+        kept = self._emptied(checked_name(name, "volume"))
         with self._client.asked() as api:
             api.create_volume(
                 name=name,
@@ -197,7 +211,7 @@ class DockerEngine:
             )
         own = RootEntry()
         patience = self._client.patience_for_stream()
-        data = _noted(own.noted(whole_tar(chunks)), patience)
+        data = noted(own.noted(whole_tar(chunks)), patience)
         with self._helpers.of_volume(name) as container_id:
             with self._client.asked(patience) as api:
                 api.put_archive(container_id, VOLUME_PLACE, data)
@@ -217,7 +231,7 @@ class DockerEngine:
                 f"The volume {name} is not replaced: it lies elsewhere ({options['device']}), and would not be emptied."
             )
         self._helpers.remove_those_with(name)
-        users = sorted(one.name for one in self.containers() if name in one.volumes)
+        users = sorted(one.name for one in self._containers.all() if name in one.volumes)
         if users:
             raise VolumeInUse(
                 f"The volume {name} is not replaced: it is used by {', '.join(users)}.",
@@ -230,7 +244,7 @@ class DockerEngine:
     def _volume(self, name: str) -> dict[str, Any]:
         missing = NoSuchVolume(f"The engine has no volume {name}.")
         with self._client.asked(missing=missing) as api:
-            return _mapping(api.inspect_volume(_checked_volume(name)))
+            return mapping(api.inspect_volume(checked_name(name, "volume")))
 
     @contextlib.contextmanager
     def _archive(
@@ -249,28 +263,6 @@ class DockerEngine:
         return self._helpers.sweep()
 
 
-def _given_out(pieces: Iterator[bytes], stack: contextlib.ExitStack) -> Iterator[bytes]:
-    """The pieces; `stack` is closed with them, also when nobody takes one of them."""
-
-    def give() -> Iterator[bytes]:
-        with stack:
-            yield b""
-            yield from pieces
-
-    stream = give()
-    next(stream)  # begun, or closing it would close nothing
-    return stream
-
-
-def _noted(chunks: Iterator[bytes], patience: Patience) -> Iterator[bytes]:
-    """The same pieces; what their source raises is not taken for the connection's trouble."""
-    try:
-        yield from chunks
-    except Exception as error:
-        patience.raised = error
-        raise
-
-
 def _auth_header(wanted: Reference, login: RegistryLogin | None) -> str:
     """Without a login an empty one: it keeps the SDK from looking for one in this machine's files."""
     said = {}
@@ -285,15 +277,3 @@ def _auth_header(wanted: Reference, login: RegistryLogin | None) -> str:
 
 def _no_image(name: str) -> NoSuchImage:
     return NoSuchImage(f"The engine has no image {name}.")
-
-
-def _checked_volume(name: str) -> str:
-    if not _VOLUME.fullmatch(name):
-        raise UnsafeName(f"{name[:160]!r} cannot be the name of a volume.")
-    return name
-
-
-def _mapping(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise EngineUnreachable("What answers there is no Docker Engine.")
-    return answer

@@ -18,11 +18,12 @@ Promises of every implementation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+from devices.drivers.engine_containers import Containers
 from devices.drivers.shell import OnTick
 
 OnProgress = Callable[[float], None]
@@ -67,21 +68,14 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
-    """A container. `image` is the text that it was made with, `state` the engine's word (`running`, `exited`, …).
+class Volume:
+    """A volume. `mountpoint` is the directory of the device where it lies."""
 
-    `health` is empty without a health check, else `starting`, `healthy` or `unhealthy`. `volumes` are the names of those
-    that it has, also those that the engine named itself.
-    """
-
-    id: str
     name: str
-    image_id: str
-    image: str
-    state: str
-    health: str
+    driver: str
+    mountpoint: str
     labels: dict[str, str]
-    volumes: list[str]
+    options: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +125,10 @@ class Engine(Protocol):
         """All images, also those without a tag, in no particular order."""
         ...
 
+    def image_config(self, reference: str) -> Mapping[str, Any]:
+        """What the image gives to its containers (`Config`), in the engine's own words. `NoSuchImage`."""
+        ...
+
     def pull(
         self,
         reference: str,
@@ -166,12 +164,17 @@ class Engine(Protocol):
         """
         ...
 
-    def containers(self, *, running_only: bool = False) -> list[Container]:
-        """All containers; or those alone that run."""
+    @property
+    def containers(self) -> Containers:
+        """The engine's containers: described, made, started, stopped, looked into."""
         ...
 
     def volumes(self) -> list[str]:
         """The names of all volumes, sorted."""
+        ...
+
+    def volume(self, name: str) -> Volume | None:
+        """The volume of that name, or None: there is none."""
         ...
 
     def read_volume(self, name: str) -> Iterator[bytes]:

@@ -7,13 +7,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from devices.drivers.engine import Container, Image, Platform
+from devices.drivers.engine import Image, Platform, Volume
+from devices.drivers.engine_containers import Container, ContainerDetails, Mount
+from devices.errors import EngineUnreachable
 
 Answer = Mapping[str, Any]
 
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 _NONE = "<none>"
 _VARIANTS = {"armv5l": "v5", "armv6l": "v6", "armv7l": "v7"}
+
+
+def mapping(answer: object) -> dict[str, Any]:
+    """The answer, which is a JSON object: `EngineUnreachable` where it is something else."""
+    if not isinstance(answer, dict):
+        raise EngineUnreachable("What answers there is no Docker Engine.")
+    return answer
 
 
 def image_of(answer: Answer) -> Image:
@@ -48,6 +57,59 @@ def container_of(answer: Answer) -> Container:
         health=health.group(1) if health else "",
         labels=_texts(answer.get("Labels")),
         volumes=sorted(str(mount["Name"]) for mount in mounts if mount.get("Name")),
+        network_mode=str((answer.get("HostConfig") or {}).get("NetworkMode", "")),
+    )
+
+
+def details_of(answer: Answer) -> ContainerDetails:
+    """A container as `GET /containers/NAME/json` describes it."""
+    config, state = answer.get("Config") or {}, answer.get("State") or {}
+    host = answer.get("HostConfig") or {}
+    networks = (answer.get("NetworkSettings") or {}).get("Networks") or {}
+    health = str((state.get("Health") or {}).get("Status", ""))
+    return ContainerDetails(
+        id=str(answer.get("Id", "")),
+        name=str(answer.get("Name", "")).removeprefix("/"),
+        image_id=str(answer.get("Image", "")),
+        image=str(config.get("Image", "")),
+        state=str(state.get("Status", "")),
+        exit_code=_int(state.get("ExitCode")),
+        health="" if health == "none" else health,
+        restart_count=_int(answer.get("RestartCount")),
+        started_at=_utc(str(state.get("StartedAt", ""))),
+        finished_at=_utc(str(state.get("FinishedAt", ""))),
+        labels=_texts(config.get("Labels")),
+        mounts=[_mount_of(mount) for mount in answer.get("Mounts") or []],
+        networks={name: _address_of(one) for name, one in networks.items()},
+        restart_policy=str((host.get("RestartPolicy") or {}).get("Name") or "no"),
+        auto_remove=host.get("AutoRemove") is True,
+        network_mode=str(host.get("NetworkMode", "")),
+        raw=answer,
+    )
+
+
+def _mount_of(answer: Answer) -> Mount:
+    return Mount(
+        kind=str(answer.get("Type", "")),
+        volume=str(answer.get("Name", "")),
+        source=str(answer.get("Source", "")),
+        target=str(answer.get("Destination", "")),
+        writable=answer.get("RW") is True,
+    )
+
+
+def _address_of(endpoint: Answer) -> str:
+    return str(endpoint.get("IPAddress") or endpoint.get("GlobalIPv6Address") or "")
+
+
+def volume_of(answer: Answer) -> Volume:
+    """A volume as `GET /volumes/NAME` describes it."""
+    return Volume(
+        name=str(answer.get("Name", "")),
+        driver=str(answer.get("Driver", "")),
+        mountpoint=str(answer.get("Mountpoint", "")),
+        labels=_texts(answer.get("Labels")),
+        options=_texts(answer.get("Options")),
     )
 
 
@@ -81,7 +143,8 @@ def time_of(text: str) -> datetime.datetime | None:
 
 def _utc(text: str) -> str:
     when = time_of(text)
-    return when.isoformat(timespec="seconds") if when else ""
+    # Year 1 is how an engine says that it has not happened yet.
+    return when.isoformat(timespec="seconds") if when and when.year > 1 else ""
 
 
 def _int(value: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import docker
@@ -19,6 +19,7 @@ from requests.adapters import BaseAdapter
 from devices.drivers.engine import EngineLimits
 from devices.drivers.engine_ways import Way
 from devices.drivers.engine_wire import EngineAdapter, Patience
+from devices.drivers.shell import OnTick
 from devices.errors import DeviceError, EngineRefused, EngineUnreachable, OutOfSpace
 
 # An answer's fields may change with versions: this is the newest whose answers we have read.
@@ -56,10 +57,15 @@ class EngineClient:
         )
         self._api: _Api | None = None
 
-    def patience(self, *, seconds: float | None = None) -> Patience:
+    def patience(self, *, seconds: float | None = None, on_tick: OnTick | None = None) -> Patience:
         """For one answer."""
         seconds = seconds or self.limits.answer_seconds
-        return Patience(limit_seconds=seconds, silence_seconds=seconds, limit_bytes=_ANSWER_BYTES)
+        return Patience(
+            limit_seconds=seconds,
+            silence_seconds=seconds,
+            limit_bytes=_ANSWER_BYTES,
+            on_tick=on_tick,
+        )
 
     def patience_for_stream(self) -> Patience:
         """For a stream through a helper container."""
@@ -106,7 +112,8 @@ class EngineClient:
         path: str,
         *,
         patience: Patience,
-        params: dict[str, str],
+        params: dict[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         missing: EngineRefused | None = None,
     ) -> Iterator[Iterator[bytes]]:
@@ -116,6 +123,7 @@ class EngineClient:
                 method,
                 f"{api.base_url}/v{api.api_version}{path}",
                 params=params,
+                json=body,
                 headers=headers,
                 stream=True,
             )
@@ -126,7 +134,11 @@ class EngineClient:
             yield self._pieces(response, patience)
 
     def _pieces(self, response: requests.Response, patience: Patience) -> Iterator[bytes]:
-        pieces = response.raw.stream(_PIECE_BYTES, decode_content=False)
+        raw = response.raw
+        pieces = raw.stream(_PIECE_BYTES, decode_content=False)
+        if not raw.chunked:
+            # What a command writes comes without lengths: `stream` would hold it back until it has a whole piece.
+            pieces = iter(lambda: raw.read1(_PIECE_BYTES, decode_content=False), b"")
         while True:
             with self._guarded(patience):
                 piece = next(pieces, None)

@@ -20,6 +20,7 @@ from devices.drivers.words import absolute
 from devices.errors import DeviceUnreachable, EngineUnreachable, LoginRefused
 
 _COMPLAINT_BYTES = 2048
+_STATUS_SECONDS = 5
 
 
 class Way(Protocol):
@@ -112,7 +113,10 @@ class TcpWay:
         if self._context is None:
             return line
         try:
-            return self._context.wrap_socket(line, server_hostname=self._host)
+            # An end without TLS's own mark is a break: what has no length would be taken for whole.
+            return self._context.wrap_socket(
+                line, server_hostname=self._host, suppress_ragged_eofs=False
+            )
         except (OSError, ValueError) as error:
             line.close()
             raise EngineUnreachable(
@@ -180,10 +184,18 @@ class SshLine:
 
     def recv(self, size: int, /) -> bytes:
         piece = self._channel.recv(size)
-        if not piece and not self._is_heard:
-            self._explain()
+        if not piece:
+            self._require_end()
         self._is_heard = True
         return piece
+
+    def _require_end(self) -> None:
+        """The engine itself has ended the line: whoever is cut looks the same to a channel, but for the program's status."""
+        if not self._is_heard:
+            self._explain()
+        self._channel.status_event.wait(_STATUS_SECONDS)
+        if self._channel.exit_status != 0:
+            raise ConnectionResetError(errno.ECONNRESET, "the way to the engine ended")
 
     def close(self) -> None:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):

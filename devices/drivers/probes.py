@@ -138,7 +138,7 @@ class ContainerProbe:
 
     def ask(self) -> str | None:
         try:
-            found = [one for one in self.engine.containers() if one.name == self.container]
+            found = [one for one in self.engine.containers.all() if one.name == self.container]
         except DeviceError as error:
             return str(error)
         if not found:

@@ -10,7 +10,8 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils.module_loading import import_string
 
-from devices.drivers.engine import Container, Engine, Image
+from devices.drivers.engine import Engine, Image
+from devices.drivers.engine_containers import Container
 from devices.errors import DeviceError
 from devices.models import Device, EngineAccess, EngineLook
 from devices.services.engines import opened_engine
@@ -83,7 +84,9 @@ def _said(engine: Engine) -> dict[str, Any]:
         "platform": str(engine.platform())[:100],
         "root_dir": engine.root_dir()[:500],
         "images": [_image(image) for image in engine.images()[:MOST_IMAGES]],
-        "containers": [_container(container) for container in engine.containers()[:MOST_IMAGES]],
+        "containers": [
+            _container(container) for container in engine.containers.all()[:MOST_IMAGES]
+        ],
     }
 
 

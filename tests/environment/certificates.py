@@ -21,8 +21,8 @@ class Certified:
     key: str
 
 
-def certified(host: str = "localhost") -> Certified:
-    """A new certificate of a new authority: two of these do not trust each other."""
+def certified(host: str = "localhost", *others: str) -> Certified:
+    """A new certificate of a new authority, for these hosts: two of these do not trust each other."""
     authority_key, key = (
         ec.generate_private_key(ec.SECP256R1()),
         ec.generate_private_key(ec.SECP256R1()),
@@ -37,7 +37,10 @@ def certified(host: str = "localhost") -> Certified:
     certificate = (
         _builder(_name(host), issuer=name)
         .public_key(key.public_key())
-        .add_extension(x509.SubjectAlternativeName([_alternative(host)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([_alternative(one) for one in (host, *others)]),
+            critical=False,
+        )
         .sign(authority_key, hashes.SHA256())
     )
     encoding = serialization.Encoding.PEM

@@ -16,6 +16,7 @@ from tests.drivers.sshd import SSHD, RunningSshd, start_sshd
 from tests.environment.certificates import Certified, certified
 from tests.environment.docker import DockerEngine as RunningEngine
 from tests.environment.docker import private_engine
+from tests.environment.module_images import build_image, busybox_files
 from tests.environment.network import PrivateNetwork, private_network
 from tests.environment.registry import Registry
 from tests.environment.workdir import workdir
@@ -34,7 +35,8 @@ def _engine_network() -> PrivateNetwork:
 
 @pytest.fixture(scope="session")
 def _engine_certificates(_engine_network: PrivateNetwork) -> Certified:
-    return certified(_engine_network.inside)
+    # The loopback address: for tests that are in between, to cut a connection.
+    return certified(_engine_network.inside, "127.0.0.1")
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +110,13 @@ def registry(running_engine: RunningEngine) -> Iterator[Registry]:
     registry.show_to(running_engine)
     yield registry
     registry.remove()
+
+
+@pytest.fixture(scope="session")
+def busybox(running_engine: RunningEngine) -> str:
+    """An image of the engine with a shell in it."""
+    build_image(running_engine, "busybox-to-run:1", busybox_files())
+    return "busybox-to-run:1"
 
 
 @pytest.fixture

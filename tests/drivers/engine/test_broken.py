@@ -258,4 +258,4 @@ def test_a_full_disk_is_told_apart(
         with pytest.raises(OutOfSpace):
             engine.write_volume(name, [packed({"large": large.data})])
         engine.write_volume(name, [packed({"small": b"1"})])
-        wait_until(lambda: engine.containers() == [], seconds=10, what="no helpers")
+        wait_until(lambda: engine.containers.all() == [], seconds=10, what="no helpers")

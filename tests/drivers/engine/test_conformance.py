@@ -211,7 +211,7 @@ def test_containers_are_described(
     docker("run", "--detach", *options, *health, f"{name}:1", "sleep", "600")
 
     def described() -> tuple[str, str]:
-        found = next(one for one in engine.containers(running_only=True) if one.name == name)
+        found = next(one for one in engine.containers.all(running_only=True) if one.name == name)
         assert (found.image_id, found.image) == (image_id, f"{name}:1")
         assert (found.labels["a"], found.volumes) == ("b c", [name])
         return found.state, found.health
@@ -221,8 +221,8 @@ def test_containers_are_described(
     docker("exec", name, "touch", "/well")
     wait_until(lambda: described() == ("running", "healthy"), seconds=20, what="health")
     docker("stop", "--time=0", name)
-    assert [one for one in engine.containers(running_only=True) if one.name == name] == []
-    assert next(one for one in engine.containers() if one.name == name).state == "exited"
+    assert [one for one in engine.containers.all(running_only=True) if one.name == name] == []
+    assert next(one for one in engine.containers.all() if one.name == name).state == "exited"
     docker("rm", "--volumes", name)
 
 
