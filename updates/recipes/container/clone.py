@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from devices.drivers.engine_containers import ContainerDetails
 from updates.errors import StepFailed
-from updates.recipes.container.endpoints import Endpoint, SHARES, endpoints_of
+from updates.recipes.container.endpoints import SHARES, Endpoint, endpoints_of
 
 UPGRADE_LABEL: Final = "io.fleetwright.upgrade"
 """Whose value is the id of the upgrade that made the container."""
@@ -56,8 +56,9 @@ def clone(
 ) -> Clone:
     """What makes `container` again with the image of that reference, marked as the upgrade's.
 
-    `old_image` is the configuration of the image that it has now. `names` are those of the engine's containers by their ids: a
-    container whose network is shared is named, since the id of one that was recreated is gone. `StepFailed` if it is not there.
+    `old_image` is the configuration of the image that it has now. `names` are those of the engine's containers by their ids, from
+    before anything was renamed: a container whose network is shared is named, since the id of one that was made again is gone.
+    `StepFailed` if there is none.
     """
     config, host = container.raw.get("Config") or {}, dict(container.raw.get("HostConfig") or {})
     host |= {space: _by_name(host[space], names) for space in _SPACES if host.get(space)}
@@ -73,6 +74,7 @@ def clone(
     first, others = endpoints_of(container)
     if first is not None:
         host["NetworkMode"] = first.network
+    if first is not None and first.settings:
         body["NetworkingConfig"] = {"EndpointsConfig": {first.network: first.settings}}
     return Clone(body, others)
 
@@ -93,7 +95,7 @@ def _config(config: Config, old_image: Config, host: Config) -> Body:
     body["ExposedPorts"] = _without(config.get("ExposedPorts"), inherited)
     if health := _kept(config.get("Healthcheck"), old_image.get("Healthcheck")):
         body["Healthcheck"] = health  # the engine takes from the image what is not said here
-    return {key: value for key, value in body.items() if value not in (None, {}, [])}
+    return {key: value for key, value in body.items() if value not in (None, "", {}, [])}
 
 
 def _command(config: Config, old_image: Config) -> Body:
@@ -111,8 +113,10 @@ def _data(container: ContainerDetails, host: Config) -> tuple[list[str], list[Bo
     """Binds and mounts, with the volumes that the engine named itself by these names: the data stays."""
     binds = [bind for bind in host.get("Binds") or [] if ":" in bind]
     mounts = [mount for mount in host.get("Mounts") or [] if not _is_anonymous(mount)]
-    placed = {bind.split(":")[1] for bind in binds} | {mount["Target"] for mount in mounts}
-    unnamed = {mount["Target"]: mount for mount in host.get("Mounts") or [] if _is_anonymous(mount)}
+    placed = {bind.split(":")[1] for bind in binds} | {mount.get("Target") for mount in mounts}
+    unnamed = {
+        mount.get("Target"): mount for mount in host.get("Mounts") or [] if _is_anonymous(mount)
+    }
     for mount in container.mounts:
         if mount.kind == "volume" and mount.target not in placed:
             of_it = {"Type": "volume", "Target": mount.target, "ReadOnly": not mount.writable}
