@@ -8,6 +8,8 @@ FleetwrightError
  |   |- ModuleRefused         a module's image, or its instance's environment, breaks a rule; says which
  |   |- OrderInvalid          the order of a module update breaks its shape; says where, field by field
  |   |- RepositoryRefused     a repository of modules cannot be added, or its index not be read; says why by a rule
+ |   |- ComposeRefused        a container's Compose project cannot be used to make it again; says why by a rule
+ |   |   |- ComposeMissing    the device has no Compose that can
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
@@ -83,6 +85,25 @@ class RepositoryRefused(Refused):
     def __init__(self, rule: str, sentence: str) -> None:
         super().__init__(sentence)
         self.rule = rule
+
+
+class ComposeRefused(Refused):
+    """`rule` is a stable word such as `file-missing` or `outside`. The sentence never holds a value of a variable."""
+
+    code = "UPD-140"
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+
+
+class ComposeMissing(ComposeRefused):
+    """`rule` is `compose-missing`."""
+
+    code = "UPD-141"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("compose-missing", sentence)
 
 
 class NotCompatible(Refused):
