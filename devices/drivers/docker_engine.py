@@ -16,10 +16,18 @@ from devices.drivers.engine import (
     Image,
     OnProgress,
     Platform,
+    Published,
     RegistryLogin,
     Volume,
 )
-from devices.drivers.engine_answers import image_of, mapping, platform_of, volume_of
+from devices.drivers.engine_answers import (
+    image_of,
+    mapping,
+    platform_of,
+    published_of,
+    says_not_there,
+    volume_of,
+)
 from devices.drivers.engine_client import EngineClient
 from devices.drivers.engine_helpers import VOLUME_PLACE, Helpers
 from devices.drivers.engine_names import checked_name
@@ -39,6 +47,7 @@ from devices.errors import (
     NoSuchImage,
     NoSuchPath,
     NoSuchVolume,
+    NotInRegistry,
     PullFailed,
     VolumeInUse,
 )
@@ -104,6 +113,21 @@ class DockerEngine:
         # The list says nothing of platforms. Who is removed while we ask is not there any more.
         found = (self.image(image_id) for image_id in listed)
         return [image for image in found if image is not None]
+
+    def published(
+        self, reference: str, platform: Platform, *, login: RegistryLogin | None = None
+    ) -> Published:
+        wanted = parse_reference(reference).tagged()
+        auth = {"username": login.username, "password": login.secret} if login else {}
+        try:
+            with self._client.asked() as api:
+                answer = mapping(api.inspect_distribution(str(wanted), auth_config=auth))  # type: ignore[no-untyped-call]
+        except EngineRefused as refused:
+            if refused.status == http.client.NOT_FOUND or says_not_there(refused.said):
+                says = f"{wanted.host} has no image {wanted.familiar}."
+                raise NotInRegistry(says) from None
+            raise
+        return published_of(answer, platform, reference=wanted.familiar)
 
     def pull(
         self,

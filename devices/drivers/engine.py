@@ -68,6 +68,15 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What a registry has under a name, as an engine finds it there. `labels` and `size` it does not say."""
+
+    digest: str
+    labels: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Volume:
     """A volume. `mountpoint` is the directory of the device where it lies."""
 
@@ -127,6 +136,15 @@ class Engine(Protocol):
 
     def image_config(self, reference: str) -> Mapping[str, Any]:
         """What the image gives to its containers (`Config`), in the engine's own words. `NoSuchImage`."""
+        ...
+
+    def published(
+        self, reference: str, platform: Platform, *, login: RegistryLogin | None = None
+    ) -> Published:
+        """What the registry has under that name now, asked by the engine itself; nothing is fetched.
+
+        For whoever reaches the engine but no registry. `NotInRegistry`; `NoSuchPlatform` when it is for others alone.
+        """
         ...
 
     def pull(

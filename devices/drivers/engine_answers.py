@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from devices.drivers.engine import Image, Platform, Volume
+from devices.drivers.engine import Image, Platform, Published, Volume
 from devices.drivers.engine_containers import Container, ContainerDetails, Mount
-from devices.errors import EngineUnreachable
+from devices.drivers.references import checked_digest
+from devices.errors import EngineUnreachable, NoSuchPlatform
 
 Answer = Mapping[str, Any]
 
@@ -41,6 +42,23 @@ def image_of(answer: Answer) -> Image:
             variant=str(answer.get("Variant") or ""),
         ),
     )
+
+
+def says_not_there(words: str) -> bool:
+    """Whether a registry's refusal, as an engine passes it on, means that it does not have the image."""
+    return any(word in words.lower() for word in ("manifest unknown", "not found", "name unknown"))
+
+
+def published_of(answer: Answer, platform: Platform, *, reference: str) -> Published:
+    """What `GET /distribution/NAME/json` says. `NoSuchPlatform` if it is for other platforms alone."""
+    digest = checked_digest(str(mapping(answer.get("Descriptor")).get("digest", "")))
+    offered = [mapping(one) for one in answer.get("Platforms") or []]
+    found = {(str(one.get("os", "")), str(one.get("architecture", ""))) for one in offered}
+    if found and (platform.os, platform.architecture) not in found:
+        there = sorted("/".join(pair) for pair in found)
+        says = f"{reference} is there for {', '.join(there)}, not for {platform}."
+        raise NoSuchPlatform(says, platforms=there)
+    return Published(digest=digest)
 
 
 def container_of(answer: Answer) -> Container:

@@ -16,6 +16,8 @@ from devices.errors import (
     ImageInUse,
     NoSuchImage,
     NoSuchPath,
+    NoSuchPlatform,
+    NotInRegistry,
     PullFailed,
     UnsafeName,
 )
@@ -103,6 +105,20 @@ def test_a_pull_brings_an_image_and_tells_how_far_it_is(
     image = engine.image(f"{registry.host}/{name}@{digest}")
     assert image is not None
     assert image.tags == []
+
+
+def test_an_engine_asks_a_registry_for_us_and_fetches_nothing(
+    engine: DockerEngine, under_test: EngineUnderTest, registry: Registry, name: str
+) -> None:
+    reference = f"{registry.host}/{name}:1"
+    digest = push_image(under_test.running, reference, busybox_files())
+
+    assert engine.published(reference, engine.platform()).digest == digest
+    assert engine.image(reference) is None
+    with pytest.raises(NotInRegistry, match="has no image"):
+        engine.published(f"{registry.host}/{name}:2", engine.platform())
+    with pytest.raises(NoSuchPlatform, match="not for windows/amd64"):
+        engine.published(reference, Platform("windows", "amd64", ""))
 
 
 def test_a_pull_of_what_is_not_there_says_so_in_the_registrys_words(
