@@ -144,6 +144,19 @@ class Recipe(Protocol):
         ...
 
 
+class WhenNeeded:
+    """A recipe that is made in its first state: a plan that cannot be read is a fault of that step, and ends the upgrade."""
+
+    def __init__(self, make: Callable[[], Recipe]) -> None:
+        self._make = make
+        self._made: Recipe | None = None
+
+    def step(self, state: State) -> Step | None:
+        if self._made is None:
+            self._made = self._make()
+        return self._made.step(state)
+
+
 class Context:
     """What a step sees of the machine."""
 

@@ -15,7 +15,7 @@ from updates.errors import LeaseLost, TargetBusy
 from updates.journal import DatabaseJournal
 from updates.machine import ACTIVE, State
 from updates.models import Upgrade
-from updates.runner import HandOver, Recipe, Step, advance
+from updates.runner import HandOver, Recipe, WhenNeeded, advance
 
 log = structlog.get_logger(__name__)
 
@@ -30,19 +30,6 @@ class Ending(StrEnum):
     HELD = "held by another worker"
     HANDED_OVER = "handed over"
     LOST = "lost to another worker"
-
-
-class _WhenNeeded:
-    """A recipe that is made in its first state: a plan that cannot be read is a fault of that step, and ends the upgrade."""
-
-    def __init__(self, make: Callable[[], Recipe]) -> None:
-        self._make = make
-        self._made: Recipe | None = None
-
-    def step(self, state: State) -> Step | None:
-        if self._made is None:
-            self._made = self._make()
-        return self._made.step(state)
 
 
 def carry_out(
@@ -70,7 +57,7 @@ def carry_out(
             ):
                 if was_held and book.state in ACTIVE:
                     book.took_over(worker=worker)
-                advance(book, _WhenNeeded(lambda: make_recipe(_fresh(upgrade_id), shell)))
+                advance(book, WhenNeeded(lambda: make_recipe(_fresh(upgrade_id), shell)))
         except TargetBusy:
             lease.release(upgrade_id, fence=fence)
             return Ending.WAITS

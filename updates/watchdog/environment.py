@@ -1,0 +1,77 @@
+"""What the watchdog's container is told by its environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from devices.drivers.references import parse_reference
+from devices.errors import BadReference
+
+SOCKET: Final = "/var/run/docker.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The seed's variables. `trouble` is a sentence when they cannot be: then nothing is upgraded, and everybody is told why."""
+
+    data_dir: Path
+    check_interval: float
+    container_name: str
+    image_name: str
+    project_name: str
+    project_dir: str
+    socket: str
+    version: str
+    trouble: str
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """As the variables say."""
+        interval, trouble = _interval(variables.get("CHECK_INTERVAL", "5"))
+        image = variables.get("IMAGE_NAME", "")
+        container = variables.get("CONTAINER_NAME", "")
+        return cls(
+            data_dir=Path(variables.get("DATA_DIR", "/data")),
+            check_interval=interval,
+            container_name=container,
+            image_name=image,
+            project_name=variables.get("COMPOSE_PROJECT_NAME", ""),
+            project_dir=variables.get("COMPOSE_PROJECT_DIR", ""),
+            socket=variables.get("DOCKER_SOCKET", SOCKET),
+            version=variables.get("FLEETWRIGHT_VERSION", ""),
+            trouble=trouble or _name_trouble(container) or _image_trouble(image),
+        )
+
+
+def _interval(text: str) -> tuple[float, str]:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0.1 <= seconds <= 3600:
+        return seconds, ""
+    return 5.0, f"CHECK_INTERVAL is a number of seconds from 0.1 to 3600, not {text[:40]!r}."
+
+
+def _name_trouble(container: str) -> str:
+    return (
+        "" if container else "CONTAINER_NAME does not say which container the portal's web part is."
+    )
+
+
+def _image_trouble(image: str) -> str:
+    if not image:
+        return "IMAGE_NAME does not say which image the portal is made from."
+    try:
+        reference = parse_reference(image)
+    except BadReference as error:
+        return f"IMAGE_NAME cannot be: {error}"
+    if reference.tag or reference.digest:
+        return (
+            f"IMAGE_NAME is {image}, but must be the name alone, without a tag or digest: "
+            "the version comes with each upgrade."
+        )
+    return ""

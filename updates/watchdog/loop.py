@@ -1,0 +1,188 @@
+"""The watchdog's life: what was begun is ended first, then whoever asks next has a turn."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+import structlog
+
+from devices.drivers.engine import Engine
+from devices.errors import DeviceError, StaleHolder
+from updates.errors import LeaseLost, NotCompatible
+from updates.machine import ACTIVE, State
+from updates.plan import ContainerPlan
+from updates.recipes.patience import patiently
+from updates.runner import Context, HandOver, Recipe, WhenNeeded, advance
+from updates.watchdog.admission import Admission
+from updates.watchdog.durable import clear_drafts, locked, remove
+from updates.watchdog.environment import Environment
+from updates.watchdog.folder import Folder
+from updates.watchdog.heartbeat import Heart, read_heartbeat
+from updates.watchdog.journal import FileJournal, JournalTrouble, claim
+from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
+from updates.watchdog.orders import ordered
+from updates.watchdog.own_container import own_container
+from updates.watchdog.planning import ByHand
+from updates.watchdog.record import Record, records, unfinished, write_record
+from updates.watchdog.trigger import Inbox, Trigger
+
+log = structlog.get_logger(__name__)
+
+KEPT_RECORDS: Final = 20
+"""How many upgrades that are over have a file still: the portal has taken them into its history long ago."""
+
+MakeRecipe = Callable[[ContainerPlan, Engine], Recipe]
+OpenEngine = Callable[[], AbstractContextManager[Engine]]
+
+
+class Watchdog:
+    """One watchdog. `stopped` is set when it is to hand over; `make_recipe` is told admitted plans only."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        *,
+        open_engine: OpenEngine,
+        make_recipe: MakeRecipe,
+        stopped: threading.Event,
+        name: str,
+    ) -> None:
+        self._environment = environment
+        self._folder = Folder(environment.data_dir)
+        self._inbox = Inbox(self._folder)
+        self._open_engine = open_engine
+        self._make_recipe = make_recipe
+        self._stopped = stopped
+        self._name = name
+
+    def run(self) -> None:
+        """Returns when it was asked to stop: what it had in hand goes on with the next one's start."""
+        self._folder.make()
+        while not self._stopped.is_set():
+            with locked(self._folder.holder, waits=False) as is_ours:
+                if is_ours:
+                    self._watch()
+                else:
+                    log.info("another watchdog lives", folder=str(self._folder.data))
+                    self._stopped.wait(self._environment.check_interval)
+
+    def _watch(self) -> None:
+        interval = self._environment.check_interval
+        last = read_heartbeat(self._folder)
+        self._last_seen = last.seen_at if last else None
+        clear_drafts(self._folder.journals)
+        log.info("Monitoring %s", self._folder.trigger, trouble=self._environment.trouble)
+        with Heart(
+            self._folder,
+            interval=interval,
+            version=self._environment.version,
+            trouble=self._environment.trouble,
+        ) as self._heart:
+            while not self._stopped.is_set():
+                try:
+                    self.once()
+                except (OSError, JournalTrouble) as error:
+                    log.error("the folder cannot be written", upgrade=self._heart.upgrade, error=str(error))  # fmt: skip
+                self._stopped.wait(interval)
+
+    def once(self) -> None:
+        """What is unfinished went as far as it could; else a trigger that waits did."""
+        record = unfinished(self._folder) or self._taken()
+        if record is None:
+            return
+        self._heart.upgrade = record.upgrade
+        try:
+            with structlog.contextvars.bound_contextvars(upgrade=record.upgrade):
+                self._carry_out(record)
+        finally:
+            self._heart.upgrade = ""
+            self._heart.is_hung = lambda: False
+        self._forget_old()
+
+    def _taken(self) -> Record | None:
+        """The record of the trigger that waits: it is there before the trigger is gone."""
+        trigger = self._inbox.take()
+        if trigger is None:
+            return None
+        try:
+            record = self._record(trigger)
+        except (NotCompatible, DeviceError) as error:
+            self._inbox.refuse(str(error), upgrade=trigger.upgrade)
+            return None
+        if record is not None:
+            write_record(self._folder, record)
+            remove(self._folder.refused)
+        self._inbox.done()
+        return record
+
+    def _record(self, trigger: Trigger) -> Record | None:
+        """None for one that was done before, whoever brought it back."""
+        known = list(records(self._folder))
+        if any(one.upgrade == trigger.upgrade for one in known):
+            log.warning("this trigger was done before", upgrade=trigger.upgrade)
+            return None
+        if trigger.plan is None:
+            with self._open_engine() as engine:
+                return ordered(trigger, plan=self._by_hand(engine).plan(trigger).as_json())
+        newest = max((one.order_seq for one in known), default=0)
+        if trigger.sequence <= newest:
+            raise NotCompatible(
+                f"The trigger has the number {trigger.sequence}, but number {newest} was taken before: it is an old one."
+            )
+        return ordered(trigger, plan=trigger.plan)
+
+    def _by_hand(self, engine: Engine) -> ByHand:
+        own = own_container(engine)
+        return ByHand(
+            engine,
+            self._environment,
+            self._folder,
+            Admission(engine, self._environment, self._folder, own=own),
+            own=own,
+        )
+
+    def _carry_out(self, record: Record) -> None:
+        fence = claim(self._folder, record.upgrade, last_seen=self._last_seen)
+        book = FileJournal(
+            self._folder,
+            record.upgrade,
+            fence=fence,
+            limits=STATE_LIMIT_SECONDS,
+            wants_leave=self._stopped.is_set,
+        )
+        self._heart.is_hung = lambda: book.seconds_left() < -OVERTIME_SECONDS
+        try:
+            if record.fence and not record.unheld_since and book.state in ACTIVE:
+                book.took_over(worker=self._name)
+            with self._open_engine() as engine:
+                advance(book, WhenNeeded(lambda: self._recipe(record, engine, Context(book))))
+            log.info("upgrade is over", state=State.FINISHED.value)
+        except HandOver:
+            book.release()
+            log.info("handed over", state=book.state.value)
+        except (LeaseLost, StaleHolder) as error:
+            log.warning("the upgrade is somebody else's", why=str(error))
+
+    def _recipe(self, record: Record, engine: Engine, context: Context) -> Recipe:
+        try:
+            plan = ContainerPlan.from_json(record.plan)
+        except (ValueError, TypeError, KeyError) as error:
+            raise NotCompatible(f"The plan cannot be read: {error}.") from None
+        if plan.upgrade != record.upgrade:
+            raise NotCompatible("The plan is another upgrade's.")
+
+        def admitted() -> ContainerPlan:
+            own = own_container(engine)
+            return Admission(engine, self._environment, self._folder, own=own).admitted(plan)
+
+        # An engine that is just starting again is no reason to give up half-way.
+        return self._make_recipe(patiently(context, engine, admitted), engine)
+
+    def _forget_old(self) -> None:
+        over = [one for one in records(self._folder) if one.is_over]
+        for record in over[:-KEPT_RECORDS]:
+            remove(self._folder.cancel(record.upgrade))
+            remove(self._folder.record(record.upgrade))

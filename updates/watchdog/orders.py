@@ -1,0 +1,33 @@
+"""How a trigger becomes an upgrade's record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from updates.machine import State
+from updates.watchdog.record import ARROW, Record, iso_now
+from updates.watchdog.trigger import Trigger
+
+
+def ordered(trigger: Trigger, *, plan: dict[str, Any]) -> Record:
+    """The record of a new upgrade, not written yet. Its first event is the order."""
+    now = iso_now()
+    record = Record(
+        upgrade=trigger.upgrade,
+        plan=plan,
+        order_seq=trigger.sequence,
+        requested_by_name=trigger.requested_by,
+        reason=trigger.reason,
+        from_version=trigger.from_version,
+        to_version=trigger.version,
+        created_at=now,
+        state_entered_at=now,
+        events=[],
+    )
+    record.append(
+        kind=ARROW,
+        event="ordered",
+        to_state=State.PENDING.value,
+        text=f"Ordered by {trigger.requested_by}: {trigger.reason}",
+    )
+    return record
