@@ -77,15 +77,44 @@ def failing(bench: Bench) -> Iterator[Cell]:
 
     there, back = bench.image(State.INSTALLING), module.build("3.8.0", FAILING)
     manager = f"env XDG_RUNTIME_DIR=/run/user/$(id -u {bench.instance}) systemctl --user"
-    stop = f"runuser -u {bench.instance} -- {manager} stop mymodule"
+    as_user = f"runuser -u {bench.instance} -- {manager}"
+    stop = f"{as_user} stop mymodule"
     yield does(State.CHECKING, module.reference("9.9.9"))
     yield does(State.BACKING_UP, there, f"touch {root}/.fleetwright", f"rm -f {root}/.fleetwright")
     yield does(State.DOWNLOADING, module.build("4.8.0", REFUSED))
     yield does(State.INSTALLING, back)
     yield does(State.VERIFYING, module.build("5.8.0", UNWELL))
     yield does(State.ROLLBACK_VERIFYING, back, stop)
+    yield Cell(State.ROLLBACK_RESTARTING, unstartable(bench, as_user), back)
+    yield Cell(State.CLEANING, untidy(bench), there)
     own = f"chown -R {bench.instance}: {root}/etc; chmod 755 {root}/etc"
     yield does(State.ROLLING_BACK, back, f"chown root: {root}/etc", own)
+
+
+def unstartable(bench: Bench, as_user: str) -> Fault:
+    """The service cannot be started, whatever its unit says, until that was tried."""
+    run = bench.host.container.exec
+    runtime = f"/run/user/$(id -u {bench.instance})"
+    folder, reload = f"{runtime}/systemd/user/mymodule.service.d", f"{as_user} daemon-reload"
+    drop_in = r"printf '[Service]\nExecStartPre=/bin/mkdir %%t/tried\nExecStartPre=/bin/false\n'"
+    wait = f"timeout 60 sh -c 'until rmdir {runtime}/tried 2>/dev/null; do sleep 0.1; done'"
+    return Fault(
+        "fails",
+        lambda: run("sh", "-c", f"mkdir -p {folder} && {drop_in} >{folder}/no.conf && {reload}"),
+        lambda: run("sh", "-c", f"{wait} && rm -rf {folder} && {reload}"),
+        passes=True,
+    )
+
+
+def untidy(bench: Bench) -> Fault:
+    """The upgrade's work directory cannot be removed, until the upgrade is over."""
+    run = bench.host.container.exec
+    here = "cd /var/lib/fleetwright && cd $(ls -td *-*-*-*-*/ | head -n 1)"
+    return Fault(
+        "fails",
+        lambda: run("sh", "-c", f"{here} && mkdir held && mount -t tmpfs tmpfs held"),
+        lambda: run("sh", "-c", f"{here} && umount held && rm -rf $PWD"),
+    )
 
 
 def cells(bench: Bench, *faults: Fault) -> Iterator[Cell]:

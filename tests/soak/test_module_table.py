@@ -51,7 +51,8 @@ class Row:
         has = {Outcome.SUCCEEDED: "exactly new", Outcome.BROKEN: "not known: it is broken"}
         outcome = Outcome(str(self.upgrade.outcome))
         device = self.complaint or has.get(outcome, "exactly old")
-        return f"| {self.cell} | {outcome} | {device} | {self.seconds:.0f} |"
+        says = f"{outcome}, with a warning" if self.upgrade.warning else str(outcome)
+        return f"| {self.cell} | {says} | {device} | {self.seconds:.0f} |"
 
 
 @pytest.fixture
