@@ -14,13 +14,12 @@ from django.views.decorators.http import require_POST
 
 from devices.admin_views.links import device_url
 from devices.forms import EngineAccessForm
-from devices.models import Device, EngineAccess, EngineLook
+from devices.models import Device, EngineAccess
 from devices.services.engine_looks import request_look
 from devices.services.engine_settings import delete_engine_access, save_engine_access
 from portal.core.errors import Refused
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
 
-SHOWN_IMAGES = 200
 NOT_SAID = "Nobody has said how it is reached."
 
 
@@ -30,7 +29,6 @@ def engine_page(request: HttpRequest, pk: int) -> HttpResponse:
     rows = Device.objects.select_related("engine_access", "engine_look")
     device = get_object_or_404(rows, pk=pk)
     look = getattr(device, "engine_look", None)
-    images = _images(look) if look else []
     return page(
         request,
         "devices/engine.html",
@@ -40,28 +38,9 @@ def engine_page(request: HttpRequest, pk: int) -> HttpResponse:
             "device": device,
             "access": access_of(device),
             "look": look,
-            "images": images[:SHOWN_IMAGES],
-            "left_out": len(images[SHOWN_IMAGES:]),
             "buttons": _buttons(request, device),
         },
     )
-
-
-def _images(look: EngineLook) -> list[dict[str, Any]]:
-    users: dict[str, list[str]] = {}
-    for container in look.containers:
-        users.setdefault(container["image_id"], []).append(container["name"])
-    rows = [
-        {
-            "names": image["tags"],
-            "short_id": image["id"].removeprefix("sha256:")[:12],
-            "size": image["size"],
-            "created": image["created"][:10],
-            "containers": sorted(users.get(image["id"], [])),
-        }
-        for image in look.images
-    ]
-    return sorted(rows, key=lambda row: (not row["names"], row["names"]))
 
 
 def access_of(device: Device) -> EngineAccess | None:

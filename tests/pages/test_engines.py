@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from devices.models import Device, EngineAccess, EngineLook, RegistryLogin
 from portal.core import clock
@@ -87,8 +88,8 @@ def test_asking_is_a_job_and_what_it_said_last_is_shown_with_its_age(
     shown = text(operator.get(place(device)))
     assert "Docker Engine 28" in shown
     assert "3.0\xa0GB" in shown
-    for words in ("ghcr.io/example/shop:1", "without a name", "shopkeeper", "5.0\xa0MB"):
-        assert words in shown
+    images = reverse("admin:updates_imageremoval_of_device", args=[device.pk])
+    assert f'<a href="{images}">2 images</a>, 1 container' in shown
     EngineLook.objects.update(error="It has gone.", error_at=clock.now())
     shown = text(operator.get(place(device)))
     assert "It has gone." in shown
