@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db.models import TextChoices
 from unfold.widgets import (
-    TEXTAREA_CLASSES,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -20,7 +19,7 @@ from devices.queries import devices_matching
 from devices.services import refuse_unreadable_key
 from devices.services.engine_settings import checked_registry
 from portal.core.errors import Refused
-from portal.core.forms import ReasonForm
+from portal.core.forms import ReasonForm, SecretArea
 
 if TYPE_CHECKING:
     CredentialModelForm = forms.ModelForm[Credential]
@@ -35,23 +34,15 @@ KEEP = "Leave it empty to keep the one that is set; it is never shown."
 ANY = ("", "Any")
 
 
-class SecretArea(forms.Textarea):
-    """Takes a secret of many lines in, and never shows it again: not even when the form comes back with an error."""
-
-    def format_value(self, _value: object) -> None:
-        return None
-
-
 def secret_field(label: str, help_text: str) -> forms.CharField:
     """A field for a secret, as it is given: white space may be part of it. Empty keeps the one that is set."""
-    looks = {"rows": 6, "autocomplete": "off", "spellcheck": "false"}
     return forms.CharField(
         label=label,
         required=False,
         strip=False,
         max_length=20_000,
         help_text=help_text,
-        widget=SecretArea(attrs={**looks, "class": " ".join(TEXTAREA_CLASSES)}),
+        widget=SecretArea(rows=6),
     )
 
 

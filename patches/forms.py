@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.urls import reverse_lazy
 from unfold.widgets import (
-    TEXTAREA_CLASSES,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
 )
 
 from patches.models import Node
 from patches.services.node_records import require_sense
-from portal.core.forms import ReasonForm
+from portal.core.forms import ReasonForm, SecretArea, tick
 from updates.models import Module
 
 if TYPE_CHECKING:
@@ -56,11 +54,9 @@ class PatchUploadForm(forms.Form):
 
 
 class ApplyPatchForm(ReasonForm):
-    override = forms.BooleanField(
-        label="Leave out what the check refuses",
-        required=False,
-        help_text="Files that are refused on a node with error, not code or wrong path are left out there; the others go in.",
-        widget=UnfoldBooleanWidget(),
+    override = tick(
+        "Leave out what the check refuses",
+        "Files that are refused on a node with error, not code or wrong path are left out there; the others go in.",
     )
     field_order = ("override", "reason")
 
@@ -73,13 +69,6 @@ class InstallationForm(ReasonForm):
         widget=UnfoldAdminTextInputWidget(),
     )
     field_order = ("version", "reason")
-
-
-class SecretArea(forms.Textarea):
-    """Takes a secret of many lines in, and never shows it again: not even when the form comes back with an error."""
-
-    def format_value(self, _value: object) -> None:
-        return None
 
 
 class NodeForm(NodeModelForm):
@@ -97,14 +86,7 @@ class NodeForm(NodeModelForm):
         required=False,
         max_length=16 * 1024,
         help_text="In PEM form.",
-        widget=SecretArea(
-            attrs={
-                "rows": 4,
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "class": " ".join(TEXTAREA_CLASSES),
-            }
-        ),
+        widget=SecretArea(rows=4),
     )
     shown_as = {"secret": "new_secret", "tls_key": "new_tls_key"}
 

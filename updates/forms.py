@@ -10,14 +10,12 @@ from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectM
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from unfold.widgets import (
-    TEXTAREA_CLASSES,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
 )
 
 from devices.models import Device, DeviceGroup
@@ -27,7 +25,7 @@ from devices.queries import (
     select_devices,
     stored_selection,
 )
-from portal.core.forms import ReasonForm
+from portal.core.forms import ReasonForm, SecretArea, tick
 from updates.models import Artifact, Deployment, Release
 from updates.services.keys import Generated
 
@@ -72,9 +70,7 @@ class SelectionForm(forms.Form):
         required=False,
         widget=UnfoldAdminSelectMultipleWidget(attrs={"size": 4}),
     )
-    everything = forms.BooleanField(
-        label="All devices", required=False, widget=UnfoldBooleanWidget()
-    )
+    everything = tick("All devices")
     where_q = forms.CharField(
         label="Name, host or type contains", required=False, widget=UnfoldAdminTextInputWidget()
     )
@@ -161,13 +157,6 @@ class TrustedKeyForm(forms.Form):
     )
 
 
-class SecretArea(forms.Textarea):
-    """Takes a secret of many lines in, and never shows it again: not even when the form comes back with an error."""
-
-    def format_value(self, _value: object) -> None:
-        return None
-
-
 class SigningKeyForm(forms.Form):
     PASTED = "pasted"
 
@@ -186,14 +175,7 @@ class SigningKeyForm(forms.Form):
         required=False,
         max_length=16 * 1024,
         help_text="In PEM form. It is encrypted, and never shown again.",
-        widget=SecretArea(
-            attrs={
-                "rows": 8,
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "class": " ".join(TEXTAREA_CLASSES),
-            }
-        ),
+        widget=SecretArea(rows=8),
     )
     password = forms.CharField(
         label="Its password",
@@ -252,9 +234,7 @@ class ReleaseForm(ReasonForm):
             Deployment._meta.get_field("artifact"), admin.site, attrs={"class": "fw-lookup"}
         ),
     )
-    force = forms.BooleanField(
-        label="Also where it is installed already", required=False, widget=UnfoldBooleanWidget()
-    )
+    force = tick("Also where it is installed already")
     field_order: tuple[str, ...] = ("release", "artifact", "reason", "force")
 
     def clean(self) -> dict[str, Any]:
@@ -272,11 +252,7 @@ class ReleaseForm(ReasonForm):
 
 
 class ApplyForm(ReleaseForm):
-    holds = forms.BooleanField(
-        label="Wait before the commit, until somebody has looked",
-        required=False,
-        widget=UnfoldBooleanWidget(),
-    )
+    holds = tick("Wait before the commit, until somebody has looked")
     field_order = (*ReleaseForm.field_order, "holds")
 
 
@@ -294,17 +270,10 @@ class DeployForm(SelectionForm, ReleaseForm):
 
 
 class ChangeRepositoryForm(forms.Form):
-    is_enabled = forms.BooleanField(
-        label="Enabled",
-        required=False,
-        help_text="What it publishes is offered.",
-        widget=UnfoldBooleanWidget(),
-    )
-    is_testing = forms.BooleanField(
-        label="Offer pre-releases",
-        required=False,
-        help_text="Like any other version. Else they are only for those who ask for one.",
-        widget=UnfoldBooleanWidget(),
+    is_enabled = tick("Enabled", "What it publishes is offered.")
+    is_testing = tick(
+        "Offer pre-releases",
+        "Like any other version. Else they are only for those who ask for one.",
     )
 
 

@@ -12,10 +12,9 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldBooleanWidget,
 )
 
-from portal.core.forms import ReasonForm
+from portal.core.forms import ReasonForm, tick
 from updates.models import Installation, Instance, Module, Upgrade
 from updates.services.module_choice import Wanted, why_not_image
 
@@ -41,17 +40,12 @@ def _require_image(text: str) -> None:
 class CarefulForm(ReasonForm):
     """How an order to several begins, and when it stops."""
 
-    canary = forms.BooleanField(
-        label="Canary first",
-        required=False,
-        help_text="The first has to succeed before the others start; if it does not, they are cancelled.",
-        widget=UnfoldBooleanWidget(),
+    canary = tick(
+        "Canary first",
+        "The first has to succeed before the others start; if it does not, they are cancelled.",
     )
-    stops_at_failure = forms.BooleanField(
-        label="Stop at the first failure",
-        required=False,
-        help_text="Those that have not begun are cancelled when one fails.",
-        widget=UnfoldBooleanWidget(),
+    stops_at_failure = tick(
+        "Stop at the first failure", "Those that have not begun are cancelled when one fails."
     )
 
 
@@ -59,14 +53,13 @@ class UpdateAllForm(CarefulForm):
     field_order = ("canary", "stops_at_failure", "reason")
 
 
-class UpdateForm(CarefulForm):
-    """An image for instances. `expected` are the names that the preview showed, and the confirmation is for those."""
+class ChoiceForm(forms.Form):
+    """An image, and the instances that it is meant for."""
 
     image = image_field("Such as ghcr.io/nethserver/mymodule:1.1.0.")
     instances = forms.ModelMultipleChoiceField(
         queryset=Instance.objects.select_related("module", "device"),
         required=False,
-        help_text="In this order: the first is the canary.",
         widget=AutocompleteSelectMultiple(
             Upgrade._meta.get_field("instance"), admin.site, attrs={"class": "fw-lookup"}
         ),
@@ -77,22 +70,6 @@ class UpdateForm(CarefulForm):
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
-    force = forms.BooleanField(
-        label="Also where it is installed already",
-        required=False,
-        help_text="It is pulled again, and its scripts run again.",
-        widget=UnfoldBooleanWidget(),
-    )
-    override = forms.BooleanField(
-        label="Although a check refuses it",
-        required=False,
-        help_text="Also an image of another module, or of a version that says it cannot follow.",
-        widget=UnfoldBooleanWidget(),
-    )
-    expected = forms.CharField(required=False, widget=forms.HiddenInput())
-    field_order = (
-        "image", "instances", "module", "canary", "stops_at_failure", "force", "override", "reason",
-    )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -102,19 +79,8 @@ class UpdateForm(CarefulForm):
             raise forms.ValidationError("Choose instances, or all instances of a module.")
         return cleaned
 
-    def wanted(self) -> Wanted:
-        """What the form asks for: of a module, those of its instances that are installed, by name."""
-        given = self.cleaned_data
-        return Wanted(
-            image=given["image"],
-            instances=self._instances(),
-            force=given["force"],
-            overrides=given.get("override", False),
-            canary=given["canary"],
-            stops_at_failure=given["stops_at_failure"],
-        )
-
-    def _instances(self) -> list[Instance]:
+    def chosen(self) -> list[Instance]:
+        """Of a module, those of its instances that are installed, by name; else as they were picked."""
         rows = Instance.objects.select_related("module", "device", "installation")
         if module := self.cleaned_data["module"]:
             there = rows.filter(module=module, installation__uninstalled_at=None)
@@ -125,15 +91,42 @@ class UpdateForm(CarefulForm):
         return [named[pk] for pk in dict.fromkeys(picked) if pk in named]
 
 
+class UpdateForm(ChoiceForm, CarefulForm):
+    """An image for instances. `expected` are the names that the preview showed, and the confirmation is for those."""
+
+    force = tick(
+        "Also where it is installed already", "It is pulled again, and its scripts run again."
+    )
+    override = tick(
+        "Although a check refuses it",
+        "Also an image of another module, or of a version that says it cannot follow.",
+    )
+    expected = forms.CharField(required=False, widget=forms.HiddenInput())
+    field_order = (
+        "image", "instances", "module", "canary", "stops_at_failure", "force", "override", "reason",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Django has it
+        super().__init__(*args, **kwargs)
+        self.fields["instances"].help_text = "In this order: the first is the canary."
+
+    def wanted(self) -> Wanted:
+        """What the form asks for."""
+        given = self.cleaned_data
+        return Wanted(
+            image=given["image"],
+            instances=self.chosen(),
+            force=given["force"],
+            overrides=given.get("override", False),
+            canary=given["canary"],
+            stops_at_failure=given["stops_at_failure"],
+        )
+
+
 class PlaceForm(ReasonForm):
     """Where an instance of an image lives."""
 
-    rootfull = forms.BooleanField(
-        label="Rootfull",
-        required=False,
-        help_text="It belongs to root, and its units are the system's.",
-        widget=UnfoldBooleanWidget(),
-    )
+    rootfull = tick("Rootfull", "It belongs to root, and its units are the system's.")
     user = forms.CharField(
         required=False,
         max_length=32,
@@ -191,11 +184,9 @@ class SettingsForm(forms.Form):
         choices=Installation.Scripts.choices,
         widget=UnfoldAdminSelectWidget(),
     )
-    keeps_data = forms.BooleanField(
-        label="Keep its data before each update",
-        required=False,
-        help_text="The state directory and these volumes: a rollback puts them back.",
-        widget=UnfoldBooleanWidget(),
+    keeps_data = tick(
+        "Keep its data before each update",
+        "The state directory and these volumes: a rollback puts them back.",
     )
     volumes = forms.CharField(
         required=False, help_text="Names, one on each line.",

@@ -6,7 +6,7 @@ from typing import cast
 
 from django import forms
 from django.http import QueryDict
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import TEXTAREA_CLASSES, UnfoldAdminTextareaWidget, UnfoldBooleanWidget
 
 
 class ReasonForm(forms.Form):
@@ -17,6 +17,24 @@ class ReasonForm(forms.Form):
         help_text="Why is this done? It is kept in the history.",
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+    )
+
+
+class SecretArea(forms.Textarea):
+    """Takes a secret of many lines in, and never shows it again: not even when the form comes back with an error."""
+
+    def __init__(self, *, rows: int) -> None:
+        looks = {"rows": rows, "autocomplete": "off", "spellcheck": "false"}
+        super().__init__(attrs={**looks, "class": " ".join(TEXTAREA_CLASSES)})
+
+    def format_value(self, _value: object) -> None:
+        return None
+
+
+def tick(label: str, help_text: str = "") -> forms.BooleanField:
+    """Something that is wanted, or not."""
+    return forms.BooleanField(
+        label=label, required=False, help_text=help_text, widget=UnfoldBooleanWidget()
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
@@ -62,11 +62,7 @@ class UpdateInstances(VerbPage):
         return form
 
     def get_initial(self) -> dict[str, Any]:
-        asked = self.request.GET
-        words: dict[str, Any] = {word: asked[word] for word in ("image", "module") if word in asked}
-        if "instance" in asked:
-            words["instances"] = [pk for pk in asked.getlist("instance") if pk.isdecimal()]
-        return words
+        return asked_choice(self.request)
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         order = cast(UpdateForm, form)
@@ -108,6 +104,15 @@ class UpdateInstances(VerbPage):
             "back": self.request.get_full_path(),
         }
         return TemplateResponse(self.request, "updates/module_update_preview.html", context)
+
+
+def asked_choice(request: HttpRequest) -> dict[str, Any]:
+    """The image and the instances that the address names, for a form to begin with."""
+    asked = request.GET
+    words: dict[str, Any] = {word: asked[word] for word in ("image", "module") if word in asked}
+    if "instance" in asked:
+        words["instances"] = [pk for pk in asked.getlist("instance") if pk.isdecimal()]
+    return words
 
 
 def _names(choice: Choice) -> str:
