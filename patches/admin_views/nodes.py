@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRefresh
+from django.views.decorators.http import require_POST
 
 from patches.admin_views.results import Shown, shown
 from patches.models import Node, NodeResult
@@ -23,14 +22,13 @@ from portal.core import clock
 from portal.core.pages import (
     Button,
     VerbPage,
-    fragment,
     mark_of,
     page,
     require,
     why_not_permitted,
 )
 from portal.core.queries import edits_of
-from updates.admin_views.panel import Panel
+from updates.admin_views.panel import Panel, polled
 
 SHOWN_RESULTS: Final = 15
 SHOWN_FILES: Final = 100
@@ -71,15 +69,10 @@ def _status(row: NodeResult) -> Shown | None:
     return shown(row.status)
 
 
-@require_GET
-def state_fragment(request: HttpRequest, pk: int) -> HttpResponse:
+@polled("patches.view_node")
+def state_fragment(request: HttpRequest, pk: int) -> Panel:
     """What a waiting page polls until the node has answered; 286 from then on."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "patches.view_node")
-    panel = state_panel(request, get_object_or_404(nodes_for_pages(), pk=pk))
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
+    return state_panel(request, get_object_or_404(nodes_for_pages(), pk=pk))
 
 
 def state_panel(request: HttpRequest, node: Node) -> Panel:

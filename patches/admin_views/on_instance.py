@@ -6,14 +6,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_GET
-from django_htmx.http import HttpResponseClientRefresh
 
 from patches.admin_views.results import rows_of, shown
 from patches.admin_views.spread import OVERRIDE, standpoints, why_no_check
@@ -23,8 +21,8 @@ from patches.models import NodeResult, Patch
 from patches.queries import nodes_of
 from patches.services.applicable import facts_of, why_not_applicable
 from patches.services.patch_orders import apply_patch
-from portal.core.pages import VerbPage, fragment, mark_of, page, require
-from updates.admin_views.panel import Panel
+from portal.core.pages import VerbPage, mark_of, page, require
+from updates.admin_views.panel import Panel, polled
 from updates.models import Instance
 
 PAGE: Final = 10
@@ -55,15 +53,10 @@ def on_instance_page(request: HttpRequest, pk: UUID, instance: int) -> HttpRespo
     )
 
 
-@require_GET
-def answers_fragment(request: HttpRequest, pk: UUID, instance: int) -> HttpResponse:
+@polled("patches.view_patch")
+def answers_fragment(request: HttpRequest, pk: UUID, instance: int) -> Panel:
     """What a waiting page polls: news, or nothing. 286 once every node has answered and nothing is on its way."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "patches.view_patch")
-    panel = answers_panel(request, *_of(pk, instance))
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
+    return answers_panel(request, *_of(pk, instance))
 
 
 def answers_panel(request: HttpRequest, patch: Patch, instance: Instance) -> Panel:

@@ -28,13 +28,12 @@ from portal.core.pages import (
     REFUSED_STATUS,
     Button,
     VerbPage,
-    fragment,
     mark_of,
     page,
     require,
     why_not_permitted,
 )
-from updates.admin_views.panel import Panel
+from updates.admin_views.panel import Panel, polled
 from updates.models import Module
 
 SHOWN_UPGRADES: Final = 10
@@ -173,15 +172,10 @@ def patch_page(request: HttpRequest, patch: Patch) -> HttpResponse:
     )
 
 
-@require_GET
-def composition_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+@polled("patches.view_patch")
+def composition_fragment(_request: HttpRequest, pk: UUID) -> Panel:
     """What the page polls until it is known which nodes know the files; 286 from then on."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "patches.view_patch")
-    panel = composition_panel(get_object_or_404(Patch, pk=pk))
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
+    return composition_panel(get_object_or_404(Patch, pk=pk))
 
 
 def composition_panel(patch: Patch) -> Panel:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRefresh
+from django.views.decorators.http import require_POST
 
 from patches.admin_views.results import Shown, shown
 from patches.models import Node, NodeResult, Patch
@@ -23,8 +22,8 @@ from patches.services.applicable import Facts, facts_of, why_not_applicable
 from patches.services.patch_checks import request_patch_checks
 from portal.core.actors import actor_of
 from portal.core.errors import Refused
-from portal.core.pages import Button, fragment, mark_of, require, why_not_permitted
-from updates.admin_views.panel import Panel
+from portal.core.pages import Button, mark_of, require, why_not_permitted
+from updates.admin_views.panel import Panel, polled
 from updates.models import Instance
 
 PAGE: Final = 10
@@ -141,16 +140,11 @@ def why_no_check(request: HttpRequest, patch: Patch) -> str:
     return why_not_permitted(request, "patches.check_patch") or gone
 
 
-@require_GET
-def spread_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+@polled("patches.view_patch")
+def spread_fragment(request: HttpRequest, pk: UUID) -> Panel:
     """What a waiting panel polls: news, or nothing. 286 once every node has answered and nothing is on its way."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "patches.view_patch")
     patch = get_object_or_404(Patch.objects.select_related("module"), pk=pk)
-    panel = spread_panel(request, patch)
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
+    return spread_panel(request, patch)
 
 
 @require_POST

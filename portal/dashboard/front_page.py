@@ -21,11 +21,11 @@ from django_htmx.http import HttpResponseClientRefresh
 from devices.models import Device
 from patches.models import Application
 from patches.queries import attention
-from portal.core.pages import Button, fragment, mark_of, require, why_not_permitted
+from portal.core.pages import Button, mark_of, require, why_not_permitted
 from portal.dashboard.pictures import outcome_bars, version_areas
 from portal.dashboard.works import parts
 from updates import statistics
-from updates.admin_views.panel import Panel
+from updates.admin_views.panel import Panel, polled
 from updates.admin_views.stuck import TABS, tab_counts
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Installation, Upgrade
@@ -64,15 +64,10 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
     }
 
 
-@require_GET
-def running_fragment(request: HttpRequest) -> HttpResponse:
+@polled("updates.view_upgrade")
+def running_fragment(_request: HttpRequest) -> Panel:
     """What the front page polls: what runs and what has ended, when that changed."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "updates.view_upgrade")
-    panel = running_panel()
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=False)
+    return running_panel()
 
 
 @require_GET

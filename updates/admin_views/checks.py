@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
@@ -15,13 +15,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRefresh
+from django.views.decorators.http import require_POST
 
 from devices.models import Device
 from portal.core.errors import Refused
-from portal.core.pages import fragment, mark_of, require, why_not_permitted
-from updates.admin_views.panel import Panel
+from portal.core.pages import mark_of, require, why_not_permitted
+from updates.admin_views.panel import Panel, polled
 from updates.forms import SelectionForm
 from updates.models import Artifact, Check
 from updates.services.checks import request_checks, why_stale
@@ -79,19 +78,10 @@ def checks_panel(request: HttpRequest, artifact: Artifact) -> Panel:
     )
 
 
-@require_GET
-def checks_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+@polled("updates.view_artifact")
+def checks_fragment(request: HttpRequest, pk: UUID) -> Panel:
     """What a waiting panel polls: news, or nothing. 286 once every check is in."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "updates.view_artifact")
-    panel = checks_panel(request, get_object_or_404(Artifact, pk=pk))
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(
-        html,
-        is_new=panel.mark != request.GET.get("mark"),
-        is_end=not panel.is_waiting,
-    )
+    return checks_panel(request, get_object_or_404(Artifact, pk=pk))
 
 
 @require_POST

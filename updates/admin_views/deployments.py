@@ -8,39 +8,26 @@ from typing import Any, cast
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.models import User
-from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.views.decorators.http import require_GET
-from django_htmx.http import HttpResponseClientRefresh
 
 from devices.queries import stored_selection
 from devices.services.bulk import MEANT_ABOVE, require_meant
-from portal.core.bounded import BoundedPaginator
 from portal.core.errors import Refused
 from portal.core.pages import (
-    Button,
     VerbPage,
-    fragment,
     framed,
-    mark_of,
-    page,
-    require,
-    why_not_permitted,
 )
-from updates.admin_views.order_counts import segments, shown_of
-from updates.admin_views.panel import Panel
+from updates.admin_views.order_page import CancelOrder, counts_panel, order_page
+from updates.admin_views.panel import Panel, polled
 from updates.admin_views.plan_preview import plan_preview
 from updates.admin_views.releases import asked_for
 from updates.forms import DeployForm
-from updates.machine import CANCELLABLE
-from updates.models import Artifact, Deployment, Upgrade
-from updates.queries import counts
+from updates.models import Artifact, Deployment
 from updates.services.deployments import (
     Preview,
     cancel_deployment,
@@ -50,7 +37,6 @@ from updates.services.deployments import (
     preview_release,
 )
 
-PAGE = 50
 NAMES = 12
 PARTS = 20
 
@@ -177,73 +163,29 @@ class DeployArtifact(VerbPage):
         return TemplateResponse(self.request, "updates/deploy_preview.html", context)
 
 
-class CancelDeployment(VerbPage):
+class CancelDeployment(CancelOrder):
     model = Deployment
-    permission = "updates.cancel_upgrade"
-    button = "Cancel all"
-    is_danger = True
 
-    def find(self) -> None:
-        self.deployment = get_object_or_404(Deployment, pk=self.kwargs["pk"])
-
-    def title(self) -> str:
-        return f"Cancel {self.deployment}"
-
-    def back(self) -> str:
-        return reverse("admin:updates_deployment_change", args=[self.deployment.pk])
-
-    def says(self) -> list[str]:
-        count = self.deployment.upgrades.filter(state__in=CANCELLABLE).count()
-        return [
-            f"{count} of its upgrades can still be cancelled.",
-            "Those that wait are over at once; those that run stop at their next safe point, or go back.",
-        ]
-
-    def act(self, form: forms.Form) -> str:
-        cancelled = cancel_deployment(
-            deployment=self.deployment, actor=self.actor, reason=form.cleaned_data["reason"]
-        )
-        messages.success(self.request, f"A cancel is on its way to {cancelled} upgrades.")
-        return self.back()
+    def cancel(self, *, reason: str) -> int:
+        deployment = cast(Deployment, self.order)
+        return cancel_deployment(deployment=deployment, actor=self.actor, reason=reason)
 
 
 def deployment_page(request: HttpRequest, deployment: Deployment) -> HttpResponse:
     """How far the deployment is, and a page of its upgrades."""
-    require(request, "updates.view_deployment")
-    show = request.GET.get("show", "")
-    # In the order in which they were made, which is that of the devices' names, and for which there is an index.
-    found = (
-        deployment.upgrades.filter(shown_of(show))
-        .select_related("device", "artifact", "instance")
-        .order_by("created_at", "id")
-    )
-    upgrades: Page[Upgrade] = BoundedPaginator(found, PAGE).get_page(request.GET.get("page", "1"))
-    return page(
+    return order_page(
         request,
-        "updates/deployment.html",
+        deployment,
+        template="updates/deployment.html",
         title=deployment.name,
-        model=Deployment,
-        context={
-            "deployment": deployment,
-            "panel": _counts_panel(deployment),
-            "upgrades": upgrades,
-            "show": show,
-            "left_out": deployment.left_out[:PAGE],
-            "left_out_count": deployment.left_out_count,
-            "buttons": [_cancel_button(request, deployment)],
-        },
+        left_out_count=deployment.left_out_count,
     )
 
 
-@require_GET
-def counts_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+@polled("updates.view_deployment")
+def counts_fragment(_request: HttpRequest, pk: UUID) -> Panel:
     """What the deployment's page polls: its counts when they changed; 286 once it is over."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "updates.view_deployment")
-    panel = _counts_panel(get_object_or_404(Deployment, pk=pk))
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
+    return counts_panel(get_object_or_404(Deployment, pk=pk))
 
 
 def _parts(preview: Preview) -> dict[str, Any]:
@@ -273,34 +215,3 @@ def _by_artifact(preview: Preview) -> list[tuple[Artifact, int]]:
 def _biggest(groups: dict[str, list[str]]) -> list[Part]:
     ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
     return [Part(what, len(names), names[:NAMES]) for what, names in ranked[:PARTS]]
-
-
-def _counts_panel(deployment: Deployment) -> Panel:
-    found = counts(deployment)
-    html = render_to_string(
-        "updates/counts.html",
-        {
-            "counts": segments(found),
-            "total": found.total,
-            "is_over": found.is_over,
-            "url": reverse("admin:updates_deployment_change", args=[deployment.pk]),
-        },
-    )
-    return Panel(
-        html,
-        mark_of(html),
-        is_waiting=not found.is_over,
-        url=reverse("admin:updates_deployment_counts", args=[deployment.pk]) + "?",
-        seconds=2,
-    )
-
-
-def _cancel_button(request: HttpRequest, deployment: Deployment) -> Button:
-    can_be = deployment.upgrades.filter(state__in=CANCELLABLE).exists()
-    return Button(
-        "Cancel all",
-        reverse("admin:updates_deployment_cancel", args=[deployment.pk]),
-        why_not=why_not_permitted(request, "updates.cancel_upgrade")
-        or ("" if can_be else "Nothing of it can be cancelled any more."),
-        is_danger=True,
-    )

@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.contrib import admin
 from django.core.paginator import Page
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_GET
-from django_htmx.http import HttpResponseClientRefresh
 
 from portal.core.admin import DaysFilter, ReadOnlyAdmin
 from portal.core.bounded import BoundedPaginator
-from portal.core.pages import fragment, mark_of, page, require, uuid_or_404
+from portal.core.pages import mark_of, page, require, uuid_or_404
 from updates.admin_views.images import RemoveImages, images_page
-from updates.admin_views.panel import Panel
+from updates.admin_views.panel import Panel, polled
 from updates.models import ImageRemoval, ImageRemovalPart
 
 PAGE: Final = 20
@@ -83,16 +80,11 @@ def removal_page(request: HttpRequest, removal: ImageRemoval) -> HttpResponse:
     )
 
 
-@require_GET
-def removal_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
+@polled("updates.view_imageremoval")
+def removal_fragment(request: HttpRequest, pk: UUID) -> Panel:
     """What the removal's page polls: what became of it when that changed; 286 once it is over."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "updates.view_imageremoval")
     removal = get_object_or_404(ImageRemoval, pk=pk)
-    panel = _panel(removal, _parts(request, removal))
-    html = render_to_string("components/live.html", {"panel": panel})
-    return fragment(html, is_new=panel.mark != request.GET.get("mark"), is_end=not panel.is_waiting)
+    return _panel(removal, _parts(request, removal))
 
 
 def _parts(request: HttpRequest, removal: ImageRemoval) -> Page[ImageRemovalPart]:

@@ -1,16 +1,117 @@
-"""How far an order to many is: the bar of its counts, and the upgrades that one of them counts."""
+"""The page of an order to many: how far it is, its upgrades, and one word that stops them all."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, cast
 
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Page
 from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import reverse
 
-from updates.machine import ACTIVE, Outcome, State
-from updates.queries import Counts
+from portal.core.bounded import BoundedPaginator
+from portal.core.pages import Button, VerbPage, mark_of, page, require, why_not_permitted
+from updates.admin_views.panel import Panel
+from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
+from updates.models import Deployment, ModuleOrder, Upgrade
+from updates.queries import Counts, counts
+
+PAGE: Final = 50
+CANCEL: Final = "updates.cancel_upgrade"
+
+Order = Deployment | ModuleOrder
 
 
-def segments(found: Counts) -> list[dict[str, Any]]:
+def order_page(
+    request: HttpRequest, order: Order, *, template: str, title: str, left_out_count: int
+) -> HttpResponse:
+    """How far the order is, and a page of its upgrades."""
+    require(request, f"updates.view_{order._meta.model_name}")
+    show = request.GET.get("show", "")
+    # In the order in which they were made, which is that of their targets' names, and for which there is an index.
+    found = (
+        order.upgrades.filter(_shown_of(show))
+        .select_related("device", "artifact", "instance")
+        .order_by("created_at", "id")
+    )
+    upgrades: Page[Upgrade] = BoundedPaginator(found, PAGE).get_page(request.GET.get("page", "1"))
+    return page(
+        request,
+        template,
+        title=title,
+        model=type(order),
+        context={
+            "order": order,
+            "panel": counts_panel(order),
+            "upgrades": upgrades,
+            "show": show,
+            "left_out": order.left_out[:PAGE],
+            "left_out_count": left_out_count,
+            "buttons": [_cancel_button(request, order)],
+        },
+    )
+
+
+def counts_panel(order: Order) -> Panel:
+    """How many of its upgrades have come how far."""
+    found = counts(order)
+    html = render_to_string(
+        "updates/counts.html",
+        {
+            "counts": _segments(found),
+            "total": found.total,
+            "is_over": found.is_over,
+            "url": _url(order, "change"),
+        },
+    )
+    return Panel(
+        html,
+        mark_of(html),
+        is_waiting=not found.is_over,
+        url=_url(order, "counts") + "?",
+        seconds=2,
+    )
+
+
+class CancelOrder(VerbPage):
+    """Whatever can still be cancelled is. A subclass says of which kind the order is, and has its service do it."""
+
+    model: type[Order]
+    permission = CANCEL
+    button = "Cancel all"
+    is_danger = True
+
+    def find(self) -> None:
+        self.order = cast(Order, get_object_or_404(self.model, pk=self.kwargs["pk"]))
+
+    def title(self) -> str:
+        return f"Cancel {self.order}"
+
+    def back(self) -> str:
+        return _url(self.order, "change")
+
+    def says(self) -> list[str]:
+        count = self.order.upgrades.filter(state__in=CANCELLABLE).count()
+        return [
+            f"{count} of its upgrades can still be cancelled.",
+            "Those that wait are over at once; those that run stop at their next safe point, or go back.",
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        count = self.cancel(reason=form.cleaned_data["reason"])
+        messages.success(self.request, f"A cancel is on its way to {count} upgrades.")
+        return self.back()
+
+    def cancel(self, *, reason: str) -> int:
+        """A cancel is on its way to so many upgrades."""
+        raise NotImplementedError
+
+
+def _segments(found: Counts) -> list[dict[str, Any]]:
     """One part of the bar for each word that counts anything, with where it begins."""
     words = {"waiting": found.waiting, "running": found.running, **found.outcomes}
     parts, start = [], 0
@@ -20,7 +121,7 @@ def segments(found: Counts) -> list[dict[str, Any]]:
     return parts
 
 
-def shown_of(word: str) -> Q:
+def _shown_of(word: str) -> Q:
     """The upgrades that the part of this word counts; all of them for any other word."""
     wanted = {
         "waiting": Q(state=State.PENDING),
@@ -28,3 +129,18 @@ def shown_of(word: str) -> Q:
         **{outcome.value: Q(state=State.FINISHED, outcome=outcome) for outcome in Outcome},
     }
     return wanted.get(word, Q())
+
+
+def _cancel_button(request: HttpRequest, order: Order) -> Button:
+    can_be = order.upgrades.filter(state__in=CANCELLABLE).exists()
+    return Button(
+        "Cancel all",
+        _url(order, "cancel"),
+        why_not=why_not_permitted(request, CANCEL)
+        or ("" if can_be else "Nothing of it can be cancelled any more."),
+        is_danger=True,
+    )
+
+
+def _url(order: Order, word: str) -> str:
+    return reverse(f"admin:updates_{order._meta.model_name}_{word}", args=[order.pk])

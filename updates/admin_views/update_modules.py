@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
@@ -15,13 +15,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRefresh
 
 from devices.models import Device
 from portal.core.errors import Refused, StorageUnavailable
-from portal.core.pages import VerbPage, fragment, mark_of, page, require, why_not_permitted
+from portal.core.pages import VerbPage, mark_of, page, require, why_not_permitted
 from portal.core.stored import open_stored
-from updates.admin_views.panel import Panel
+from updates.admin_views.panel import Panel, polled
 from updates.forms import SelectionForm, UpdateModuleForm
 from updates.models import Artifact, CarriedModule, ModuleCheck, UpdateModule
 from updates.services.artifacts import upload_update_module
@@ -105,16 +104,10 @@ def _text(module: UpdateModule) -> dict[str, object]:
     return {"text": content.decode(errors="replace") if content.startswith(b"#!") else ""}
 
 
-@require_GET
-def module_checks_fragment(request: HttpRequest, pk: int) -> HttpResponse:
+@polled("updates.view_updatemodule")
+def module_checks_fragment(request: HttpRequest, pk: int) -> Panel:
     """What a waiting panel polls: news, or nothing. 286 once every look has been taken."""
-    if not admin.site.has_permission(request):
-        return HttpResponseClientRefresh()
-    require(request, "updates.view_updatemodule")
-    panel = _checks_panel(request, get_object_or_404(UpdateModule, pk=pk))
-    html = render_to_string("components/live.html", {"panel": panel})
-    is_new = panel.mark != request.GET.get("mark")
-    return fragment(html, is_new=is_new, is_end=not panel.is_waiting)
+    return _checks_panel(request, get_object_or_404(UpdateModule, pk=pk))
 
 
 @require_POST
