@@ -39,6 +39,7 @@ updates.view_imageremoval            x       x         x          x
 updates.view_repository              x       x         x          x
 updates.view_watchedcontainer        x       x         x          x
 updates.view_backup                  x       x         x          x
+updates.view_containercheck          x       x         x          x
 patches.view_patch                   x       x         x          x
 patches.view_node                    x       x         x          x
 patches.view_patchcheck              x       x         x          x

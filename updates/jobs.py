@@ -8,7 +8,7 @@ import structlog
 
 from devices.drivers.shell import Shell
 from portal.core import leaving
-from updates.models import Check, ModuleCheck, Repository, Upgrade
+from updates.models import Check, ModuleCheck, Repository, Upgrade, WatchedContainer
 from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
@@ -18,6 +18,7 @@ from updates.services.module_recipes import module_recipe
 from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
 from updates.services.repositories import carry_out_fetch
+from updates.services.version_checks import carry_out_version_check
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,13 @@ def run_fetch(repository_id: str) -> str:
     """Fetches the index of a repository, unless that is gone by now."""
     found = Repository.objects.filter(pk=repository_id).defer("index").first()
     return (carry_out_fetch(found) or "fetched") if found else "gone"
+
+
+def run_version_check(pk: str) -> str:
+    """Asks the registry of a watched container what is newest, unless it is watched no longer."""
+    rows = WatchedContainer.objects.filter(pk=pk, unwatched_at=None)
+    found = rows.select_related("instance__device").first()
+    return (carry_out_version_check(found) or "answered") if found else "gone"
 
 
 def run_image_removal(pk: str) -> str:

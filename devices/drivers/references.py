@@ -108,6 +108,11 @@ def checked_digest(text: str) -> str:
     return text
 
 
+def is_tag(text: str) -> bool:
+    """Whether an image can have this tag."""
+    return _TAG.fullmatch(text) is not None
+
+
 def checked_host(text: str) -> str:
     """A registry's `host[:port]`, as references name it: `index.docker.io` is `docker.io`. `BadReference` if it is none."""
     matched = _HOST.fullmatch(text)

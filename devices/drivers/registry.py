@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from devices.drivers.engine import Platform, RegistryLogin
-from devices.drivers.references import checked_digest, parse_reference
+from devices.drivers.references import checked_digest, is_tag, parse_reference
 from devices.drivers.registry_talk import RegistryTalk
 from devices.errors import BadReference, NoSuchPlatform, RegistryError
 
@@ -25,6 +25,8 @@ _ACCEPT: Final = ", ".join(_INDEXES + _MANIFESTS)
 _MANIFEST_BYTES: Final = 4 << 20
 _CONFIG_BYTES: Final = 8 << 20
 _ENTRIES: Final = 1000
+_TAGS_BYTES: Final = 4 << 20
+_TAG_PAGES: Final = 200
 _ARM_VARIANTS: Final = ("v5", "v6", "v7", "v8")
 
 
@@ -61,6 +63,22 @@ def resolve(
             entry = _entry_for(document["manifests"], platform, reference=str(wanted))
             document = _document(talk, _manifest(talk, _digest_in(talk, entry)))
         return _described(talk, document, digest=digest)
+
+
+def tags(repository: str, *, login: RegistryLogin | None, limit_seconds: float = 60) -> list[str]:
+    """All tags that the registry lists for that repository, in no particular order; what is no tag is left out.
+
+    `NotInRegistry` if there is no such repository. The other errors are those of `resolve`.
+    """
+    wanted = parse_reference(repository)
+    found: dict[str, None] = {}
+    with RegistryTalk(wanted, login=login, limit_seconds=limit_seconds) as talk:
+        for said in talk.pages("tags/list", limit_bytes=_TAGS_BYTES, most=_TAG_PAGES):
+            listed = _document(talk, said).get("tags") or []
+            if not isinstance(listed, list):
+                raise RegistryError(f"The registry {talk.host} lists tags in no way that is read.")
+            found.update((one, None) for one in listed if isinstance(one, str) and is_tag(one))
+    return list(found)
 
 
 def _manifest(talk: RegistryTalk, name: str) -> bytes:

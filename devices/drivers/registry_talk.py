@@ -8,7 +8,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urljoin, urlsplit
@@ -31,6 +31,8 @@ _TOKEN_BYTES: Final = 1 << 20
 _REFUSAL_BYTES: Final = 1 << 16
 _CHALLENGE_CHARACTERS: Final = 4096
 _WORDS: Final = 1000
+_ROWS: Final = 1000
+"""How many rows of a list are asked for at once; registries may give fewer."""
 _REDIRECTS: Final = 3
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _PARAMETER = re.compile(r'([a-z_]+)="([^"]*)"', re.ASCII)
@@ -94,17 +96,35 @@ class RegistryTalk:
 
     def get(self, place: str, *, accept: str, limit_bytes: int) -> bytes:
         """What the repository has at `place` (`manifests/…`, `blobs/…`), whole. Any `RegistryError`."""
+        with self._answered(place, accept=accept) as response:
+            return self._body(response, limit_bytes)
+
+    def pages(self, place: str, *, limit_bytes: int, most: int) -> Iterator[bytes]:
+        """The list that the repository has at `place`, page by page. `RegistryError` when there are more than `most` pages."""
+        query = f"n={_ROWS}"
+        for _ in range(most):
+            with self._answered(f"{place}?{query}", accept="application/json") as response:
+                said = self._body(response, limit_bytes)
+                # Its words for the next page, but not where it is: we know that.
+                query = urlsplit(response.links.get("next", {}).get("url", "")).query
+            yield said
+            if not query:
+                return
+        raise RegistryError(f"The registry {self.host} has a longer list than is read.")
+
+    def _answered(self, place: str, *, accept: str) -> requests.Response:
+        """The answer, which is a good one, and is not read yet. Who takes it closes it."""
         host = _HUB if self.host == DEFAULT_HOST else self.host
         scheme = "http" if is_loopback(_name(host)) else "https"
         url = f"{scheme}://{host}/v2/{self._path}/{place}"
-        with self._asked(url, accept=accept, auth=self._auth) as response:
-            if response.status_code != requests.codes.unauthorized:
-                return self._taken(response, accept=accept, limit_bytes=limit_bytes)
-            self._auth = self._login_for(response.headers.get("WWW-Authenticate", ""))
-        with self._asked(url, accept=accept, auth=self._auth) as response:
-            return self._taken(response, accept=accept, limit_bytes=limit_bytes)
+        response = self._asked(url, accept=accept, auth=self._auth)
+        if response.status_code == requests.codes.unauthorized:
+            with response:
+                self._auth = self._login_for(response.headers.get("WWW-Authenticate", ""))
+            response = self._asked(url, accept=accept, auth=self._auth)
+        return self._followed(response, accept=accept)
 
-    def _taken(self, response: requests.Response, *, accept: str, limit_bytes: int) -> bytes:
+    def _followed(self, response: requests.Response, *, accept: str) -> requests.Response:
         """The answer, perhaps from where the registry says that it is: that place is asked without our login."""
         for _ in range(_REDIRECTS):
             if response.status_code not in _MOVED:
@@ -112,10 +132,10 @@ class RegistryTalk:
             place = urljoin(response.url, response.headers.get("Location", ""))
             response.close()
             response = self._asked(self._safe(place), accept=accept, auth=_Anonymous())
-        with response:
-            if response.status_code != requests.codes.ok:
+        if response.status_code != requests.codes.ok:
+            with response:
                 raise self._refusal(response)
-            return self._body(response, limit_bytes)
+        return response
 
     def _asked(
         self, url: str, *, accept: str, auth: AuthBase, params: Mapping[str, str] | None = None

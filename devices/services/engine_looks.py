@@ -23,6 +23,9 @@ from portal.core.errors import Refused
 JOB: Final = "devices.jobs.look_at_engine"
 MOST_IMAGES: Final = 2000
 """Of one engine that more is said of by nobody: what is beyond is not kept."""
+MOST_VOLUMES: Final = 50
+PROJECT: Final = "com.docker.compose.project"
+"""The label that says which Compose project a container belongs to."""
 
 
 def request_look(*, device: Device, actor: Actor) -> EngineLook:
@@ -101,7 +104,15 @@ def _image(image: Image) -> dict[str, Any]:
 
 
 def _container(container: Container) -> dict[str, Any]:
-    return {"name": container.name, "image_id": container.image_id, "state": container.state}
+    """What pages tell of it. The environment is not among it: that holds secrets."""
+    return {
+        "name": container.name,
+        "image_id": container.image_id,
+        "image": container.image[:500],
+        "state": container.state,
+        "project": container.labels.get(PROJECT, "")[:200],
+        "volumes": container.volumes[:MOST_VOLUMES],
+    }
 
 
 def _free_bytes(device: Device, root_dir: str) -> int | None:

@@ -31,6 +31,7 @@ ADVICE = {"module": "updates.module_advice.advise", "patch": "patches.advice.adv
 RECOVERED = [
     "updates.services.repositories.recover_fetches",
     "updates.services.local_images.recover_removals",
+    "updates.services.version_checks.recover_version_checks",
     "devices.services.engine_looks.recover_looks",
     "patches.services.patch_checks.recover_checks",
     "patches.services.nodes.recover_nodes",
@@ -48,6 +49,7 @@ UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
     "updates.services.module_outcomes.record_outcome",
     "patches.services.outcomes.record_outcome",
+    "updates.services.version_checks.look_anew",
     "updates.services.module_outcomes.stop_order",
     "updates.services.waiting.start_next",
 ]
@@ -104,6 +106,10 @@ KEPT_WAYS_BACK = env.int("KEPT_WAYS_BACK", default=3)
 """How many updates of an instance can still be taken back: what they kept stays on the device, and so do their images."""
 REPOSITORY_FETCH_SECONDS = env.int("REPOSITORY_FETCH_SECONDS", default=3600)
 """How often the indexes of repositories are fetched; 0: only when somebody wants to know."""
+VERSION_CHECK_SECONDS = env.int("VERSION_CHECK_SECONDS", default=4 * 3600)
+"""How often registries are asked for newer versions of watched containers, and of the portal."""
+VERSION_CHECK_DISABLED = env.bool("VERSION_CHECK_DISABLED", default=False)
+"""No registry is asked for newer versions, and nobody is told of any."""
 
 PATCH_LIMIT_BYTES = env.int("PATCH_LIMIT_BYTES", default=10 * 2**20)
 """The largest archive of a hot patch."""

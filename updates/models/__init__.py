@@ -2,6 +2,7 @@
 
 from updates.models.artifact import Artifact
 from updates.models.check import Check
+from updates.models.container_check import ContainerCheck
 from updates.models.deployment import Deployment
 from updates.models.image_removal import ImageRemoval, ImageRemovalPart
 from updates.models.installation import Installation
@@ -21,6 +22,7 @@ __all__ = [
     "Backup",
     "CarriedModule",
     "Check",
+    "ContainerCheck",
     "Deployment",
     "ImageRemoval",
     "ImageRemovalPart",

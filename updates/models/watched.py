@@ -16,7 +16,8 @@ class WatchedContainer(models.Model):
 
     `image`, `image_id` and `digest` are what runs, by the portal's record. `containers` are names on the engine, which stop in
     that order. The portal itself `is_portal`: its upgrades are the watchdog's. `newest` is the newest version that the
-    registry was seen to have, at `answered_at`; `error` is why a later question, at `asked_at`, had no answer.
+    registry was seen to have, of those that are not `skipped`, at `answered_at`: what runs, where there is nothing newer.
+    `error` is why a later question, at `asked_at`, had no answer. One that was `unwatched_at` some time is watched no longer.
     """
 
     class Track(models.TextChoices):
@@ -58,6 +59,7 @@ class WatchedContainer(models.Model):
     error = models.CharField(max_length=500, blank=True, editable=False)
     skipped = models.JSONField(default=list, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
+    unwatched_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["instance__name"]

@@ -26,8 +26,8 @@ def save_installation(*, installation: Installation, actor: Actor) -> Installati
     """The settings are as given, for the next order. Django's ValidationError, by field, when that cannot be."""
     actor.require(CHANGE)
     installation.full_clean()
-    _require_volumes(installation.volumes)
-    _require_probes(installation.probes)
+    require_volumes(installation.volumes)
+    require_probes(installation.probes)
     if installation.volumes and not installation.keeps_data:
         raise ValidationError({"volumes": "Volumes are kept with the data only: keep that, too."})
     changes = changes_of(installation, fields=SETTINGS)
@@ -111,13 +111,13 @@ def _on_record(
     )
 
 
-def _require_volumes(volumes: object) -> None:
+def require_volumes(volumes: object) -> None:
     names = volumes if isinstance(volumes, list) else [None]
     if len(names) > MOST or not all(isinstance(n, str) and 0 < len(n) <= LONGEST for n in names):
         raise ValidationError({"volumes": f"Names of volumes, {MOST} at most."})
 
 
-def _require_probes(probes: object) -> None:
+def require_probes(probes: object) -> None:
     rows: list[Any] = probes if isinstance(probes, list) else [None]
     if len(rows) > MOST or not all(isinstance(row, dict) for row in rows):
         raise ValidationError({"probes": f"A list of probes, {MOST} at most."})

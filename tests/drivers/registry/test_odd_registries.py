@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from devices.drivers.engine import Platform, RegistryLogin
-from devices.drivers.registry import Manifest, resolve
+from devices.drivers.registry import Manifest, resolve, tags
 from devices.errors import RegistryError, RegistryRefused, RegistryUnreachable
 
 CONFIG = json.dumps(
@@ -212,3 +212,33 @@ def test_odd_values_in_a_config_are_read_as_nothing(odd: OddServer) -> None:
     _manifest({"config": described, "layers": [1, {"size": -5}, {"size": 7}]})(odd)
     found = odd.resolved()
     assert (found.labels, found.size) == ({}, 7)
+
+
+def test_a_list_of_tags_without_an_end_is_given_up(
+    odd: OddServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devices.drivers.registry._TAG_PAGES", 3)
+    again = {"Link": '</v2/app/tags/list?last=1&n=1>; rel="next"'}
+    odd.answers["/v2/app/tags/list"] = Answer(body=b'{"tags": ["1"]}', headers=again)
+    with pytest.raises(RegistryError, match="longer list than is read"):
+        tags(f"{odd.host}/app", login=None)
+    assert len(odd.heard) == 3
+
+
+def test_the_next_page_is_asked_of_the_same_repository_wherever_the_registry_points(
+    odd: OddServer,
+) -> None:
+    away = {"Link": '<http://198.18.0.1/v2/other/tags/list>; rel="next"'}
+    odd.answers["/v2/app/tags/list"] = Answer(body=b'{"tags": ["1", 7, "a b"]}', headers=away)
+    assert tags(f"{odd.host}/app", login=LOGIN) == ["1"]
+    assert [path for path, _ in odd.heard] == ["/v2/app/tags/list"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"no", b'{"tags": 5}', b'{"tags": null}'])
+def test_a_list_of_tags_that_is_none_is_empty_or_an_error(odd: OddServer, body: bytes) -> None:
+    odd.answers["/v2/app/tags/list"] = Answer(body=body)
+    if b"null" in body:
+        assert tags(f"{odd.host}/app", login=None) == []
+    else:
+        with pytest.raises(RegistryError):
+            tags(f"{odd.host}/app", login=None)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from devices.drivers.engine import Platform, RegistryLogin
-from devices.drivers.registry import resolve
+from devices.drivers.registry import resolve, tags
 from devices.errors import (
     BadReference,
     NoSuchPlatform,
@@ -211,3 +211,21 @@ def test_a_registry_that_is_down_or_hangs_is_unreachable(registry: Registry, nam
     with pytest.raises(RegistryUnreachable, match="cannot be reached"):
         resolve(f"{registry.host}/{name}:1", platform=AMD64, login=None)
     registry.start()
+
+
+def test_all_tags_are_listed_also_where_the_list_has_pages(
+    docker_engine: DockerEngine, registry: Registry, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ["1.0.0", "2.0.0-rc.1", "latest"]
+    for tag in wanted:
+        push_image(docker_engine, f"{registry.host}/{name}:{tag}", {"a": name})
+    assert sorted(tags(f"{registry.host}/{name}", login=None)) == wanted
+    monkeypatch.setattr("devices.drivers.registry_talk._ROWS", 2)
+    assert sorted(tags(f"{registry.host}/{name}", login=None)) == wanted
+
+
+def test_a_repository_that_is_not_there_has_no_tags(registry: Registry) -> None:
+    with pytest.raises(NotInRegistry):
+        tags(f"{registry.host}/nothing/here", login=None)
+    with pytest.raises(BadReference):
+        tags("No Name", login=None)
