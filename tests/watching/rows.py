@@ -51,7 +51,10 @@ def seen(
 
 
 def watched(
-    name: str = "shop", *, device: Device | None = None, **fields: object
+    name: str = "shop",
+    *,
+    device: Device | None = None,
+    **fields: Any,  # noqa: ANN401 - of any field
 ) -> WatchedContainer:
     """Somebody watches a container of that name."""
     device = device or new_device(f"host-of-{name}")

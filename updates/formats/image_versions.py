@@ -40,6 +40,7 @@ class ImageVersion:
 
     @property
     def is_pre_release(self) -> bool:
+        """Whether it comes before a release of the same number."""
         return self.number.prerelease is not None
 
 

@@ -112,12 +112,14 @@ def _on_record(
 
 
 def require_volumes(volumes: object) -> None:
+    """Nothing, or ValidationError: these are no names of volumes."""
     names = volumes if isinstance(volumes, list) else [None]
     if len(names) > MOST or not all(isinstance(n, str) and 0 < len(n) <= LONGEST for n in names):
         raise ValidationError({"volumes": f"Names of volumes, {MOST} at most."})
 
 
 def require_probes(probes: object) -> None:
+    """Nothing, or ValidationError with what is wrong with one of these probes."""
     rows: list[Any] = probes if isinstance(probes, list) else [None]
     if len(rows) > MOST or not all(isinstance(row, dict) for row in rows):
         raise ValidationError({"probes": f"A list of probes, {MOST} at most."})

@@ -22,7 +22,6 @@ from updates import dispatch
 from updates.formats.image_versions import is_older, newer_versions, notes_url, read_version
 from updates.machine import Outcome
 from updates.models import Upgrade, WatchedContainer
-from updates.plan import Kind
 from updates.services.watching import changing, require_watched
 
 log = structlog.get_logger(__name__)
@@ -129,7 +128,7 @@ def snooze(*, watched: WatchedContainer, days: int, actor: Actor, reason: str = 
 
 def look_anew(upgrade: Upgrade) -> None:
     """Called when an upgrade is over: what is newest is asked anew where it is not newer than what runs now."""
-    if upgrade.kind != Kind.CONTAINER or upgrade.outcome != Outcome.SUCCEEDED:
+    if upgrade.instance_id is None or upgrade.outcome != Outcome.SUCCEEDED:
         return
     watched = (
         WatchedContainer.objects.filter(instance=upgrade.instance_id)
