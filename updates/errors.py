@@ -10,6 +10,7 @@ FleetwrightError
  |   |- RepositoryRefused     a repository of modules cannot be added, or its index not be read; says why by a rule
  |   |- ComposeRefused        a container's Compose project cannot be used to make it again; says why by a rule
  |   |   |- ComposeMissing    the device has no Compose that can
+ |   |- BackupRefused         a file is not a backup that can be put back, or data cannot be backed up; says why
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
@@ -104,6 +105,10 @@ class ComposeMissing(ComposeRefused):
 
     def __init__(self, sentence: str) -> None:
         super().__init__("compose-missing", sentence)
+
+
+class BackupRefused(Refused):
+    code = "UPD-142"
 
 
 class NotCompatible(Refused):

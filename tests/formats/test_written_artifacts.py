@@ -31,7 +31,7 @@ from updates.formats.mender_artifact import (
     write_artifact,
 )
 from updates.formats.mender_artifact.tar_archive import MENDER
-from updates.formats.mender_artifact.tar_writer import member_header
+from updates.formats.tar.writer import member_header
 from updates.formats.tar.header import parse_header
 
 CONTENTS = {"app.tar": b"payload" * 100_000, "empty": b"", "a" * 255: b"hello\n"}

@@ -19,7 +19,7 @@ from updates.formats.mender_artifact.names import ROOTFS_IMAGE, check_script_nam
 from updates.formats.mender_artifact.packing import packer
 from updates.formats.mender_artifact.spec import ArtifactSpec
 from updates.formats.mender_artifact.tar_archive import tar_archive
-from updates.formats.mender_artifact.tar_writer import small_tar
+from updates.formats.tar.writer import small_tar
 
 _MODE = 0o600
 _SCRIPT_MODE = 0o755

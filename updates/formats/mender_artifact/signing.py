@@ -11,8 +11,8 @@ from updates.formats.mender_artifact.reader import read_artifact
 from updates.formats.mender_artifact.signature import encode_signature
 from updates.formats.mender_artifact.signing_key import SigningKey
 from updates.formats.mender_artifact.tar_archive import tar_archive
-from updates.formats.mender_artifact.tar_writer import END_MARK, member_header, padding
 from updates.formats.tar import TarMember
+from updates.formats.tar.writer import END_MARK, member_header, padding
 
 _MANIFEST = "manifest"
 _SIGNATURE = "manifest.sig"

@@ -23,8 +23,8 @@ from updates.formats.mender_artifact.payload_rules import check_payload
 from updates.formats.mender_artifact.signature import encode_signature
 from updates.formats.mender_artifact.signing_key import SigningKey
 from updates.formats.mender_artifact.spec import ArtifactSpec, PayloadSource
-from updates.formats.mender_artifact.tar_writer import END_MARK, member_header, padding
 from updates.formats.mender_artifact.version import VERSION_CONTENT
+from updates.formats.tar.writer import END_MARK, member_header, padding
 
 _DEFAULT_LIMITS = Limits()
 

@@ -1,4 +1,4 @@
-"""Tars as artifacts have them: regular files without an owner or a time, so that the same content gives the same bytes."""
+"""Tars written member by member: regular files without an owner or a time, so that the same content gives the same bytes."""
 
 from __future__ import annotations
 
