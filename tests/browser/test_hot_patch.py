@@ -117,7 +117,7 @@ def test_an_operator_patches_a_running_system_and_takes_it_back(
 
     # Step 7: so that nobody applies it by accident.
     page.goto(patch)
-    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("link", name="Delete archive", exact=True).click()
     say_why(page, "It is in force", button="Delete archive")
     expect(page.locator("body")).to_contain_text("The archive is deleted")
     restarted.restart()

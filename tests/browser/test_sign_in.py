@@ -24,7 +24,7 @@ def test_a_wrong_password_lets_nobody_in(page: Page, portal: str) -> None:
 def test_the_sidebar_leads_a_viewer_to_what_she_may_see(as_viewer: Page, portal: str) -> None:
     expect(as_viewer).to_have_url(f"{portal}/")
     sidebar = as_viewer.locator("#nav-sidebar")
-    expect(sidebar.get_by_role("link", name="History")).to_be_visible()
+    expect(sidebar.get_by_role("link", name="History", exact=True)).to_be_visible()
     expect(sidebar.get_by_role("link", name="API tokens")).to_have_count(0)
 
 
