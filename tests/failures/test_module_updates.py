@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
+from tests.failures.door import Fault
 from tests.modules.faults import cut, full, gone, killed, lift_limit, limit_room
 from tests.modules.host import Host
 from tests.modules.stage import Stage
-from tests.modules.table import Bench, Cell, Fault
+from tests.modules.table import Bench, Cell
 from updates.machine import State
 
 pytestmark = pytest.mark.database(transaction=True)

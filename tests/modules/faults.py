@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.failures.door import Fault
 from tests.modules.host import Host
 from tests.modules.stage import Stage
 from tests.modules.table import (
@@ -12,7 +13,6 @@ from tests.modules.table import (
     UNWELL,
     Bench,
     Cell,
-    Fault,
 )
 from updates.machine import State
 

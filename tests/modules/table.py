@@ -1,36 +1,20 @@
-"""What goes wrong in the middle of a module's update, and what the device has afterwards: exactly the old, or exactly the new.
-
-The worker is a process of its own. It stops at the door of the state that is meant, until what goes wrong there has begun.
-"""
+"""What goes wrong in the middle of a module's update, and what the device has afterwards: exactly the old, or exactly the new."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-import warnings
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 
-from django.db import connections
-
-from devices.drivers.shell import Shell
 from tests.environment.waiting import wait_until
-from tests.modules.host import Host, Standing, carried_out, ordered, taken_back, updated
+from tests.failures.door import Fault, Job
+from tests.modules.host import Host, Standing, ordered, taken_back, updated
 from tests.modules.mymodule import FAIL, Tree, script
 from tests.modules.stage import Stage
-from updates.machine import Event, Outcome, State
+from updates.jobs import run_module
+from updates.machine import Outcome, State
 from updates.models import Instance, Upgrade
-from updates.runner import Context, Recipe, Step
-from updates.services.carry_out import Ending, carry_out
 from updates.services.module_recipes import module_recipe
 
-PATIENCE_SECONDS = 300
-AWAY_SECONDS = 3.0
-MIDDLE_SECONDS = 0.4
-"""How long a worker that is killed has been at work in the state."""
-ENDINGS = list(Ending)
+JOB = Job(module_recipe, run_module)
 OLD: Tree = {"imageroot/etc/old.conf": "old\n"}
 NEW: Tree = {
     "imageroot/etc/new.conf": "new\n",
@@ -44,21 +28,6 @@ UNWELL: Tree = {
 }
 REFUSED: Tree = {**NEW, "imageroot/actions/update-module/05pullimages": script("#!/bin/sh\n")}
 WAY_BACK = (State.ROLLING_BACK, State.ROLLBACK_RESTARTING, State.ROLLBACK_VERIFYING, State.FAILING)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What goes wrong: `begin` at the door of the state, `end` when the device and the portal have had to do with it.
-
-    A worker that is killed `dies`, and another one goes on.
-    """
-
-    name: str
-    begin: Callable[[], object] = lambda: None
-    end: Callable[[], object] = lambda: None
-    dies: bool = False
-    passes: bool = False
-    """Whether it is over by itself after `AWAY_SECONDS`, or only after the upgrade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,27 +78,7 @@ class Bench:
         services = [self.stage.module.service(name, version) for name in ("web", "worker")]
         self.stage.module.forget(cell.image, *services)
         upgrade = ordered(self.instance, cell.image)
-        worker = DoorWorker(upgrade, cell.state)
-        is_on = False
-        try:
-            if worker.arrives():
-                cell.fault.begin()
-                is_on = True
-                worker.let_in()
-                if cell.fault.dies:
-                    time.sleep(MIDDLE_SECONDS)
-                    worker.kill()
-                    finish(upgrade)
-                elif cell.fault.passes:
-                    time.sleep(AWAY_SECONDS)
-                    cell.fault.end()
-                    is_on = False
-            worker.wait()
-        finally:
-            worker.kill()
-            if is_on:
-                cell.fault.end()
-        upgrade.refresh_from_db()
+        JOB.meets(cell.fault, upgrade=upgrade, state=cell.state)
         return upgrade
 
     def complaint(self, upgrade: Upgrade) -> str:
@@ -153,96 +102,3 @@ class Bench:
             back = taken_back(upgrade)
             assert back.outcome == Outcome.SUCCEEDED, back.error
         assert self.host.stands(self.instance).differs(self.old) == []
-
-
-class AtTheDoor:
-    """A recipe, and somebody who waits before its step in one state, once."""
-
-    def __init__(self, recipe: Recipe, state: State, wait: Callable[[], None]) -> None:
-        self._recipe = recipe
-        self._state = state
-        self._wait = wait
-        self._has_waited = False
-
-    def step(self, state: State) -> Step | None:
-        step = self._recipe.step(state)
-        if state is not self._state or self._has_waited:
-            return step
-        self._has_waited = True
-
-        def waiting(context: Context) -> Event:
-            self._wait()
-            return step(context) if step else Event.NOTHING_TO_DO
-
-        return waiting
-
-
-class DoorWorker:
-    """A worker in a process of its own, that stops at the door of a state until it is let in."""
-
-    def __init__(self, upgrade: Upgrade, state: State) -> None:
-        here, self._arrived = os.pipe()
-        self._go, there = os.pipe()
-        connections.close_all()  # they must not be shared with the child
-        with warnings.catch_warnings():
-            # The child runs nothing of the threads that its parent may have.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
-        if self._pid == 0:
-            status = 99
-            try:
-                status = ENDINGS.index(_carry_out(upgrade, state, self._wait_at_the_door))
-            finally:
-                os._exit(status)
-        os.close(self._arrived)
-        os.close(self._go)
-        self._here, self._there, self._is_over = here, there, False
-
-    def _wait_at_the_door(self) -> None:
-        os.write(self._arrived, b"x")
-        os.read(self._go, 1)
-
-    def arrives(self) -> bool:
-        """It stands at the door. False when it has ended without coming there."""
-        found = os.read(self._here, 1)
-        return found == b"x"
-
-    def let_in(self) -> None:
-        os.write(self._there, b"x")
-
-    def kill(self) -> None:
-        """It is no more; nothing happens to one that has ended."""
-        if not self._is_over:
-            os.kill(self._pid, signal.SIGKILL)
-            self.wait()
-
-    def wait(self) -> None:
-        """It has ended."""
-        if not self._is_over:
-            os.waitpid(self._pid, 0)
-            self._is_over = True
-            os.close(self._here)
-            os.close(self._there)
-
-
-def _carry_out(upgrade: Upgrade, state: State, wait: Callable[[], None]) -> Ending:
-    with ExitStack() as ways:
-
-        def make_recipe(fresh: Upgrade, shell: Shell) -> Recipe:
-            return AtTheDoor(module_recipe(fresh, shell, ways=ways), state, wait)
-
-        return carry_out(
-            str(upgrade.pk),
-            make_recipe=make_recipe,
-            worker="worker-1",
-            wants_leave=lambda: False,
-        )
-
-
-def finish(upgrade: Upgrade) -> None:
-    """Another worker has taken the upgrade to its end, as soon as the lease of the first one had lapsed."""
-    wait_until(
-        lambda: carried_out(upgrade).state == State.FINISHED,
-        seconds=PATIENCE_SECONDS,
-        what="the end of the upgrade",
-    )
