@@ -10,16 +10,19 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.environment.network import PrivateNetwork
+
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
 
 _CONFIG = """\
-ListenAddress 127.0.0.1
+ListenAddress {host}
 Port {port}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
@@ -32,7 +35,7 @@ PermitRootLogin prohibit-password
 MaxStartups 100
 LogLevel VERBOSE
 # bash would read the user's own .bashrc for every command, which may take long
-SetEnv SHLVL=2
+SetEnv SHLVL=2{env}
 {extra}
 """
 
@@ -93,26 +96,40 @@ class RunningSshd:
             self.process.wait(timeout=10)
 
 
-def start_sshd(folder: Path, *, port: int | None = None, extra: str = "") -> RunningSshd:
-    """An sshd for the user who runs the tests. Started again in the same folder it keeps its keys; `extra` is configuration."""
+def start_sshd(
+    folder: Path,
+    *,
+    port: int | None = None,
+    extra: str = "",
+    network: PrivateNetwork | None = None,
+    env: Mapping[str, str] | None = None,
+) -> RunningSshd:
+    """An sshd for the user who runs the tests. Started again in the same folder it keeps its keys; `extra` is configuration.
+
+    In another `network` it is reached at that one's address; `env` is what its sessions begin with.
+    """
     if SSHD is None:
         raise RuntimeError("openssh-server is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     client_key, host_key = _keys(folder)
     port = port or _free_port()
-    (folder / "sshd_config").write_text(_CONFIG.format(port=port, folder=folder, extra=extra))
+    host = network.inside if network else "127.0.0.1"
+    words = "".join(f' "{name}={value}"' for name, value in (env or {}).items())
+    config = _CONFIG.format(host=host, port=port, folder=folder, extra=extra, env=words)
+    (folder / "sshd_config").write_text(config)
+    command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     log = folder / "sshd.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")],
+            network.command(*command) if network else command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
     running = RunningSshd(
-        host="127.0.0.1",
+        host=host,
         port=port,
         user=getpass.getuser(),
         client_key_pem=client_key,
