@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page
 
+from tests.containers.stage import Stage as ContainerStage
 from tests.environment import database, postgres
 from tests.environment.chromium import open_page, running_chromium
 from tests.environment.device_container import DeviceContainer
@@ -24,6 +25,7 @@ pytest_plugins = ["tests.environment.skips"]
 
 MARKED_BY_FIXTURE = {
     "docker_engine": "docker",
+    "container_stage": "docker",
     "chromium": "browser",
     "db": "database",
     "transactional_db": "database",
@@ -111,6 +113,14 @@ def device_container(docker_engine: DockerEngine) -> Iterator[Callable[..., Devi
 def module_stage(docker_engine: DockerEngine) -> Iterator[Stage]:
     """A registry with a module in it, and devices that have an engine to run it."""
     stage = Stage(docker_engine, workdir() / "module-registry")
+    yield stage
+    stage.remove()
+
+
+@pytest.fixture(scope="session")
+def container_stage() -> Iterator[ContainerStage]:
+    """A device with an engine of its own and a registry, for containers that are upgraded."""
+    stage = ContainerStage(workdir() / "containers")
     yield stage
     stage.remove()
 
