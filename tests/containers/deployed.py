@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -75,6 +76,9 @@ class Deployed(Protocol):
     def remove(self) -> None:
         """Nothing is left of it but its data."""
         ...
+
+
+Way = Callable[[Stage, Ledger], Deployed]
 
 
 @dataclass

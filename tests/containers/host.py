@@ -44,7 +44,7 @@ class Host:
             name=name, device_type="shop", driver=Device.Driver.SSH, host=sshd.host, port=sshd.port,
             credential=credential, host_key=sshd.host_key, root=str(stage.root),
         )  # fmt: skip
-        access = {
+        access: dict[EngineAccess.Way, dict[str, Any]] = {
             EngineAccess.Way.SSH: {"socket_path": str(stage.engine.socket)},
             EngineAccess.Way.UNIX: {"socket_path": str(stage.engine.socket)},
             EngineAccess.Way.TCP: {

@@ -82,7 +82,7 @@ class Ledger:
         """The registry has the version, under these tags too; the engine has it only if it had it."""
         reference = self.reference(version.number)
         if version.number not in self.pushed:
-            files = {
+            files: dict[str, bytes | str | Entry] = {
                 **busybox_files(),
                 "before": version.before + "\n",
                 "after": version.after + "\n",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.containers.deployed import ByCompose, ByHand, Deployed
+from tests.containers.deployed import ByCompose, ByHand, Way
 from tests.containers.host import Host
 from tests.containers.ledger import V1, V2
 from tests.containers.stage import Stage
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.database
 
 @pytest.mark.parametrize("way", [ByCompose, ByHand])
 def test_a_version_deployed_twice_is_the_same_and_another_is_not(
-    container_stage: Stage, db: None, way: type[Deployed]
+    container_stage: Stage, db: None, way: Way
 ) -> None:
     host = Host(container_stage)
     deployed = way(container_stage, container_stage.ledger)
