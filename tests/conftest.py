@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page
@@ -22,6 +23,12 @@ from tests.environment.workdir import remove_workdir, workdir
 from tests.modules.stage import Stage
 
 pytest_plugins = ["tests.environment.skips"]
+
+# How long an example takes says what else the machine does, and nothing of what is tested.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 MARKED_BY_FIXTURE = {
     "docker_engine": "docker",

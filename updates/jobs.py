@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
@@ -12,6 +13,7 @@ from updates.models import Check, ModuleCheck, Repository, Upgrade, WatchedConta
 from updates.runner import Recipe
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
+from updates.services.container_recipes import container_recipe
 from updates.services.local_images import carry_out_removal
 from updates.services.module_checks import carry_out_module_check
 from updates.services.module_recipes import module_recipe
@@ -25,26 +27,26 @@ log = structlog.get_logger(__name__)
 
 def run_artifact(upgrade_id: str) -> str:
     """Takes an upgrade of kind `artifact` as far as it will go."""
-
-    def make_recipe(upgrade: Upgrade, shell: Shell) -> Recipe:
-        return artifact_recipe(plan_now(upgrade), shell)
-
-    ending = carry_out(
-        upgrade_id,
-        make_recipe=make_recipe,
-        worker=leaving.worker_name(),
-        wants_leave=leaving.is_wanted,
+    return _carry_out(
+        upgrade_id, lambda upgrade, shell, ways: artifact_recipe(plan_now(upgrade), shell)
     )
-    log.info("job ended", upgrade=upgrade_id, ending=ending.value)
-    return ending.value
 
 
 def run_module(upgrade_id: str) -> str:
     """Takes an upgrade of kind `module` as far as it will go."""
+    return _carry_out(upgrade_id, module_recipe)
+
+
+def run_container(upgrade_id: str) -> str:
+    """Takes an upgrade of kind `container` as far as it will go."""
+    return _carry_out(upgrade_id, container_recipe)
+
+
+def _carry_out(upgrade_id: str, recipe_for: Callable[..., Recipe]) -> str:
     with ExitStack() as ways:
 
         def make_recipe(upgrade: Upgrade, shell: Shell) -> Recipe:
-            return module_recipe(upgrade, shell, ways=ways)
+            return recipe_for(upgrade, shell, ways=ways)
 
         ending = carry_out(
             upgrade_id,

@@ -17,6 +17,7 @@ INCONSISTENT: Final = "_INCONSISTENT"
 class Kind(StrEnum):
     ARTIFACT = "artifact"
     MODULE = "module"
+    CONTAINER = "container"
     PATCH = "patch"
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from devices.drivers.dial import Dial, Line
 from devices.drivers.engine import Engine
+from devices.drivers.engine_containers import ContainerDetails
 from devices.drivers.shell import OnTick, Shell
 from devices.errors import DeviceError, DeviceUnreachable, HealthFailed
 
@@ -126,11 +127,49 @@ class CommandProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerHttpProbe:
+    """Passes when a GET of `path` is answered well at that port of the container, at its address in any of its networks.
+
+    The addresses are as seen from where `dial` ends: the container's own host sees all of them.
+    """
+
+    engine: Engine
+    dial: Dial
+    container: str
+    port: int
+    path: str
+
+    @property
+    def name(self) -> str:
+        return f"GET {self.path} of {self.container}, port {self.port}"
+
+    def ask(self) -> str | None:
+        try:
+            found = self.engine.containers.named(self.container)
+        except DeviceError as error:
+            return str(error)
+        addresses = [one for one in found.networks.values() if one] if found else []
+        if not addresses:
+            return "it has no address in any network"
+        seen: list[str] = []
+        for address in addresses:
+            said = HttpProbe(self.dial, f"http://{address}:{self.port}{self.path}").ask()
+            if said is None:
+                return None
+            seen.append(f"{address}: {said}")
+        return "; ".join(seen)
+
+
+@dataclass(slots=True)
 class ContainerProbe:
-    """Passes when the container of that name runs, and is healthy if its image or its maker gave it a health check."""
+    """Passes when the container of that name runs, and is healthy if its image or its maker gave it a health check.
+
+    One that was started once more since it was asked before has not been running: a loop of crashes is short of breath, not well.
+    """
 
     engine: Engine
     container: str
+    _starts: tuple[str, str, int] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -138,14 +177,22 @@ class ContainerProbe:
 
     def ask(self) -> str | None:
         try:
-            found = [one for one in self.engine.containers.all() if one.name == self.container]
+            found = self.engine.containers.named(self.container)
         except DeviceError as error:
             return str(error)
-        if not found:
+        if found is None:
             return "there is none of that name"
-        if found[0].state != "running":
-            return found[0].state or "no state"
-        return None if found[0].health in ("", "healthy") else found[0].health
+        before, self._starts = self._starts, (found.id, found.started_at, found.restart_count)
+        if found.state != "running":
+            return _ended(found)
+        if before is not None and before != self._starts:
+            return "it was started again meanwhile"
+        return None if found.health in ("", "healthy") else found.health
+
+
+def _ended(found: ContainerDetails) -> str:
+    state = found.state or "no state"
+    return f"{state}, with status {found.exit_code}" if state in ("exited", "restarting") else state
 
 
 def gate(

@@ -11,6 +11,7 @@ FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or [own_fernet_key(VAR_DIR / "fi
 KINDS = {
     "artifact": "updates.jobs.run_artifact",
     "module": "updates.jobs.run_module",
+    "container": "updates.jobs.run_container",
     "patch": "patches.jobs.run_patch",
 }
 """The job that carries out an upgrade of each kind, by dotted name: lower floors reach upper ones through here."""
@@ -18,6 +19,7 @@ KINDS = {
 ORDERS = {
     "artifact": "updates.services.artifact_orders",
     "module": "updates.services.module_orders",
+    "container": "updates.services.container_orders",
     "patch": "patches.services.patch_orders",
 }
 """The services that know how an upgrade of each kind is ordered again, and how it is taken back: modules, see `KindOrders`."""
@@ -25,7 +27,11 @@ ORDERS = {
 UPGRADE_PANELS = {"patch": "patches.admin_views.results.results_of"}
 """What an upgrade's page shows besides what all kinds have in common: a function of the upgrade that gives HTML."""
 
-ADVICE = {"module": "updates.module_advice.advise", "patch": "patches.advice.advise"}
+ADVICE = {
+    "module": "updates.module_advice.advise",
+    "container": "updates.container_advice.advise",
+    "patch": "patches.advice.advise",
+}
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
 RECOVERED = [
@@ -48,6 +54,7 @@ OUTDATED = "updates.statistics.outdated"
 UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
     "updates.services.module_outcomes.record_outcome",
+    "updates.services.container_outcomes.record_outcome",
     "patches.services.outcomes.record_outcome",
     "updates.services.version_checks.look_anew",
     "updates.services.module_outcomes.stop_order",
@@ -102,6 +109,8 @@ HEALTH_PAUSE_SECONDS = env.float("HEALTH_PAUSE_SECONDS", default=2.0)
 """The pause between two rounds of probes."""
 REGISTRY_LIMIT_SECONDS = env.int("REGISTRY_LIMIT_SECONDS", default=60)
 """How long a registry may take to say what it has under one name."""
+CONTAINER_MIN_FREE_BYTES = env.int("CONTAINER_MIN_FREE_BYTES", default=500 * 2**20)
+"""What has to be free besides what an upgrade of a container needs: where its backups go, and where its engine keeps images."""
 KEPT_WAYS_BACK = env.int("KEPT_WAYS_BACK", default=3)
 """How many updates of an instance can still be taken back: what they kept stays on the device, and so do their images."""
 REPOSITORY_FETCH_SECONDS = env.int("REPOSITORY_FETCH_SECONDS", default=3600)

@@ -107,8 +107,16 @@ class Images:
         by_digest = f"{parse_reference(wanted.reference).repository}@{wanted.digest}"
         asked = Found(by_digest, wanted.id, wanted.digest, wanted.size)
         here = self.fetch(asked, context, share=(0.0, 1.0))
-        self._engine.tag(here.id, f"{KEEP}:{self._upgrade}-new")
+        self._engine.tag(here.id, self._new)
         return Found(wanted.reference, here.id, wanted.digest, here.size)
+
+    @property
+    def _new(self) -> str:
+        return f"{KEEP}:{self._upgrade}-new"
+
+    def release_new(self) -> None:
+        """What was fetched by its digest goes by its own names alone."""
+        self._engine.remove_image(self._new)
 
     def keep(self, references: Iterable[str]) -> list[dict[str, str]]:
         """The images of these references have another tag, of ours: what was in force can be put back. Rows of what it was."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from devices.drivers.dial import Dial
 from devices.drivers.engine import Engine
 from devices.drivers.probes import (
     CommandProbe,
+    ContainerHttpProbe,
     ContainerProbe,
     HttpProbe,
     Probe,
@@ -24,9 +26,12 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "tcp": ("host", "port"),
     "command": ("command",),
     "container": ("container",),
+    "container_http": ("container", "port", "path"),
 }
-"""What a probe of each kind says besides its `kind`: `url` as seen from the device, `statuses` (200 and 204 if not given)."""
+"""What a probe of each kind says besides its `kind`: `url` as seen from the device, `statuses` (200 and 204 if not given);
+`port` and `path` of a container as it listens itself."""
 
+_PATH: Final = re.compile(r"/[!-~]*", re.ASCII)
 MOST: Final = 100
 LONGEST: Final = 500
 
@@ -64,6 +69,10 @@ class HealthGate:
                 return TcpProbe(self.dial, row["host"], row["port"])
             case "container":
                 return ContainerProbe(self.engine, row["container"])
+            case "container_http":
+                return ContainerHttpProbe(
+                    self.engine, self.dial, row["container"], row["port"], row["path"]
+                )
             case _:
                 return CommandProbe(self.shell, tuple(row["command"]))
 
@@ -78,25 +87,41 @@ def require_probe(row: Mapping[str, Any]) -> None:
             f"A probe of the kind {kind} says {', '.join(FIELDS[kind])}, not {min(unknown)}."
         )
     for name in FIELDS[kind]:
-        if not _is_sound(name, row.get(name)):
+        if not _SOUND.get(name, _is_text)(row.get(name)):
             raise ValueError(f"{name} of a probe of the kind {kind} cannot be {row.get(name)!r}.")
 
 
-def _is_sound(name: str, value: object) -> bool:
-    match name, value:
-        case "port", int():
-            return 0 < value < 65536
-        case "statuses", None:
-            return True
-        case "statuses", list():
-            return len(value) <= MOST and all(isinstance(one, int) for one in value)
-        case "command", list():
-            return 0 < len(value) <= MOST and all(_is_word(one) for one in value)
-        case (("url" | "host" | "container"), str()):
-            return 0 < len(value) <= LONGEST and value.isprintable()
-        case _:
-            return False
+def _is_port(value: object) -> bool:
+    return isinstance(value, int) and 0 < value < 65536
 
 
-def _is_word(word: object) -> bool:
-    return isinstance(word, str) and "\0" not in word
+def _are_statuses(value: object) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and len(value) <= MOST
+        and all(isinstance(one, int) for one in value)
+    )
+
+
+def _is_command(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and 0 < len(value) <= MOST
+        and all(isinstance(word, str) and "\0" not in word for word in value)
+    )
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST and bool(_PATH.fullmatch(value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST and value.isprintable()
+
+
+_SOUND: Final[Mapping[str, Callable[[object], bool]]] = {
+    "port": _is_port,
+    "statuses": _are_statuses,
+    "command": _is_command,
+    "path": _is_path,
+}

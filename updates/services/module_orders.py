@@ -10,11 +10,11 @@ from django.conf import settings
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates.errors import NotUndoable
-from updates.machine import Outcome
 from updates.models import Instance, Upgrade
 from updates.plan import InstalledImage, Kind, ModulePlan, ModuleVerb
 from updates.services.ordering import upgrade_for
 from updates.services.planning import plan_device
+from updates.services.undoing import refuse_buried
 
 
 def plan_module(
@@ -103,23 +103,7 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
         raise NotUndoable("There was nothing before it: uninstall the instance.")
     if done.verb is ModuleVerb.UNINSTALL:
         raise NotUndoable("The instance is gone: install it again.")
-    newer = (
-        Upgrade.objects.filter(
-            kind=Kind.MODULE,
-            instance=upgrade.instance,
-            started_at__gt=upgrade.started_at,
-            undoes=None,
-            unchanged=False,
-            outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
-        )
-        .exclude(undone_by__outcome=Outcome.SUCCEEDED)
-        .order_by("-started_at")
-        .first()
-    )
-    if newer is not None:
-        raise NotUndoable(f"{newer} stands on top of it: roll that one back first.")
-    if not upgrade.facts.get("kept"):
-        raise NotUndoable("What it kept of the version before is not on the device any more.")
+    refuse_buried(upgrade)
 
 
 def _instance(plan: ModulePlan) -> Instance:

@@ -15,12 +15,12 @@ from portal.core.actors import PORTAL
 from updates import journal
 from updates.machine import Outcome
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
-from updates.plan import INCONSISTENT, Kind
+from updates.plan import Kind
 from updates.services.installed import UNREACHABLE_CODES
+from updates.services.noting import note_broken, note_version
 
 INSTALLED: Final = "installed"
 """The fact by which the recipe says what is in force: image, image_id, digest, version, images; all empty after an uninstall."""
-LONGEST: Final = Instance._meta.get_field("version").max_length or 0
 FAILED: Final = (Outcome.FAILED, Outcome.ROLLED_BACK, Outcome.BROKEN)
 
 
@@ -31,7 +31,7 @@ def record_outcome(finished: Upgrade) -> None:
     if not finished.error_code.startswith(UNREACHABLE_CODES):
         note_seen(finished.device)
     if finished.outcome == Outcome.BROKEN:
-        _note_broken(finished.instance)
+        note_broken(finished.instance)
     elif finished.outcome == Outcome.SUCCEEDED and INSTALLED in finished.facts:
         _note_installed(finished.instance, finished.facts[INSTALLED])
 
@@ -59,7 +59,7 @@ def _note_installed(instance: Instance, facts: dict[str, Any]) -> None:
     made.uninstalled_at = None if made.image else clock.now()
     made.save(update_fields=["image", "image_id", "digest", "images", "uninstalled_at"])
     if facts["version"]:
-        _note_version(instance, facts["version"])
+        note_version(instance, facts["version"])
 
 
 def _in_full(image: str) -> str:
@@ -68,16 +68,6 @@ def _in_full(image: str) -> str:
         return str(parse_reference(image).tagged())
     except BadReference:
         return image
-
-
-def _note_broken(instance: Instance) -> None:
-    before = instance.version.removesuffix(INCONSISTENT)
-    _note_version(instance, f"{before[: LONGEST - len(INCONSISTENT)]}{INCONSISTENT}")
-
-
-def _note_version(instance: Instance, version: str) -> None:
-    instance.version = version[:LONGEST]
-    instance.save(update_fields=["version"])
 
 
 def _word(upgrade: Upgrade) -> str:

@@ -14,7 +14,7 @@ from devices.drivers.shell import Shell
 from devices.services.engines import opened_engine, registry_login
 from updates.machine import Outcome
 from updates.models import Installation, Upgrade
-from updates.plan import ContainerPlan, Kind, ModulePlan
+from updates.plan import ContainerPlan, ModulePlan
 from updates.recipes.engine_images import Images
 from updates.recipes.health_gate import HealthGate
 from updates.recipes.module.clearing import Retention
@@ -32,7 +32,7 @@ def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ModuleR
         engine,
         images=images_of(plan, engine),
         health=Health(health_gate(shell, engine, dial), settings.HEALTH_LIMIT_SECONDS),
-        retention=Retention(lambda: _ways_back(upgrade), lambda: _needed_by_others(plan)),
+        retention=Retention(lambda: ways_back(upgrade), lambda: _needed_by_others(plan)),
         kill_after_seconds=settings.KILL_AFTER_SECONDS,
     )
 
@@ -42,7 +42,8 @@ def images_of(plan: ModulePlan | ContainerPlan, engine: Engine) -> Images:
     return Images(
         engine,
         upgrade=plan.upgrade,
-        force=plan.force,
+        # What a container runs from is on the engine under that name: only the registry knows of something newer.
+        force=plan.force or isinstance(plan, ContainerPlan),
         ask_registry=ask_registry,
         login_for=registry_login,
     )
@@ -59,10 +60,10 @@ def health_gate(shell: Shell, engine: Engine, dial: Dial) -> HealthGate:
     )
 
 
-def _ways_back(upgrade: Upgrade) -> set[str]:
+def ways_back(upgrade: Upgrade) -> set[str]:
     """The newest upgrades of the instance, by their ids: those that changed it, and those that broke it and wait for somebody."""
     rows = Upgrade.objects.filter(
-        kind=Kind.MODULE,
+        kind=upgrade.kind,
         instance=upgrade.instance_id,
         unchanged=False,
         outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],

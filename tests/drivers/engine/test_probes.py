@@ -172,7 +172,7 @@ def test_a_container_passes_when_it_runs_and_is_not_ill(
 
 def test_an_engine_that_is_away_is_what_a_container_probe_saw() -> None:
     with DockerEngine(UnixWay("/nowhere/docker.sock")) as engine:
-        assert "No Docker Engine answers" in (ContainerProbe(engine, "x").ask() or "")
+        assert "No Docker Engine answers" in (ContainerProbe(engine, "shop").ask() or "")
 
 
 @dataclass
