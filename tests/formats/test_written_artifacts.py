@@ -31,8 +31,8 @@ from updates.formats.mender_artifact import (
     write_artifact,
 )
 from updates.formats.mender_artifact.tar_archive import MENDER
-from updates.formats.tar.writer import member_header
 from updates.formats.tar.header import parse_header
+from updates.formats.tar.writer import member_header
 
 CONTENTS = {"app.tar": b"payload" * 100_000, "empty": b"", "a" * 255: b"hello\n"}
 SCRIPTS = (
