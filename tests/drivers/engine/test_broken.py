@@ -21,7 +21,7 @@ from tests.drivers.sshd import RunningSshd
 from tests.environment.certificates import Certified, certified
 from tests.environment.docker import DockerEngine as RunningEngine
 from tests.environment.docker import private_engine
-from tests.environment.module_images import Entry, build_image, push_image
+from tests.environment.module_images import Entry, build_image, busybox_files, push_image
 from tests.environment.network import private_network
 from tests.environment.programs import need_root
 from tests.environment.registry import Registry
@@ -133,6 +133,46 @@ def test_an_engine_that_ends_while_a_volume_is_written_is_unreachable(
             engine.write_volume(name, dying())
         mortal.running.start()
         engine.write_volume(name, [packed({"a": b"1"})])
+
+
+@pytest.mark.parametrize(
+    ("under_test", "work"),
+    [("unix", "read"), ("tls", "execute"), ("ssh", "stop")],
+    indirect=["under_test"],
+)
+def test_an_engine_that_ends_while_it_works_on_a_container_is_unreachable(
+    mortal: EngineUnderTest, name: str, work: str
+) -> None:
+    docker = mortal.running.docker
+    build_image(mortal.running, f"{name}:1", busybox_files())
+    heard = "" if work == "stop" else "exit"
+    running = ["sh", "-c", f"trap '{heard}' TERM; while true; do sleep 0.1; done"]
+    docker("run", "--detach", "--network=none", f"--name={name}", f"{name}:1", *running)
+    began = time.monotonic()
+
+    def on_tick() -> None:
+        if time.monotonic() - began > 1:
+            mortal.running.kill()
+
+    with mortal.open() as engine:
+        with pytest.raises(EngineUnreachable):
+            _work_on(engine, name, work, on_tick)
+        assert time.monotonic() - began < 30
+        mortal.running.start()
+        engine.containers.stop(name, grace_seconds=0, on_tick=ignore)
+        engine.containers.remove(name, limit_seconds=30, on_tick=ignore)
+
+
+def _work_on(engine: DockerEngine, name: str, work: str, on_tick: Callable[[], None]) -> None:
+    containers, command = engine.containers, ["sh", "-c", "echo first; sleep 600"]
+    if work == "stop":
+        containers.stop(name, grace_seconds=600, on_tick=on_tick)
+    elif work == "execute":
+        containers.execute(
+            name, command, limit_seconds=600, on_output=lambda _: None, on_tick=on_tick
+        )
+    else:
+        list(containers.read_command(name, command, limit_seconds=600, on_tick=on_tick))
 
 
 @pytest.mark.parametrize("trouble", ["killed", "frozen"])
