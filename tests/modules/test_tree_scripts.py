@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.environment.killing import Killing
 from updates.formats.module_image import Kind, Listed, Listing, no_longer_required
 from updates.recipes.module.device_scripts import (
     BACK_UP,
@@ -29,14 +30,6 @@ Tree = Mapping[str, str | None]
 """Contents of files by path; None is a directory, a text that begins with `->` a symbolic link."""
 
 CHANGERS = ("mv", "mkdir", "rmdir", "chmod")
-KILLING = """\
-#!/bin/sh
-# Ends whoever calls this one with the next change of the tree, when it is the one that is meant.
-n=$(($(cat "$COUNT") + 1))
-echo "$n" >"$COUNT"
-if [ "$n" -eq "$KILL_AT" ]; then kill -KILL "$LEADER"; fi
-exec "$REAL/{name}" "$@"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +76,9 @@ class Bench:
         for name, wanted in lines.items():
             (stage / name).write_text("".join(f"{line}\n" for line in wanted))
 
-    def killed_swap(self, at: int, shims: Path) -> bool:
+    def killed_swap(self, at: int, killing: Killing) -> bool:
         """A swap that dies at its change number `at`; False when it had ended before."""
-        count = self.folder / "count"
-        count.write_text("0")
-        real = str(Path(shutil.which("mv") or "/bin/mv").parent)
-        env = {
-            "PATH": f"{shims}:/usr/bin:/bin",
-            "COUNT": str(count),
-            "KILL_AT": str(at),
-            "REAL": real,
-        }
-        leader = f"LEADER=$$; export LEADER\n{SWAP}"
-        return self.attempt(leader, str(self.root), str(self.base), env=env).returncode == -9
+        return killing.run(SWAP, [str(self.root), str(self.base)], at=at)
 
     def seen(self) -> dict[str, str]:
         """Every path but those of the keeping place: what it is, its mode, what it holds."""
@@ -149,14 +132,9 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def shims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def killing(tmp_path_factory: pytest.TempPathFactory) -> Killing:
     """Programs that change a tree, and kill who calls the one that is meant."""
-    folder = tmp_path_factory.mktemp("shims")
-    for name in CHANGERS:
-        path = folder / name
-        path.write_text(KILLING.replace("{name}", name))
-        path.chmod(0o755)
-    return folder
+    return Killing.of(tmp_path_factory.mktemp("killing"), CHANGERS)
 
 
 OLD: Tree = {
@@ -213,7 +191,7 @@ def test_what_a_script_changed_of_the_new_files_goes_with_them(bench: Bench) -> 
     assert bench.seen() == before
 
 
-def test_ended_at_any_change_it_goes_back_to_what_was(tmp_path: Path, shims: Path) -> None:
+def test_ended_at_any_change_it_goes_back_to_what_was(tmp_path: Path, killing: Killing) -> None:
     at = 0
     while True:
         at += 1
@@ -221,14 +199,14 @@ def test_ended_at_any_change_it_goes_back_to_what_was(tmp_path: Path, shims: Pat
         bench.grow({**OLD, **LOCAL})
         before = bench.seen()
         bench.stage(OLD, NEW)
-        if not bench.killed_swap(at, shims):
+        if not bench.killed_swap(at, killing):
             break
         bench.run(SWAP_BACK)
         assert bench.seen() == before, f"killed at change {at}"
     assert at > 15, "it was killed often enough to mean something"
 
 
-def test_ended_at_any_change_it_goes_on_to_what_is_new(tmp_path: Path, shims: Path) -> None:
+def test_ended_at_any_change_it_goes_on_to_what_is_new(tmp_path: Path, killing: Killing) -> None:
     whole = Bench(tmp_path / "whole")
     whole.grow({**OLD, **LOCAL})
     whole.stage(OLD, NEW)
@@ -237,7 +215,7 @@ def test_ended_at_any_change_it_goes_on_to_what_is_new(tmp_path: Path, shims: Pa
         bench = Bench(tmp_path / str(at))
         bench.grow({**OLD, **LOCAL})
         bench.stage(OLD, NEW)
-        assert bench.killed_swap(at, shims)
+        assert bench.killed_swap(at, killing)
         bench.run(SWAP)
         assert bench.seen() == whole.seen(), f"killed at change {at}"
 

@@ -6,10 +6,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from devices.drivers.shell import Shell
+from devices.drivers.commands import demand_success
+from devices.drivers.shell import Result, Shell
 from devices.drivers.steps import Holder, StepSpec, kill_step, run_step
-from devices.errors import CommandTimedOut, DeviceCut, DeviceError, StaleHolder
-from updates.errors import LeaseLost
+from devices.errors import (
+    CommandFailed,
+    CommandTimedOut,
+    DeviceCut,
+    DeviceError,
+    StaleHolder,
+)
+from updates.errors import LeaseLost, StepFailed
 from updates.recipes.patience import patiently
 from updates.runner import Context, HandOver
 
@@ -136,3 +143,13 @@ class DetachedCalls:
             upgrade=context.journal.upgrade,
             kill_after_seconds=self._kill_after_seconds,
         )
+
+
+def demand_good_end(ended: tuple[int, str], *, word: str, says: str) -> str:
+    """What a call that has ended with status 0 said; else OutOfSpace, or StepFailed: what `says`, then its last line."""
+    status, said = ended
+    try:
+        return demand_success(Result(status=status, output=said.encode()))
+    except CommandFailed:
+        last = said.strip().rpartition("\n")[2] or f"it ended with status {status}"
+        raise StepFailed(f"{says}: {last}", call=word, output=said) from None

@@ -27,7 +27,7 @@ from updates.recipes.container.backup_places import (
     places,
 )
 from updates.recipes.container.backup_scripts import CLAIM, NAME_TAKEN, WRITE
-from updates.recipes.detached import DetachedCalls
+from updates.recipes.detached import DetachedCalls, demand_good_end
 from updates.recipes.patience import patiently
 from updates.runner import Context
 
@@ -90,9 +90,9 @@ class Copying:
             word = f"copy-{kind}-{number}"
             self._stage(context, name, manifest, call=context.key(word), by_program=by_program)
             command = ["sh", "-c", WRITE, "sh", self._directory, name]
-            status, said = self._calls.timed(context, word, command=command, cwd="/", env={})
-            if status and number == tries:
-                raise _failed(said, call=word)
+            ended = self._calls.timed(context, word, command=command, cwd="/", env={})
+            if number == tries:
+                demand_good_end(ended, word=word, says="The backup could not be written")
         written = patiently(context, self._shell, lambda: self._look(name, manifest))
         context.journal.remember(fact, asdict(written))
         context.journal.note(f"The backup {written.path} is written and read back.")
@@ -255,8 +255,3 @@ class Copying:
 def dump_label(dump: DumpPlan) -> str:
     """What a dump is of, so that it is put back to the same."""
     return f"{dump.container}:{dump.file}"
-
-
-def _failed(said: str, *, call: str) -> StepFailed:
-    last = said.strip().rpartition("\n")[2] or "it said nothing"
-    return StepFailed(f"The backup could not be written: {last}", call=call, output=said)

@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from devices.drivers.commands import demand_success
 from devices.drivers.engine import Engine
-from devices.drivers.shell import Result, Shell
-from devices.errors import CommandFailed
+from devices.drivers.shell import Shell
 from updates.errors import BackupRefused, StepFailed
 from updates.formats.backup_file import Manifest, dump_member
 from updates.plan import ContainerPlan, DumpPlan
@@ -24,7 +22,7 @@ from updates.recipes.container.backup_scripts import (
     UNPACK_DUMPS,
     VERIFY,
 )
-from updates.recipes.detached import DetachedCalls
+from updates.recipes.detached import DetachedCalls, demand_good_end
 from updates.recipes.patience import patiently
 from updates.runner import Context
 
@@ -191,10 +189,5 @@ class PuttingBack:
         self._demand(status, said, word)
 
     def _demand(self, status: int, said: str, word: str) -> None:
-        try:
-            demand_success(Result(status=status, output=said.encode()))
-        except CommandFailed as error:
-            last = said.strip().rpartition("\n")[2] or f"it ended with status {error.status}"
-            raise StepFailed(
-                f"The backup could not be put back ({word}): {last}", call=word, output=said
-            ) from None
+        says = f"The backup could not be put back ({word})"
+        demand_good_end((status, said), word=word, says=says)

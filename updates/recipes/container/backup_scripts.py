@@ -40,7 +40,7 @@ WRITE: Final = (
 umask 077
 export LC_ALL=C
 directory=$1 name=$2
-fail() { echo "$*"; exit 1; }
+fail() { echo "$*"; rm -f -- archive members database; exit 1; }
 if [ -f "$directory/$name" ]; then exit 0; fi
 cd -- "$directory/.$name.part" || exit 1
 stage=$PWD
@@ -142,20 +142,23 @@ if [ -f $work/whole ]; then
 fi
 emptied=
 if [ -e $work/emptied ]; then emptied=yes; fi
-rm -rf -- $work/new $work/whole $work/said && mkdir -p -- $work/new || exit 1
+rm -rf -- $work/new $work/whole || exit 1
 what=$prefix
 if [ "$prefix" = . ]; then what=; fi
-{ gzip -dc -- "$file"; echo "$?" >$work/unzipped; } |
-  tar -C $work/new --numeric-owner -xpf - $what 2>$work/said
-status=$?
-if [ "$status" -ne 0 ] || [ "$(cat $work/unzipped)" != 0 ]; then
-  cat $work/said
-  full=$(grep -cE 'No space left|Disk quota|Wrote only|short write' $work/said)
+# What went wrong is told by words: on a full file system there is no room for a file that says so.
+said=$({
+  mkdir -p -- $work/new && { gzip -dc -- "$file" || echo 'not unpacked' >&2; } |
+    tar -C $work/new --numeric-owner -xpf - $what || echo 'not unpacked' >&2
+} 2>&1)
+case $said in
+*'not unpacked'*)
+  printf '%s\n' "$said"
   rm -rf -- $work/new
   [ -n "$emptied" ] || rm -rf -- $work
-  [ "$full" = 0 ] || exit 4
+  if printf '%s' "$said" | grep -qE 'No space left|Disk quota|Wrote only|short write'; then exit 4; fi
   fail "The backup cannot be unpacked beside what is in $place."
-fi
+  ;;
+esac
 [ "$prefix" != . ] || rm -rf -- $work/new/.fleetwright || exit 1
 on_the_way | while IFS= read -r way; do
   ! there "$work/new/$prefix/$way" || [ -d "$work/new/$prefix/$way" ] ||

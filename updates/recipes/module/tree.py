@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from devices.drivers.commands import demand_success
-from devices.drivers.shell import Result, Shell, TreeFile
-from devices.errors import CommandFailed
+from devices.drivers.shell import Shell, TreeFile
 from updates.errors import StepFailed
 from updates.formats.module_image import Listing, no_longer_required, read_environment, read_list
 from updates.plan import ModulePlan
-from updates.recipes.detached import DetachedCalls
+from updates.recipes.detached import DetachedCalls, demand_good_end
 from updates.recipes.module.account import Account
 from updates.recipes.module.device_scripts import (
     BACK_UP,
@@ -204,16 +202,8 @@ class Tree:
         )
 
     def _demand(self, ended: tuple[int, str], word: str) -> str:
-        status, said = ended
-        try:
-            return demand_success(Result(status=status, output=said.encode()))
-        except CommandFailed as error:
-            last = said.strip().rpartition("\n")[2] or f"it ended with status {error.status}"
-            raise StepFailed(
-                f"The instance's files could not be changed ({word}): {last}",
-                call=word,
-                output=said,
-            ) from None
+        says = f"The instance's files could not be changed ({word})"
+        return demand_good_end(ended, word=word, says=says)
 
 
 def _staged(files: Iterator[TreeFile], lists: Mapping[str, bytes]) -> Iterator[TreeFile]:
