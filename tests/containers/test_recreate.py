@@ -58,10 +58,12 @@ class Place:
         assert found is not None
         return found
 
-    def made_again(self, name: str, image: str) -> ContainerDetails:
-        """As an upgrade does it; the old container stays, under another name."""
+    def made_again(
+        self, name: str, image: str, *, with_it: ContainerDetails | None = None
+    ) -> ContainerDetails:
+        """As an upgrade does it; the old container stays, under another name. `with_it` is one that was made again before."""
         containers, old = self.engine.containers, self.details(name)
-        names = {one.id: one.name.removesuffix("-old") for one in containers.all()}
+        names = {with_it.id: with_it.name} if with_it is not None else {}
         made = clone(
             old,
             old_image=self.engine.image_config(old.image_id),
@@ -250,9 +252,11 @@ def test_who_shares_its_network_is_found_and_shares_that_of_the_new_one(place: P
 
     place.made_again(name, place.second)
     place.engine.containers.start(name)
-    shared = place.made_again(f"{name}-beside", place.first)
-    place.engine.containers.start(f"{name}-beside")
-    assert shared.network_mode in (f"container:{place.details().id}", f"container:{name}")
+    for with_it in (old, None):  # the second time, what it shares is not made again
+        shared = place.made_again(f"{name}-beside", place.first, with_it=with_it)
+        place.engine.containers.start(f"{name}-beside")
+        assert shared.network_mode in (f"container:{place.details().id}", f"container:{name}")
+        docker("rm", f"{name}-beside-old")
     assert (
         docker("exec", f"{name}-beside", "/bin/wget", "-qO-", "http://127.0.0.1/second") == "second"
     )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from devices.drivers.engine_containers import ContainerDetails
-from updates.errors import StepFailed
 from updates.recipes.container.endpoints import SHARES, Endpoint, endpoints_of
 
 UPGRADE_LABEL: Final = "io.fleetwright.upgrade"
@@ -56,9 +55,8 @@ def clone(
 ) -> Clone:
     """What makes `container` again with the image of that reference, marked as the upgrade's.
 
-    `old_image` is the configuration of the image that it has now. `names` are those of the engine's containers by their ids, from
-    before anything was renamed: a container whose network is shared is named, since the id of one that was made again is gone.
-    `StepFailed` if there is none.
+    `old_image` is the configuration of the image that it has now. `names` are those of containers that are made again too, by
+    the ids that they had: whoever shares what was theirs, a network, shares that of the new one.
     """
     config, host = container.raw.get("Config") or {}, dict(container.raw.get("HostConfig") or {})
     host |= {space: _by_name(host[space], names) for space in _SPACES if host.get(space)}
@@ -129,15 +127,8 @@ def _is_anonymous(mount: Config) -> bool:
 
 
 def _by_name(mode: str, names: Mapping[str, str]) -> str:
-    kind, shared, other = mode.partition(":")
-    if f"{kind}{shared}" != SHARES or other in names.values():
-        return mode
-    name = names.get(other)
-    if name is None:
-        raise StepFailed(
-            f"The container shares what belongs to the container {other[:_SHORT_ID]}, which is not there any more."
-        )
-    return f"{SHARES}{name}"
+    other = mode.removeprefix(SHARES)
+    return f"{SHARES}{names[other]}" if mode.startswith(SHARES) and other in names else mode
 
 
 def _link(link: str) -> str:
