@@ -7,6 +7,8 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pytest
+
 from devices.drivers.docker_engine import DockerEngine
 from devices.drivers.engine import EngineLimits
 from devices.drivers.engine_ways import SshWay, TcpWay, TlsIdentity, UnixWay, Way
@@ -17,6 +19,8 @@ from tests.environment.docker import DockerEngine as RunningEngine
 
 WAYS = ["unix", "tls", "ssh"]
 TLS_PORT = 2376
+ONE_WAY = pytest.mark.parametrize("under_test", ["unix"], indirect=True)
+"""For tests of what an engine says, which is the same however it is reached."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,13 @@ from devices.errors import (
     NoSuchPath,
     UnsafeName,
 )
-from tests.drivers.engine.engine_under_test import TLS_PORT, EngineUnderTest, ignore, ssh_link
+from tests.drivers.engine.engine_under_test import (
+    ONE_WAY,
+    TLS_PORT,
+    EngineUnderTest,
+    ignore,
+    ssh_link,
+)
 from tests.drivers.engine.relay import Relay
 from tests.drivers.sshd import RunningSshd
 from tests.environment.docker import DockerEngine as RunningEngine
@@ -78,6 +84,7 @@ def test_a_command_is_heard_as_it_speaks_and_its_status_told(
     assert b"".join(heard) == b"first\nsecond\n"
 
 
+@ONE_WAY
 def test_a_command_has_its_user_and_its_environment(engine: DockerEngine, room: str) -> None:
     heard: list[bytes] = []
     words = ["sh", "-c", 'echo "$OURS $MORE $1"; /bin/busybox id -u', "sh", "a  'b' $c\n*"]
@@ -94,6 +101,7 @@ def test_a_command_has_its_user_and_its_environment(engine: DockerEngine, room: 
     assert b"".join(heard).decode() == "container's x  'y' $z a  'b' $c\n*\n7\n"
 
 
+@ONE_WAY
 @pytest.mark.parametrize("program", ["no-such", "/no/such", "/etc/hosts"])
 def test_what_is_no_program_has_one_of_two_statuses(
     engine: DockerEngine, room: str, program: str
@@ -106,6 +114,7 @@ def test_what_is_no_program_has_one_of_two_statuses(
     assert program.encode() in b"".join(heard)
 
 
+@ONE_WAY
 def test_a_command_needs_a_container_that_runs(
     engine: DockerEngine, under_test: EngineUnderTest, busybox: str, name: str
 ) -> None:
@@ -216,6 +225,7 @@ def test_an_output_that_was_cut_is_not_taken_for_a_whole_one(
                 list(pieces)
 
 
+@ONE_WAY
 def test_a_container_that_stops_takes_its_commands_along(
     engine: DockerEngine, under_test: EngineUnderTest, busybox: str, name: str
 ) -> None:
@@ -258,6 +268,7 @@ def test_a_file_that_cannot_be_written_says_why(engine: DockerEngine, room: str,
         write(name, "/file", [b"1"], size=1)
 
 
+@ONE_WAY
 @pytest.mark.parametrize("size", [0, 9, 11])
 def test_a_file_of_another_size_than_was_said_is_an_error(
     engine: DockerEngine, room: str, size: int

@@ -19,7 +19,7 @@ from devices.errors import (
     NoSuchImage,
     UnsafeName,
 )
-from tests.drivers.engine.engine_under_test import EngineUnderTest, ignore
+from tests.drivers.engine.engine_under_test import ONE_WAY, EngineUnderTest, ignore
 from tests.environment.docker import DockerEngine as RunningEngine
 from tests.environment.module_images import build_image, busybox_files
 from tests.environment.waiting import wait_until
@@ -90,6 +90,7 @@ def test_a_container_is_described_whole(
     docker("rm", "--force", "--volumes", name)
 
 
+@ONE_WAY
 def test_how_a_container_ended_and_was_restarted_is_told(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_container_lives_and_what_is_done_already_is_no_error(
         containers.rename(name, f"{name}-old")
 
 
+@ONE_WAY
 def test_a_name_that_is_taken_and_an_image_that_is_not_there_are_told_apart(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -173,6 +175,7 @@ def test_a_name_that_is_taken_and_an_image_that_is_not_there_are_told_apart(
     assert docker("ps", "--all", "--quiet", "--filter", f"name={name}-3") == ""
 
 
+@ONE_WAY
 def test_what_an_engine_cannot_start_it_says(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -182,6 +185,7 @@ def test_what_an_engine_cannot_start_it_says(
     assert found(engine, name).exit_code == 127
 
 
+@ONE_WAY
 def test_what_runs_is_not_removed_and_volumes_stay(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -197,6 +201,7 @@ def test_what_runs_is_not_removed_and_volumes_stay(
     docker("volume", "rm", volume)
 
 
+@ONE_WAY
 def test_the_name_of_one_that_removes_itself_is_free_afterwards(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -248,6 +253,7 @@ def test_a_container_is_connected_with_its_settings_once(
         engine.containers.connect(name, f"{name}-2", {})
 
 
+@ONE_WAY
 def test_one_that_always_runs_can_be_told_to_rest(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -260,6 +266,7 @@ def test_one_that_always_runs_can_be_told_to_rest(
     )
 
 
+@ONE_WAY
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_last_lines_of_a_log_are_read(
     engine: DockerEngine,
@@ -277,6 +284,7 @@ def test_the_last_lines_of_a_log_are_read(
     assert len(engine.containers.logs(name, lines=3).splitlines()) == 3
 
 
+@ONE_WAY
 def test_of_a_long_log_the_end_is_read(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -289,6 +297,7 @@ def test_of_a_long_log_the_end_is_read(
     assert log.endswith("line-2999-with-some-more-words-in-it\n")
 
 
+@ONE_WAY
 def test_a_container_without_a_log_says_so(
     engine: DockerEngine, docker: Callable[..., str], busybox: str, name: str
 ) -> None:
@@ -297,6 +306,7 @@ def test_a_container_without_a_log_says_so(
         engine.containers.logs(name, lines=3)
 
 
+@ONE_WAY
 def test_what_an_image_gives_to_its_containers_is_told(
     engine: DockerEngine, under_test: EngineUnderTest, name: str
 ) -> None:
@@ -310,6 +320,7 @@ def test_what_an_image_gives_to_its_containers_is_told(
         engine.image_config(f"{name}:2")
 
 
+@ONE_WAY
 def test_a_volume_is_described(engine: DockerEngine, docker: Callable[..., str], name: str) -> None:
     docker("volume", "create", "--label=a=b c", name)
     volume = engine.volume(name)
