@@ -9,8 +9,9 @@ import structlog
 
 from devices.drivers.shell import Shell
 from portal.core import leaving
-from updates.models import Check, ModuleCheck, Repository, Upgrade, WatchedContainer
+from updates.models import Backup, Check, ModuleCheck, Repository, Upgrade, WatchedContainer
 from updates.runner import Recipe
+from updates.services.backup_jobs import carry_out_backup, carry_out_deletion, look_at_backups
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
 from updates.services.container_recipes import container_recipe
@@ -90,3 +91,23 @@ def run_image_removal(pk: str) -> str:
     part = carry_out_removal(pk)
     log.info("job ended", device=part.device.name, outcomes=len(part.outcomes), error=part.error)
     return part.error
+
+
+def run_backup(pk: str) -> str:
+    """Makes a backup that somebody asked for."""
+    backup = Backup.objects.select_related("watched__instance__device__credential").get(pk=pk)
+    ending = carry_out_backup(backup, wants_leave=leaving.is_wanted)
+    log.info("job ended", backup=pk, ending=ending, error=backup.error)
+    return ending
+
+
+def run_backup_deletion(pk: str) -> str:
+    """Deletes a backup that somebody wants to be gone."""
+    backup = Backup.objects.select_related("watched__instance__device__credential").get(pk=pk)
+    return carry_out_deletion(backup)
+
+
+def run_backup_look(pk: str) -> str:
+    """Looks which backups of a watched container there are."""
+    rows = WatchedContainer.objects.select_related("instance__device__credential")
+    return look_at_backups(rows.get(pk=pk))

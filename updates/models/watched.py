@@ -87,8 +87,9 @@ class WatchedContainer(models.Model):
 class Backup(models.Model):
     """A copy of the data of a watched container, in one file on its device. `size` is in bytes; the row outlives the file.
 
-    `upgrade` made it; None: a person asked for it. One that `is_live` was taken while the container ran. `error` is why there
-    is none.
+    `upgrade` made it; None: a person asked for it, or has put it there (`requested_by_name` is empty). One that `is_live` was
+    taken while the container ran. `error` is why there is none, or why it could not be deleted. `facts` are what the worker
+    that makes it remembers.
     """
 
     watched = models.ForeignKey(WatchedContainer, on_delete=models.PROTECT, related_name="backups")
@@ -105,7 +106,9 @@ class Backup(models.Model):
     requested_by_name = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField()
     taken_at = models.DateTimeField(null=True, blank=True)
+    delete_requested_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    facts = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -115,3 +118,13 @@ class Backup(models.Model):
 
     def __str__(self) -> str:
         return self.path.rpartition("/")[2] or f"Backup of {self.watched}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a worker is to make it, or makes it."""
+        return self.taken_at is None and not self.error
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is on the device, by the portal's record."""
+        return self.taken_at is not None and self.deleted_at is None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from devices.drivers.commands import demand_success
 from devices.drivers.engine import Engine
@@ -50,6 +50,9 @@ class Written:
     sha256: str
     taken_at: str
     is_live: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 class Copying:
@@ -94,7 +97,7 @@ class Copying:
             if number == tries:
                 demand_good_end(ended, word=word, says="The backup could not be written")
         written = patiently(context, self._shell, lambda: self._look(name, manifest))
-        context.journal.remember(fact, asdict(written))
+        context.journal.remember(fact, written.as_json())
         context.journal.note(f"The backup {written.path} is written and read back.")
         return written
 

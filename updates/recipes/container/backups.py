@@ -24,6 +24,10 @@ from updates.recipes.patience import patiently
 from updates.runner import Context
 
 TAIL_BYTES: Final = 2048
+COPIED: Final = ("copied_live", "copied_final")
+"""The facts that hold what was written, as `Written.as_json`."""
+PRUNED: Final = "pruned"
+"""The fact that lists the paths of backups that are gone because newer ones are there."""
 HOOKED: Final = "hooked"
 """The fact that names the visit of the state in which the hook has ended well."""
 
@@ -59,7 +63,7 @@ class Backups:
 
         The hook, if there is one, has ended well.
         """
-        why_not = patiently(context, self._shell, self._fit.no_live)
+        why_not = self.why_not_live(context)
         if why_not:
             context.journal.note(why_not)
             return None
@@ -67,6 +71,10 @@ class Backups:
             self._hook(context)
         by_program = patiently(context, self._shell, self._fit.has_program)
         return self._copying.copy(context, is_live=True, by_program=by_program)
+
+    def why_not_live(self, context: Context) -> str:
+        """Why no copy can be made while the containers run; empty when one can."""
+        return patiently(context, self._shell, self._fit.no_live)
 
     def final(self, context: Context) -> Written:
         """There is a backup of what is in the volumes now; the containers are stopped."""
@@ -96,7 +104,9 @@ class Backups:
                 good += 1
         names = [file.name for file in gone]
         patiently(context, self._shell, lambda: self._files.remove(names))
-        return [file.path for file in gone]
+        paths = [file.path for file in gone]
+        context.journal.remember(PRUNED, [*(context.journal.recall(PRUNED) or ()), *paths])
+        return paths
 
     def _is_good(self, context: Context, file: FoundBackup) -> bool:
         word = f"verify-{file.name}"
