@@ -83,6 +83,7 @@ def _note_new(watched: WatchedContainer, file: FoundBackup) -> None:
         watched=watched,
         path=file.path,
         size=file.size,
+        sha256=file.sha256,
         version=says.version[:LONGEST] if says else "",
         is_live=says.is_live if says else False,
         taken_at=datetime.fromisoformat(says.taken_at) if says else modified,

@@ -18,16 +18,20 @@ from updates.recipes.container.backup_scripts import LIST, REMOVE
 
 READ_SECONDS: Final = 60.0
 MOST: Final = 1000
-_ROW: Final = re.compile(r"(\d+) (\d+) ([^/\n]+\.tar\.gz)")
-_SUM: Final = re.compile(r"([0-9a-f]{64}) ", re.ASCII)
+_ROW: Final = re.compile(r"(\S+) (\d+) (\d+) ([^/\n]+\.tar\.gz)")
+_SUM: Final = re.compile(r"([0-9a-f]{64})\b", re.ASCII)
 _UNZIP: Final = 'gzip -dc -- "$1" 2>/dev/null | head -c "$2"'
 
 
 @dataclass(frozen=True, slots=True)
 class FoundBackup:
-    """A file that may be a backup. `size` is in bytes, `modified` in seconds since 1970; `manifest` None: it says nothing."""
+    """A file that may be a backup. `size` is in bytes, `modified` in seconds since 1970; `manifest` None: it says nothing.
+
+    `sha256` is what was written down with it, empty if nothing was.
+    """
 
     path: str
+    sha256: str
     size: int
     modified: int
     manifest: Manifest | None
@@ -61,8 +65,14 @@ class BackupFiles:
         said = demand_success(self._shell.run(command, limit_seconds=SHORT_SECONDS))
         rows = [found for line in said.splitlines()[:MOST] if (found := _ROW.fullmatch(line))]
         files = [
-            FoundBackup(path, int(size), int(modified), self.manifest(path))
-            for size, modified, path in ((row[1], row[2], self.path(row[3])) for row in rows)
+            FoundBackup(
+                path=self.path(row[4]),
+                sha256=row[1] if _SUM.fullmatch(row[1]) else "",
+                size=int(row[2]),
+                modified=int(row[3]),
+                manifest=self.manifest(self.path(row[4])),
+            )
+            for row in rows
         ]
         return sorted(files, key=lambda file: (_age(file), file.name), reverse=True)
 

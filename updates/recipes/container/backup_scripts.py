@@ -209,11 +209,16 @@ here=${here%??}
 printf '%s' "${here%/}$rest"
 """
 
-# $1 the directory: the names of what may be backups in it, a line each; without those of other kinds of files.
+# $1 the directory: what may be backups in it, a line each: sum or `-`, size, time, name. Links and the like are none.
 LIST: Final = r"""
 cd -- "$1" 2>/dev/null || exit 0
-for file in *.tar.gz; do [ -f "$file" ] && [ ! -L "$file" ] && stat -c '%s %Y %n' -- "$file"; done
-true
+for file in *.tar.gz; do
+  [ -f "$file" ] && [ ! -L "$file" ] || continue
+  sum=-
+  if [ -f "$file.sha256" ]; then read -r sum rest <"$file.sha256"; fi
+  printf '%s ' "$sum"
+  stat -c '%s %Y %n' -- "$file" || exit 1
+done
 """
 
 # $1 the directory, then names: these backups are gone. Nor is there anything of a copy that nobody has gone on with for a day.
