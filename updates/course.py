@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from updates.machine import (
+    BEFORE_ANY_CHANGE,
     CANCELLABLE,
     PROGRESS,
     REPEAT_LIMIT,
@@ -32,6 +33,10 @@ REPEATED_TOO_OFTEN: Final = Failure(
     code="UPD-301",
     sentence=f"It had to begin a state again more than {REPEAT_LIMIT} times, so it was stopped where it was.",
 )
+
+
+FORCED: Final = "UPD-303"
+OVERDUE: Final = "UPD-304"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,13 @@ def ended(
 ) -> Move:
     """It is over wherever it was, with this outcome."""
     return Move(event, Arrow(State.FINISHED, outcome), _masked(failure, secrets))
+
+
+def forced_outcome(state: State, outcome: Outcome | None) -> Outcome:
+    """What is true of an upgrade that ends now: what was decided before is never improved, nor worsened."""
+    if outcome is not None:
+        return outcome
+    return Outcome.CANCELLED if state in BEFORE_ANY_CHANGE else Outcome.BROKEN
 
 
 def _masked(failure: Failure | None, secrets: Iterable[str]) -> Failure | None:

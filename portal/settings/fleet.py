@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from portal.settings.environment import VAR_DIR, env
+from portal.settings.environment import VERSION as VERSION
 from portal.settings.own_secrets import own_fernet_key
 
 FIELD_KEYS = env.list("FIELD_KEYS", default=[]) or [own_fernet_key(VAR_DIR / "field-key")]
@@ -35,6 +36,7 @@ ADVICE = {
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
 RECOVERED = [
+    "updates.services.portal_follow.recover_portal",
     "updates.services.repositories.recover_fetches",
     "updates.services.local_images.recover_removals",
     "updates.services.version_checks.recover_version_checks",

@@ -5,6 +5,7 @@ transaction: history is what happened, not something to be kept in step. A write
 holds the upgrade by now: LeaseLost, and nothing was written.
 """
 
+from updates.journal.copies import copy_in, end_file, end_row
 from updates.journal.database import DatabaseJournal
 from updates.journal.orders import (
     cancel_waiting,
@@ -20,6 +21,9 @@ __all__ = [
     "DatabaseJournal",
     "ahead_of",
     "cancel_waiting",
+    "copy_in",
+    "end_file",
+    "end_row",
     "force_end",
     "open_upgrades",
     "put_back",

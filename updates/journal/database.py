@@ -11,12 +11,12 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F
-from django.utils.module_loading import import_string
 
 from portal.core import clock
 from updates.course import REPEATED_TOO_OFTEN, Move, Standing, ended, move
 from updates.errors import LeaseLost, TargetBusy
 from updates.journal.events import append_event
+from updates.journal.finishing import tell_finished
 from updates.journal.turns import ahead_of
 from updates.lease import Heartbeat
 from updates.machine import (
@@ -215,11 +215,7 @@ class DatabaseJournal:
             raise
         self._append(kind=UpgradeEvent.Kind.ARROW, **chosen.told(standing))
         if chosen.arrow.to is State.FINISHED:
-            finished = Upgrade.objects.select_related("device", "artifact", "instance").get(
-                pk=self.upgrade
-            )
-            for name in settings.UPGRADE_FINISHED:
-                import_string(name)(finished)
+            tell_finished(self.upgrade)
 
     def _times(self, to: State) -> dict[str, Any]:
         now = clock.now()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from portal.core import clock
 from portal.core.errors import Conflict
+from updates.course import FORCED, forced_outcome
 from updates.errors import TooLate
 from updates.journal.database import DatabaseJournal
 from updates.journal.events import append_event
-from updates.machine import BEFORE_ANY_CHANGE, CANCELLABLE, Event, Outcome, State
+from updates.machine import CANCELLABLE, Event, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.recipes.hold import COMMIT_WANTED, HELD
 from updates.runner import Failure
-
-FORCED: Final = "UPD-303"
 
 
 def open_upgrades(upgrades: list[Upgrade]) -> None:
@@ -151,14 +148,7 @@ def force_end(upgrade_id: str, *, by: str) -> None:
         if state is State.PENDING:
             journal.take(Event.CANCEL)
             return
-        outcome = _outcome(row)
+        outcome = forced_outcome(state, Outcome(row.outcome) if row.outcome else None)
         if outcome is Outcome.BROKEN:
             says += " Nobody knows what it left on the device."
         journal.break_off(Failure(code=FORCED, sentence=says), outcome=outcome)
-
-
-def _outcome(row: Upgrade) -> Outcome:
-    """What is true of an upgrade that ends now: what was decided before is never improved, nor worsened."""
-    if row.outcome:
-        return Outcome(row.outcome)
-    return Outcome.CANCELLED if State(row.state) in BEFORE_ANY_CHANGE else Outcome.BROKEN

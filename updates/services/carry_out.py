@@ -16,6 +16,7 @@ from updates.journal import DatabaseJournal
 from updates.machine import ACTIVE, State
 from updates.models import Upgrade
 from updates.runner import HandOver, Recipe, WhenNeeded, advance
+from updates.services.portal_state import closed_by
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ def carry_out(
                     upgrade_id,
                     fence=fence,
                     secrets=devices.secrets_of(upgrade.device),
-                    wants_leave=wants_leave,
+                    wants_leave=lambda: wants_leave() or closed_by() is not None,
                 ) as book,
             ):
                 if was_held and book.state in ACTIVE:
@@ -75,6 +76,8 @@ def _nothing_to_do(upgrade: Upgrade) -> Ending | None:
     if upgrade.state == State.FINISHED:
         return Ending.FINISHED
     if upgrade.state == State.PENDING and journal.ahead_of(upgrade) is not None:
+        return Ending.WAITS
+    if closed_by() is not None:  # the portal is about to be stopped; `recover` comes back to it
         return Ending.WAITS
     return None
 

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import transaction
 
 from portal.core.actors import Actor
 from updates.errors import NotUndoable
@@ -13,6 +14,7 @@ from updates.models import Upgrade, WatchedContainer
 from updates.plan import BackupPlan, ContainerPlan, DumpPlan, InstalledImage, Kind, Mode
 from updates.services.ordering import upgrade_for
 from updates.services.planning import plan_device
+from updates.services.portal_trigger import hand_over, require_watchdog
 from updates.services.undoing import refuse_buried
 
 FORCE = "updates.force_container"
@@ -66,6 +68,9 @@ def build_container_upgrade(
     upgrade.instance = instance
     upgrade.from_version = plan.installed.image
     upgrade.to_version = plan.kept.image if plan.kept else plan.image
+    if watched.is_portal:
+        require_watchdog()
+        upgrade.executor = Upgrade.Executor.WATCHDOG
     return upgrade
 
 
@@ -95,7 +100,9 @@ def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
 
 
 def placed(upgrade: Upgrade) -> None:
-    """The upgrade's own row says it all."""
+    """The upgrade's own row says it all; the portal's watchdog, which does not read it, is told after the commit."""
+    if upgrade.executor == Upgrade.Executor.WATCHDOG:
+        transaction.on_commit(lambda: hand_over(upgrade))
 
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:

@@ -8,6 +8,7 @@ from portal.core import audit
 from portal.core.actors import Actor
 from updates import journal
 from updates.models import Upgrade
+from updates.services.portal_upgrades import force_cancel_portal_upgrade
 from updates.services.reasons import given_reason
 
 
@@ -17,6 +18,8 @@ def force_cancel_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgr
     Nothing on the device is undone or cleaned up, and what waited for the device goes on. TooLate when it is over already.
     """
     actor.require("updates.force_cancel_upgrade")
+    if upgrade.executor == Upgrade.Executor.WATCHDOG:
+        return force_cancel_portal_upgrade(upgrade=upgrade, actor=actor, reason=reason)
     why = given_reason(reason)
     state = upgrade.state
     with transaction.atomic():

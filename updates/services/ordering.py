@@ -50,9 +50,10 @@ def upgrade_for(plan: Plan, *, kind: Kind, device: Device, actor: Actor, reason:
 
 
 def place(upgrade: Upgrade, *, actor: Actor, action: str) -> Upgrade:
-    """The upgrade is ordered: PENDING, audited, and enqueued once the caller's transaction is committed."""
+    """The upgrade is ordered: PENDING, audited, and on its way to who carries it out once the transaction is committed."""
     journal.open_upgrades([upgrade])
     orders_of(upgrade).placed(upgrade)
     audit.record(actor=actor, action=action, subject=upgrade, reason=upgrade.reason)
-    dispatch.start_upgrades([upgrade])
+    if upgrade.executor == Upgrade.Executor.WORKER:
+        dispatch.start_upgrades([upgrade])
     return upgrade

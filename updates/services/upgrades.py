@@ -21,6 +21,7 @@ from updates.services.choosing import artifacts_of, choose, refuse_withdrawn
 from updates.services.kinds import orders_of
 from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_artifact
+from updates.services.portal_upgrades import cancel_portal_upgrade
 
 
 def apply_artifact(
@@ -79,6 +80,8 @@ def cancel_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str = "") -> Upgra
     TooLate once the change is being made permanent.
     """
     actor.require("updates.cancel_upgrade")
+    if upgrade.executor == Upgrade.Executor.WATCHDOG:
+        return cancel_portal_upgrade(upgrade=upgrade, actor=actor, reason=reason)
     with transaction.atomic():
         state = journal.request_cancel(str(upgrade.pk), by=actor.name)
         audit.record(

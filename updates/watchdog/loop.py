@@ -10,12 +10,13 @@ from typing import Final
 import structlog
 
 from devices.drivers.engine import Engine
-from devices.errors import DeviceError, StaleHolder
+from devices.errors import DeviceError, DeviceUnreachable, StaleHolder
+from portal.core.errors import FleetwrightError
 from updates.errors import LeaseLost, NotCompatible
-from updates.machine import ACTIVE, State
+from updates.machine import ACTIVE, Outcome, State
 from updates.plan import ContainerPlan
 from updates.recipes.patience import patiently
-from updates.runner import Context, HandOver, Recipe, WhenNeeded, advance
+from updates.runner import Context, Failure, HandOver, Recipe, WhenNeeded, advance
 from updates.watchdog.admission import Admission
 from updates.watchdog.durable import clear_drafts, locked, remove
 from updates.watchdog.environment import Environment
@@ -25,7 +26,7 @@ from updates.watchdog.journal import FileJournal, JournalTrouble, claim
 from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
 from updates.watchdog.own_container import own_container
-from updates.watchdog.planning import ByHand
+from updates.watchdog.planning import Planner
 from updates.watchdog.record import Record, records, unfinished, write_record
 from updates.watchdog.trigger import Inbox, Trigger
 
@@ -36,6 +37,10 @@ KEPT_RECORDS: Final = 20
 
 MakeRecipe = Callable[[ContainerPlan, Engine], Recipe]
 OpenEngine = Callable[[], AbstractContextManager[Engine]]
+
+
+class OldTrigger(ValueError):
+    """A trigger that was done before: nobody waits for it."""
 
 
 class Watchdog:
@@ -103,46 +108,49 @@ class Watchdog:
         self._forget_old()
 
     def _taken(self) -> Record | None:
-        """The record of the trigger that waits: it is there before the trigger is gone."""
+        """The record of the trigger that waits: it is there before the trigger is gone. One that cannot be failed at once."""
         trigger = self._inbox.take()
         if trigger is None:
             return None
         try:
             record = self._record(trigger)
-        except (NotCompatible, DeviceError) as error:
+        except DeviceUnreachable as error:
+            log.warning("the engine does not answer", upgrade=trigger.upgrade, error=str(error))
+            return None
+        except OldTrigger as error:
             self._inbox.refuse(str(error), upgrade=trigger.upgrade)
             return None
-        if record is not None:
-            write_record(self._folder, record)
-            remove(self._folder.refused)
+        except (NotCompatible, DeviceError) as error:
+            self._fail(trigger, error)
+            return None
+        write_record(self._folder, record)
+        remove(self._folder.refused)
         self._inbox.done()
         return record
 
-    def _record(self, trigger: Trigger) -> Record | None:
-        """None for one that was done before, whoever brought it back."""
+    def _fail(self, trigger: Trigger, error: FleetwrightError) -> None:
+        log.error("it cannot be", upgrade=trigger.upgrade, why=str(error))
+        write_record(self._folder, ordered(trigger, plan=trigger.plan or {}))
+        fence = claim(self._folder, trigger.upgrade, last_seen=None)
+        book = FileJournal(self._folder, trigger.upgrade, fence=fence, limits=STATE_LIMIT_SECONDS)
+        book.break_off(Failure.of(error), outcome=Outcome.FAILED)
+        self._inbox.done()
+
+    def _record(self, trigger: Trigger) -> Record:
+        """The new upgrade's. OldTrigger for one that was done before, whoever brought it back."""
         known = list(records(self._folder))
         if any(one.upgrade == trigger.upgrade for one in known):
-            log.warning("this trigger was done before", upgrade=trigger.upgrade)
-            return None
-        if trigger.plan is None:
-            with self._open_engine() as engine:
-                return ordered(trigger, plan=self._by_hand(engine).plan(trigger).as_json())
+            raise OldTrigger("This very trigger was done before.")
         newest = max((one.order_seq for one in known), default=0)
-        if trigger.sequence <= newest:
-            raise NotCompatible(
+        if trigger.plan is not None and trigger.sequence <= newest:
+            raise OldTrigger(
                 f"The trigger has the number {trigger.sequence}, but number {newest} was taken before: it is an old one."
             )
-        return ordered(trigger, plan=trigger.plan)
-
-    def _by_hand(self, engine: Engine) -> ByHand:
-        own = own_container(engine)
-        return ByHand(
-            engine,
-            self._environment,
-            self._folder,
-            Admission(engine, self._environment, self._folder, own=own),
-            own=own,
-        )
+        with self._open_engine() as engine:
+            own = own_container(engine)
+            admission = Admission(engine, self._environment, self._folder, own=own)
+            planner = Planner(engine, self._environment, self._folder, admission, own=own)
+            return ordered(trigger, plan=planner.plan(trigger).as_json())
 
     def _carry_out(self, record: Record) -> None:
         fence = claim(self._folder, record.upgrade, last_seen=self._last_seen)

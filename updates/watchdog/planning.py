@@ -1,4 +1,8 @@
-"""The plan of an upgrade that somebody asked for by hand: as the portal left word, else as the engine shows it."""
+"""The plan of the portal's upgrade: what the portal says of it, completed by what only the engine shows.
+
+The portal knows how its data is backed up, and the watchdog which containers the portal is made of. Who writes a trigger by
+hand says less still: then counts what the portal left word of when it last ran.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,25 @@ from dataclasses import replace
 from typing import Any, Final
 
 from devices.drivers.engine import Engine
-from devices.drivers.engine_containers import ContainerDetails
+from devices.drivers.engine_containers import Container, ContainerDetails
 from updates.errors import NotCompatible
-from updates.plan import BackupPlan, ContainerPlan, InstalledImage, Mode
+from updates.plan import BackupPlan, ContainerPlan, DumpPlan, InstalledImage, Mode
 from updates.watchdog.admission import PROJECT, Admission, device_plan
 from updates.watchdog.durable import read_whole
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 from updates.watchdog.trigger import MOST_BYTES, Trigger
 
+SERVICE: Final = "com.docker.compose.service"
 ONEOFF: Final = "com.docker.compose.oneoff"
 DATABASE: Final = "DATABASE_URL="
 HEALTH_SECONDS: Final = 120.0
-STOP_SECONDS: Final = 30
+STOP_SECONDS: Final = 60
 MIN_FREE_BYTES: Final = 500 * 2**20
 
 
-class ByHand:
-    """Makes plans on the engine of the watchdog."""
+class Planner:
+    """Makes plans on the engine of the watchdog, whose own container is `own`."""
 
     def __init__(
         self,
@@ -42,38 +47,54 @@ class ByHand:
         self._own = own
 
     def plan(self, trigger: Trigger) -> ContainerPlan:
-        """The plan for it. NotCompatible with a sentence when there can be none."""
+        """The plan for it, admitted. NotCompatible with a sentence when there can be none."""
         if self._environment.trouble:
             raise NotCompatible(self._environment.trouble)
-        portal = self._engine.containers.named(self._environment.container_name)
+        name = self._environment.container_name
+        portal = self._engine.containers.named(name)
         if portal is None:
-            raise NotCompatible(
-                f"The engine has no container {self._environment.container_name}, which CONTAINER_NAME names."
-            )
-        plan = self._left() or self._seen(portal)
+            raise NotCompatible(f"The engine has no container {name}, which CONTAINER_NAME names.")
+        said = _read(trigger.plan) if trigger.plan is not None else self._left()
+        said = said or self._bare(portal)
+        return self._admission.admitted(self._completed(said, trigger, portal))
+
+    def _completed(
+        self, said: ContainerPlan, trigger: Trigger, portal: ContainerDetails
+    ) -> ContainerPlan:
+        here = self._project()
+        volume = self._admission.data_volume()
+        backup = replace(
+            said.backup,
+            wanted=trigger.backup,
+            volumes=[volume] if volume else [],
+            dumps=[_named(dump, here) for dump in said.backup.dumps] if trigger.backup else [],
+        )
+        installed = InstalledImage(
+            image=portal.image, image_id=portal.image_id, version=trigger.from_version
+        )
         return replace(
-            plan,
+            said,
             upgrade=trigger.upgrade,
             image=f"{self._environment.image_name}:{trigger.version}",
-            installed=InstalledImage(image=portal.image, image_id=portal.image_id),
+            installed=installed,
+            containers=self._set(portal, here),
             force=trigger.force,
-            backup=replace(plan.backup, wanted=trigger.backup),
+            backup=backup,
         )
 
     def _left(self) -> ContainerPlan | None:
         """What the portal left word of when it last ran."""
         try:
             content = read_whole(self._folder.template, most_bytes=MOST_BYTES)
-            return None if content is None else ContainerPlan.from_json(json.loads(content))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            said = None if content is None else json.loads(content)
+        except (OSError, ValueError) as error:
             raise NotCompatible(
                 f"How the portal wants to be upgraded cannot be read from {self._folder.template}: {error}."
             ) from None
+        return None if said is None else _read(said)
 
-    def _seen(self, portal: ContainerDetails) -> ContainerPlan:
-        """All containers of the project that are made from the portal's image, with the data of DATA_DIR."""
-        self._require_no_database_server(portal)
-        volume = self._admission.data_volume()
+    def _bare(self, portal: ContainerDetails) -> ContainerPlan:
+        _require_no_database_server(portal)
         return ContainerPlan(
             upgrade="",
             device=device_plan(self._folder),
@@ -83,13 +104,13 @@ class ByHand:
             module="fleetwright",
             image="",
             installed=InstalledImage(),
-            containers=self._set(portal),
-            project_dir=self._environment.project_dir,
+            containers=[],
+            project_dir="",
             backup=BackupPlan(
                 wanted=True,
                 directory=f"{self._environment.data_dir}/backups",
                 keep=1,
-                volumes=[volume] if volume else [],
+                volumes=[],
                 hook=[],
                 dumps=[],
             ),
@@ -100,25 +121,47 @@ class ByHand:
             force=False,
         )
 
-    def _set(self, portal: ContainerDetails) -> list[str]:
+    def _project(self) -> list[Container]:
+        """The containers of the watchdog's project, but for the watchdog itself and for single commands."""
         project = self._admission.project()
-        others = [
-            one.name
+        return [
+            one
             for one in self._engine.containers.all()
-            if one.image_id == portal.image_id
-            and one.labels.get(PROJECT) == project
+            if one.labels.get(PROJECT) == project
             and one.labels.get(ONEOFF, "False").lower() != "true"
-            and one.name != portal.name
-            and (self._own is None or one.name != self._own.name)
+            and (self._own is None or one.id != self._own.id)
         ]
-        return [portal.name, *sorted(others)]
 
-    def _require_no_database_server(self, portal: ContainerDetails) -> None:
-        """A backup without the database would be none: only the portal knows how that one is dumped."""
-        config: dict[str, Any] = portal.raw.get("Config") or {}
-        for variable in config.get("Env") or []:
-            if str(variable).startswith(f"{DATABASE}postgres"):
-                raise NotCompatible(
-                    "The portal's database is a server, and the portal has left no word how that is dumped: "
-                    "start it once with AUTO_UPGRADE_ENABLED=true."
-                )
+    def _set(self, portal: ContainerDetails, here: list[Container]) -> list[str]:
+        """The portal's web part, then whatever else of its project is made from the same image."""
+        same = [one.name for one in here if one.image_id == portal.image_id]
+        return [portal.name, *sorted(name for name in same if name != portal.name)]
+
+
+def _read(said: dict[str, Any]) -> ContainerPlan:
+    try:
+        return ContainerPlan.from_json(said)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise NotCompatible(f"The plan cannot be read: {error}.") from None
+
+
+def _named(dump: DumpPlan, here: list[Container]) -> DumpPlan:
+    """The dump with the name of its container: the portal knows its database by the name of the service."""
+    for one in here:
+        if dump.container in (one.name, one.labels.get(SERVICE)):
+            return replace(dump, container=one.name)
+    raise NotCompatible(
+        f"The project has no service {dump.container}, where the portal's database is: it cannot be backed up. "
+        "An upgrade without a backup is possible, if you make one by other means."
+    )
+
+
+def _require_no_database_server(portal: ContainerDetails) -> None:
+    """A backup without the database would be none: only the portal knows how that one is dumped."""
+    config: dict[str, Any] = portal.raw.get("Config") or {}
+    for variable in config.get("Env") or []:
+        if str(variable).startswith(f"{DATABASE}postgres"):
+            raise NotCompatible(
+                "The portal's database is a server, and the portal has left no word how that is dumped: "
+                "start it once with AUTO_UPGRADE_ENABLED=true."
+            )

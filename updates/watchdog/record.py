@@ -20,6 +20,12 @@ FORMAT: Final = 1
 ARROW: Final = "arrow"
 OUTPUT: Final = "output"
 NOTE: Final = "note"
+KINDS: Final = (ARROW, OUTPUT, NOTE)
+LONGEST_WORD: Final = 30
+MOMENTS: Final = (
+    "created_at", "state_entered_at", "limit_from", "started_at", "finished_at", "unheld_since",
+    "cancel_requested_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,22 @@ class Record:
         """The newest event, under the next number."""
         self.events.append(Told(seq=self.last_seq + 1, at=iso_now(), kind=kind, **said))
 
+    def require_sound(self) -> None:
+        """Nothing, or ValueError: a database would not take it, or it does not say what it means."""
+        UUID(self.upgrade)
+        State(self.state)
+        if self.outcome:
+            Outcome(self.outcome)
+        if [one.seq for one in self.events] != [*range(1, len(self.events) + 1)]:
+            raise ValueError("its events are not numbered one after the other")
+        for one in self.events:
+            words = (one.from_state, one.event, one.to_state)
+            if one.kind not in KINDS or max(map(len, words)) > LONGEST_WORD:
+                raise ValueError(f"its event {one.seq} is none")
+        times = [getattr(self, name) for name in MOMENTS] + [one.at for one in self.events]
+        if any(when and datetime.fromisoformat(when).tzinfo is None for when in times):
+            raise ValueError("it holds a time of which nobody knows the zone")
+
     def as_bytes(self) -> bytes:
         return json.dumps(asdict(self), ensure_ascii=False).encode()
 
@@ -100,12 +122,7 @@ class Record:
             if unknown := set(data) - known:
                 raise ValueError(f"it holds fields that are not known here: {sorted(unknown)}")
             record = cls(**{**data, "events": [Told(**one) for one in data["events"]]})
-            UUID(record.upgrade)
-            State(record.state)
-            if record.outcome:
-                Outcome(record.outcome)
-            if [one.seq for one in record.events] != [*range(1, len(record.events) + 1)]:
-                raise ValueError("its events are not numbered one after the other")
+            record.require_sound()
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             raise ValueError(f"The record of an upgrade cannot be read: {error}.") from None
         return record

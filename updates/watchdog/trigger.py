@@ -77,7 +77,7 @@ class Trigger:
             raise BadTrigger("Its sequence is not a number from 1 on.")
         return cls(
             upgrade=_id(said.get("upgradeId", otherwise)),
-            version=_version(said.get("version", "latest")),
+            version=checked_version(said.get("version", "latest")),
             backup=_flag(said, "backup", default=True),
             force=_flag(said, "force", default=False),
             sequence=sequence,
@@ -168,9 +168,10 @@ def _id(text: object) -> str:
         raise BadTrigger("Its upgradeId is not a UUID.") from None
 
 
-def _version(text: object) -> str:
+def checked_version(text: object) -> str:
+    """The version, unchanged. BadTrigger if it is none."""
     if not isinstance(text, str) or not _TAG.fullmatch(text):
-        raise BadTrigger("Its version is not a tag such as latest or 2.14.0.")
+        raise BadTrigger("The version is not a tag such as latest or 2.14.0.")
     return text
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from argparse import ArgumentParser
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections
 
 from portal.core.idempotency import forget_old_keys
 from portal.core.incoming import forget_old_uploads
 from portal.health import scheduler_lives
+from updates.services.portal_follow import follow
 from updates.services.recover import recover
 
 log = structlog.get_logger(__name__)
@@ -40,7 +43,18 @@ class Command(BaseCommand):
         while not stopped.is_set():
             self._recover_once()
             scheduler_lives(seconds=3 * options["every"] + 10)
-            stopped.wait(options["every"])
+            self._follow_until(time.monotonic() + options["every"], stopped)
+
+    def _follow_until(self, end: float, stopped: threading.Event) -> None:
+        """In between it hears what the portal's watchdog does, if there is one: people are watching that."""
+        while (left := end - time.monotonic()) > 0:
+            if stopped.wait(min(left, settings.FOLLOW_SECONDS)):
+                return
+            try:
+                follow()
+            except DatabaseError:
+                close_old_connections()
+                log.warning("database does not answer; following later", exc_info=True)
 
     def _recover_once(self) -> None:
         """A database that is away for a while does not end the loop: it is what recovering is for."""

@@ -1,0 +1,31 @@
+"""A portal with a folder that it shares with a watchdog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from tests.watchdog.records import new_folder
+from updates.watchdog.durable import locked
+from updates.watchdog.folder import Folder
+from updates.watchdog.heartbeat import Heart
+
+
+@pytest.fixture
+def folder(tmp_path: Path, settings: Settings) -> Folder:
+    settings.AUTO_UPGRADE_ENABLED = True
+    settings.DATA_DIR = tmp_path
+    settings.IMAGE_NAME = "registry.example/fleetwright"
+    return new_folder(tmp_path)
+
+
+@pytest.fixture
+def alive(folder: Folder) -> Iterator[Heart]:
+    """Somebody who beats and holds the lock as a watchdog does, and takes nothing."""
+    with locked(folder.holder, waits=False) as is_ours:
+        assert is_ours
+        with Heart(folder, interval=60, version="1") as heart:
+            yield heart

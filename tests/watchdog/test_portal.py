@@ -1,0 +1,420 @@
+"""The portal's part in its own upgrade: ordering it, following it, ending it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NoReturn
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from portal.core import clock
+from portal.core.actors import PORTAL
+from portal.core.errors import NotPermitted, Refused
+from portal.core.models import AuditEvent
+from tests.services.people import somebody
+from tests.watchdog.records import held
+from updates.errors import TargetBusy, TooLate
+from updates.machine import HAPPY_PATH, Event, State
+from updates.models import Upgrade, UpgradeEvent, WatchedContainer
+from updates.runner import Failure
+from updates.services.carry_out import Ending, carry_out
+from updates.services.force import force_cancel_upgrade
+from updates.services.portal_container import know_portal
+from updates.services.portal_follow import follow, recover_portal
+from updates.services.portal_state import closed_by, watchdog_status
+from updates.services.portal_upgrades import upgrade_portal
+from updates.services.upgrades import cancel_upgrade
+from updates.watchdog.folder import Folder
+from updates.watchdog.heartbeat import Heart
+from updates.watchdog.journal import FileJournal
+from updates.watchdog.orders import ordered
+from updates.watchdog.record import write_record
+from updates.watchdog.trigger import Inbox, Trigger
+
+pytestmark = pytest.mark.database
+
+WHY = "a test"
+
+
+@pytest.fixture(autouse=True)
+def _database(transactional_db: None) -> None:
+    """What is written after a commit has to see one."""
+
+
+@pytest.fixture
+def ordered_one(folder: Folder, alive: Heart) -> Upgrade:
+    return upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+
+
+@pytest.fixture
+def taken(folder: Folder, ordered_one: Upgrade) -> FileJournal:
+    return take(folder)
+
+
+def take(folder: Folder) -> FileJournal:
+    """The watchdog has taken the trigger, and holds the upgrade."""
+    trigger = Inbox(folder).take()
+    assert trigger is not None
+    record = ordered(trigger, plan=trigger.plan or {})
+    write_record(folder, record)
+    Inbox(folder).done()
+    return held(folder, record.upgrade)
+
+
+def brought_to(state: State, book: FileJournal) -> FileJournal:
+    while book.state is not state:
+        book.take(Event.DONE)
+    return book
+
+
+def told(upgrade: str) -> list[str]:
+    rows = UpgradeEvent.objects.filter(upgrade_id=upgrade).order_by("seq")
+    assert [row.seq for row in rows] == [*range(1, len(rows) + 1)]
+    return [row.to_state or row.text for row in rows]
+
+
+def test_an_order_is_on_record_before_the_watchdog_hears_of_it(
+    folder: Folder, ordered_one: Upgrade
+) -> None:
+    trigger = Inbox(folder).take()
+
+    assert trigger is not None
+    assert (trigger.upgrade, trigger.version) == (str(ordered_one.pk), "2.0.0")
+    assert (trigger.sequence, trigger.requested_by, trigger.reason) == (1, "portal", WHY)
+    row = Upgrade.objects.get(pk=ordered_one.pk)
+    assert (row.state, row.executor, row.kind) == ("pending", "watchdog", "container")
+    assert AuditEvent.objects.filter(action="portal.upgrade", subject_id=str(row.pk)).exists()
+    assert WatchedContainer.objects.get(is_portal=True).instance == row.instance
+
+
+def test_the_next_order_has_the_next_number(folder: Folder, taken: FileJournal) -> None:
+    brought_to(State.FINISHED, taken)
+    follow()
+    upgrade_portal(version="3.0.0", actor=PORTAL, reason=WHY)
+
+    trigger = Inbox(folder).take()
+    assert trigger is not None
+    assert trigger.sequence == 2
+
+
+def test_it_is_refused_with_the_reason_where_no_watchdog_lives(
+    folder: Folder, settings: Settings
+) -> None:
+    with pytest.raises(Refused, match="No watchdog has ever run"):
+        upgrade_portal(version="2", actor=PORTAL, reason=WHY)
+    with Heart(folder, interval=0.001, version="1"):
+        pass
+    with pytest.raises(Refused, match="last sign of life"):
+        upgrade_portal(version="2", actor=PORTAL, reason=WHY)
+    with Heart(folder, interval=60, version="1", trouble="IMAGE_NAME is wrong."):
+        pass
+    with pytest.raises(Refused, match="IMAGE_NAME is wrong"):
+        upgrade_portal(version="2", actor=PORTAL, reason=WHY)
+    settings.AUTO_UPGRADE_ENABLED = False
+    with pytest.raises(Refused, match=r"compose\.upgrade\.yaml"):
+        upgrade_portal(version="2", actor=PORTAL, reason=WHY)
+    assert not Upgrade.objects.exists()
+    assert not folder.trigger.exists()
+
+
+def test_a_second_one_is_busy(folder: Folder, ordered_one: Upgrade) -> None:
+    with pytest.raises(TargetBusy):
+        upgrade_portal(version="3", actor=PORTAL, reason=WHY)
+    book = take(folder)
+    with pytest.raises(TargetBusy) as busy:
+        upgrade_portal(version="3", actor=PORTAL, reason=WHY)
+    assert busy.value.holder == book.upgrade
+
+
+def test_it_takes_a_permission_of_its_own_and_another_for_force(
+    folder: Folder, alive: Heart
+) -> None:
+    with pytest.raises(NotPermitted):
+        upgrade_portal(version="2", actor=somebody("ann", "upgrade_container"), reason=WHY)
+    one = somebody("bob", "upgrade_portal")
+    for asked in ({"force": True}, {"backup": False}):
+        with pytest.raises(NotPermitted):
+            upgrade_portal(version="2", actor=one, reason=WHY, **asked)
+    upgrade_portal(version="2", actor=one, reason=WHY)
+
+
+@pytest.mark.parametrize("version", ["", "../x", "a b", "2.0;reboot", "x" * 129])
+def test_a_version_is_a_tag(folder: Folder, alive: Heart, version: str) -> None:
+    with pytest.raises(Refused, match="not a tag"):
+        upgrade_portal(version=version, actor=PORTAL, reason=WHY)
+
+
+def test_the_history_says_what_the_file_says_once(folder: Folder, taken: FileJournal) -> None:
+    taken.note("hello")
+    brought_to(State.DOWNLOADING, taken)
+    for _ in range(3):
+        follow()
+    row = Upgrade.objects.get(pk=taken.upgrade)
+    assert (row.state, row.progress) == ("downloading", 40)
+    assert told(taken.upgrade) == ["pending", "hello", "checking", "backing_up", "downloading"]
+
+    brought_to(State.FINISHED, taken)
+    for _ in range(3):
+        follow()
+    row.refresh_from_db()
+    assert (row.state, row.outcome, row.progress) == ("finished", "succeeded", 100)
+    assert row.finished_at is not None
+    assert told(taken.upgrade).count("finished") == 1
+
+
+def test_a_history_that_was_set_back_with_the_data_catches_up(
+    folder: Folder, taken: FileJournal
+) -> None:
+    """As a backup has it: the order, and nothing of what came after."""
+    brought_to(State.INSTALLING, taken)
+    taken.take(Event.FAILED, failure=Failure("UPD-200", "It never became well."))
+    while taken.state is not State.FINISHED:
+        taken.take(Event.DONE)
+
+    follow()
+    row = Upgrade.objects.get(pk=taken.upgrade)
+    assert (row.outcome, row.error) == ("rolled_back", "It never became well.")
+    assert told(taken.upgrade)[-1] == "finished"
+
+
+def test_what_was_asked_for_by_hand_is_in_the_history(folder: Folder) -> None:
+    folder.trigger.write_text('{"version": "latest"}')
+    book = brought_to(State.FINISHED, take(folder))
+
+    follow()
+    row = Upgrade.objects.get(pk=book.upgrade)
+    assert (row.outcome, row.to_version, row.executor) == ("succeeded", "latest", "watchdog")
+    assert row.requested_by_name == "somebody who wrote the trigger by hand"
+    assert told(book.upgrade) == list(HAPPY_PATH)
+
+
+def test_a_file_with_the_id_of_somebody_elses_upgrade_changes_nothing(folder: Folder) -> None:
+    watched = know_portal()
+    now = clock.now()
+    mine = Upgrade.objects.create(
+        kind="artifact", device=watched.instance.device, plan={}, reason=WHY, created_at=now,
+        requested_by_name="ann", state_entered_at=now,
+    )  # fmt: skip
+    trigger = Trigger(upgrade=str(mine.pk), version="2")
+    write_record(folder, ordered(trigger, plan={}))
+    brought_to(State.FINISHED, held(folder, str(mine.pk)))
+
+    follow()
+    mine.refresh_from_db()
+    assert mine.state == "pending"
+
+
+def test_garbage_in_the_folder_stops_nobody(folder: Folder, taken: FileJournal) -> None:
+    for name, content in (("a.json", "{"), ("b.json", "[]"), ("c.json", '{"format": 1}')):
+        (folder.journals / name).write_text(content)
+    brought_to(State.FINISHED, taken)
+
+    follow()
+    assert Upgrade.objects.get(pk=taken.upgrade).state == "finished"
+
+
+def test_a_trigger_that_was_lost_is_written_again(folder: Folder, ordered_one: Upgrade) -> None:
+    folder.trigger.unlink()
+    follow()
+
+    trigger = Inbox(folder).take()
+    assert trigger is not None
+    assert trigger.upgrade == str(ordered_one.pk)
+    follow()
+    assert not folder.trigger.exists(), "it is being taken"
+
+
+def test_how_the_portal_wants_to_be_upgraded_is_left_for_the_watchdog(folder: Folder) -> None:
+    recover_portal()
+
+    left = json.loads(folder.template.read_text())
+    assert left["backup"]["directory"] == f"{folder.data}/backups"
+    assert left["instance"] == "fleetwright"
+
+
+class TestClosed:
+    """While its containers may be stopped or put back, the portal takes nothing in."""
+
+    @pytest.mark.parametrize("state", HAPPY_PATH)
+    def test_it_is_closed_from_the_stop_to_the_commit(
+        self, folder: Folder, taken: FileJournal, state: State
+    ) -> None:
+        brought_to(state, taken)
+        is_closed = state in HAPPY_PATH[4:8]
+        answer = Client().get("/login/?next=/")
+
+        assert (closed_by() is not None) is is_closed
+        assert answer.status_code == (503 if is_closed else 200)
+
+    def test_everybody_is_told_when_to_come_again(self, folder: Folder, taken: FileJournal) -> None:
+        brought_to(State.VERIFYING, taken)
+
+        page = Client().get("/", headers={"accept": "text/html"})
+        assert (page.status_code, page["Retry-After"], page["Refresh"]) == (503, "10", "10")
+        assert b"being upgraded to 2.0.0, 80 %" in page.content
+        form = Client().post("/login/", {"username": "a"})
+        assert form.status_code == 503
+        answer = Client().get("/api/v1/devices/")
+        assert (answer.status_code, answer.json()["retryable"]) == (503, True)
+        assert Client().get("/livez").status_code == 200
+
+    def test_after_a_rollback_it_is_open_again(self, folder: Folder, taken: FileJournal) -> None:
+        brought_to(State.VERIFYING, taken)
+        taken.take(Event.FAILED)
+        assert closed_by() is not None
+        brought_to(State.FINISHED, taken)
+        assert closed_by() is None
+
+    def test_no_upgrade_begins(self, folder: Folder, taken: FileJournal) -> None:
+        brought_to(State.INSTALLING, taken)
+        follow()
+        other = Upgrade.objects.create(
+            kind="artifact", device=know_portal().instance.device, plan={}, reason=WHY,
+            created_at=clock.now(), requested_by_name="ann", state_entered_at=clock.now(),
+        )  # fmt: skip
+
+        def never(*_: object) -> NoReturn:
+            raise AssertionError("it began")
+
+        ending = carry_out(str(other.pk), make_recipe=never, worker="w", wants_leave=lambda: False)
+        assert ending is Ending.WAITS
+
+    def test_it_says_drained_when_nobody_holds_anything(
+        self, folder: Folder, taken: FileJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("updates.services.portal_follow.REQUESTS_SECONDS", 0)
+        brought_to(State.DOWNLOADING, taken)
+        follow()
+        assert not folder.drained.exists()
+        taken.take(Event.DONE)
+        other = self._held_upgrade()
+        follow()
+        assert not folder.drained.exists()
+
+        Upgrade.objects.filter(pk=other.pk).update(lease_until=None)
+        follow()
+        assert json.loads(folder.drained.read_text()) == {"upgrade": taken.upgrade}
+
+    def _held_upgrade(self) -> Upgrade:
+        now = clock.now()
+        return Upgrade.objects.create(
+            kind="artifact", device=know_portal().instance.device, plan={}, reason=WHY,
+            created_at=now, requested_by_name="ann", state_entered_at=now,
+            lease_until=now + timedelta(minutes=1), worker="w",
+        )  # fmt: skip
+
+
+class TestEnding:
+    """Cancel, force cancel, and the time limit."""
+
+    @pytest.fixture
+    def late(self, settings: Settings) -> Iterator[None]:
+        with clock.started_at(clock.now() + timedelta(seconds=1801)):
+            yield
+
+    def test_one_that_was_not_taken_is_over_at_once(
+        self, folder: Folder, ordered_one: Upgrade
+    ) -> None:
+        cancelled = cancel_upgrade(upgrade=ordered_one, actor=PORTAL)
+
+        assert (cancelled.state, cancelled.outcome) == ("finished", "cancelled")
+        assert not folder.trigger.exists()
+
+    def test_the_watchdog_hears_a_cancel(self, folder: Folder, taken: FileJournal) -> None:
+        brought_to(State.DOWNLOADING, taken)
+        follow()
+        cancel_upgrade(upgrade=Upgrade.objects.get(pk=taken.upgrade), actor=PORTAL)
+
+        assert taken.tick()
+        taken.take(Event.CANCEL)
+        brought_to(State.FINISHED, taken)
+        follow()
+        row = Upgrade.objects.get(pk=taken.upgrade)
+        assert (row.outcome, row.cancel_requested_by) == ("cancelled", "portal")
+
+    def test_a_cancel_that_comes_too_late_is_refused(
+        self, folder: Folder, taken: FileJournal
+    ) -> None:
+        brought_to(State.COMMITTING, taken)
+        with pytest.raises(TooLate, match="committing"):
+            cancel_upgrade(upgrade=Upgrade.objects.get(pk=taken.upgrade), actor=PORTAL)
+
+    def test_by_force_it_is_refused_while_the_watchdog_has_stopped_the_portal(
+        self, folder: Folder, taken: FileJournal
+    ) -> None:
+        brought_to(State.RESTARTING, taken)
+        row = Upgrade.objects.get(pk=taken.upgrade)
+        with pytest.raises(Refused, match="has stopped the portal's containers"):
+            force_cancel_upgrade(upgrade=row, actor=PORTAL, reason=WHY)
+
+    def test_by_force_it_ends_where_no_watchdog_lives(self, folder: Folder) -> None:
+        with Heart(folder, interval=60, version="1"):
+            row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+        book = brought_to(State.RESTARTING, take(folder))
+
+        ended = force_cancel_upgrade(upgrade=row, actor=PORTAL, reason=WHY)
+        assert (ended.state, ended.outcome, ended.error_code) == ("finished", "broken", "UPD-303")
+        assert closed_by() is None
+        assert told(str(row.pk))[-1] == "finished"
+        follow()
+        with pytest.raises(Exception, match="Another watchdog holds"):
+            book.take(Event.DONE)
+
+    def test_what_is_overdue_and_was_never_taken_has_failed(
+        self, folder: Folder, ordered_one: Upgrade, late: None
+    ) -> None:
+        follow()
+
+        ordered_one.refresh_from_db()
+        assert (ordered_one.outcome, ordered_one.error_code) == ("failed", "UPD-304")
+        assert "not over after 30 minutes, and stood at pending" in ordered_one.error
+        assert not folder.trigger.exists()
+
+    def test_what_is_overdue_without_a_watchdog_is_ended(self, folder: Folder) -> None:
+        with Heart(folder, interval=60, version="1"):
+            row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+        brought_to(State.VERIFYING, take(folder))
+        with clock.started_at(clock.now() + timedelta(seconds=1801)):
+            follow()
+
+        row.refresh_from_db()
+        assert (row.outcome, row.error_code) == ("broken", "UPD-304")
+        assert closed_by() is None
+
+    def test_a_watchdog_that_lives_is_asked_to_end_what_is_overdue(
+        self, folder: Folder, taken: FileJournal, late: None
+    ) -> None:
+        brought_to(State.DOWNLOADING, taken)
+        follow()
+
+        assert taken.tick()
+        assert folder.cancel(taken.upgrade).read_text() == "The time limit"
+
+    def test_a_truth_that_comes_later_is_told(self, folder: Folder, taken: FileJournal) -> None:
+        record = brought_to(State.VERIFYING, taken)
+        follow()
+        Upgrade.objects.filter(pk=record.upgrade).update(
+            state="finished", outcome="broken", finished_at=clock.now()
+        )
+        brought_to(State.FINISHED, taken)
+        for _ in range(2):
+            follow()
+
+        assert told(record.upgrade)[-1].startswith("The watchdog went on with it after that")
+        assert Upgrade.objects.get(pk=record.upgrade).outcome == "broken"
+
+
+def test_a_status_of_another_upgrade_says_nothing_of_this_one(folder: Folder, alive: Heart) -> None:
+    old = Trigger(upgrade="6f1c1f3e-7a0b-4f3e-9a53-3d3b7f7a1c11", version="1.9")
+    write_record(folder, ordered(old, plan={}))
+    brought_to(State.FINISHED, held(folder, old.upgrade))
+    row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+
+    follow()
+    row.refresh_from_db()
+    assert row.state == "pending"
+    assert watchdog_status().current is None

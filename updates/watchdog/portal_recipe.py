@@ -1,0 +1,65 @@
+"""The recipe of the portal's own upgrade: that of any set of containers, in the surroundings of the watchdog."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from devices.drivers.dial import dial_straight
+from devices.drivers.engine import Engine
+from devices.drivers.local import LocalShell
+from updates.machine import Outcome
+from updates.plan import ContainerPlan
+from updates.recipes.container.assembly import assembled
+from updates.recipes.container.recipe import ContainerRecipe, Surroundings
+from updates.recipes.engine_images import Images
+from updates.recipes.health_gate import HealthGate
+from updates.watchdog.drain import Drain
+from updates.watchdog.folder import Folder
+from updates.watchdog.limits import KILL_AFTER_SECONDS
+from updates.watchdog.record import records
+
+PASSES_IN_A_ROW: Final = 3
+PAUSE_SECONDS: Final = 2.0
+KEPT_WAYS_BACK: Final = 3
+
+
+def portal_recipe(plan: ContainerPlan, engine: Engine, folder: Folder) -> ContainerRecipe:
+    """The recipe for an admitted plan."""
+    shell = LocalShell()
+    gate = HealthGate(
+        shell, engine, dial_straight, passes_in_a_row=PASSES_IN_A_ROW, pause_seconds=PAUSE_SECONDS
+    )
+    return assembled(
+        plan,
+        shell,
+        engine,
+        images=Images(
+            engine,
+            upgrade=plan.upgrade,
+            force=True,  # what it runs from is on the engine under that name: only the registry knows of something newer
+            ask_registry=engine.published,
+            login_for=lambda _reference: None,
+        ),
+        around=Surroundings(
+            gate=gate,
+            before_stop=Drain(plan, engine, folder),
+            ways_back=lambda: _ways_back(folder, plan.upgrade),
+            place_of=lambda _volume: str(folder.data),
+            now=lambda: datetime.now(UTC),
+        ),
+        kill_after_seconds=KILL_AFTER_SECONDS,
+    )
+
+
+def _ways_back(folder: Folder, upgrade: str) -> set[str]:
+    """The newest upgrades that changed the portal, or broke it and wait for somebody."""
+    kept = [
+        one.upgrade
+        for one in records(folder)
+        if one.outcome in (Outcome.SUCCEEDED, Outcome.BROKEN)
+        and one.is_over
+        and not one.unchanged
+        and one.upgrade != upgrade
+    ]
+    return set(kept[-(KEPT_WAYS_BACK - 1) :])
