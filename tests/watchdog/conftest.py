@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from tests.containers.ledger import SPOILS, UNWELL, V1, V2
+from tests.environment.workdir import workdir
 from tests.watchdog.records import new_folder
+from tests.watchdog.stage import PortalStage
 from updates.watchdog.durable import locked
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart
@@ -29,3 +32,12 @@ def alive(folder: Folder) -> Iterator[Heart]:
         assert is_ours
         with Heart(folder, interval=60, version="1") as heart:
             yield heart
+
+
+@pytest.fixture(scope="session")
+def built() -> Iterator[PortalStage]:
+    stage = PortalStage(workdir() / "portal-stage")
+    for version in (V1, V2, UNWELL, SPOILS):
+        stage.ledger.release(version)
+    yield stage
+    stage.remove()

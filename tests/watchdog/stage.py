@@ -17,12 +17,15 @@ from tests.environment.network import private_network
 from tests.environment.programs import need_root, program
 from tests.environment.registry import Registry
 from updates.machine import State
+from updates.plan import BackupPlan, ContainerPlan, InstalledImage, Mode
+from updates.watchdog.admission import device_plan
 from updates.watchdog.durable import write_whole
 from updates.watchdog.folder import Folder
 from updates.watchdog.record import Record, records
 
 PROJECT: Final = "portal"
 WEB: Final = "the-portal"
+HEALTH_SECONDS: Final = 30.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 # The volume is mounted twice: at /data for the service, and where the watchdog, which runs on the machine here, sees it too.
@@ -97,6 +100,20 @@ class PortalStage:
         if finished.returncode:
             raise RuntimeError(f"docker-compose up: {finished.stderr}")
 
+    def leave_word(self) -> None:
+        """The portal has said how it wants to be upgraded: to be well within a time that tests can wait for."""
+        plan = ContainerPlan(
+            upgrade="", device=device_plan(self.folder), mode=Mode.INSTALL, instance_id=1,
+            instance="fleetwright", module="fleetwright", image="", installed=InstalledImage(),
+            containers=[], project_dir="", probes=[], health_seconds=HEALTH_SECONDS, stop_seconds=10,
+            min_free_bytes=2**20, force=False,
+            backup=BackupPlan(
+                wanted=True, directory=f"{self.data}/backups", keep=1, volumes=[], hook=[], dumps=[]
+            ),
+        )  # fmt: skip
+        self.folder.make()
+        write_whole(self.folder.template, json.dumps(plan.as_json()).encode())
+
     def down(self) -> None:
         """No container of anybody is there, and no file in the volume."""
         left = self.engine.docker("ps", "--all", "--quiet").split()
@@ -143,7 +160,7 @@ class PortalStage:
         """The newest upgrade."""
         return next(iter(reversed([*records(self.folder)])), None)
 
-    def until(self, *states: str, seconds: float = 180) -> Record:
+    def until(self, *states: str, seconds: float = 400) -> Record:
         """The newest upgrade, as soon as it is in one of these states."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -79,6 +79,11 @@ class FileJournal:
         return self._record.state_seq
 
     @property
+    def outcome(self) -> str:
+        """What is decided so far; empty while nothing is."""
+        return self._record.outcome
+
+    @property
     def is_success(self) -> bool:
         return self._record.outcome == Outcome.SUCCEEDED
 

@@ -13,7 +13,7 @@ from devices.drivers.engine import Engine
 from devices.errors import DeviceError, DeviceUnreachable, StaleHolder
 from portal.core.errors import FleetwrightError
 from updates.errors import LeaseLost, NotCompatible
-from updates.machine import ACTIVE, Outcome, State
+from updates.machine import ACTIVE, Outcome
 from updates.plan import ContainerPlan
 from updates.recipes.patience import patiently
 from updates.runner import Context, Failure, HandOver, Recipe, WhenNeeded, advance
@@ -22,6 +22,7 @@ from updates.watchdog.durable import clear_drafts, locked, remove
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart, read_heartbeat
+from updates.watchdog.hidden import secrets_of
 from updates.watchdog.journal import FileJournal, JournalTrouble, claim
 from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
@@ -154,25 +155,26 @@ class Watchdog:
 
     def _carry_out(self, record: Record) -> None:
         fence = claim(self._folder, record.upgrade, last_seen=self._last_seen)
-        book = FileJournal(
-            self._folder,
-            record.upgrade,
-            fence=fence,
-            limits=STATE_LIMIT_SECONDS,
-            wants_leave=self._stopped.is_set,
-        )
-        self._heart.is_hung = lambda: book.seconds_left() < -OVERTIME_SECONDS
-        try:
-            if record.fence and not record.unheld_since and book.state in ACTIVE:
-                book.took_over(worker=self._name)
-            with self._open_engine() as engine:
+        with self._open_engine() as engine:
+            book = FileJournal(
+                self._folder,
+                record.upgrade,
+                fence=fence,
+                limits=STATE_LIMIT_SECONDS,
+                secrets=secrets_of(engine, record.plan.get("containers") or []),
+                wants_leave=self._stopped.is_set,
+            )
+            self._heart.is_hung = lambda: book.seconds_left() < -OVERTIME_SECONDS
+            try:
+                if record.fence and not record.unheld_since and book.state in ACTIVE:
+                    book.took_over(worker=self._name)
                 advance(book, WhenNeeded(lambda: self._recipe(record, engine, Context(book))))
-            log.info("upgrade is over", state=State.FINISHED.value)
-        except HandOver:
-            book.release()
-            log.info("handed over", state=book.state.value)
-        except (LeaseLost, StaleHolder) as error:
-            log.warning("the upgrade is somebody else's", why=str(error))
+                log.info("upgrade is over", outcome=book.outcome)
+            except HandOver:
+                book.release()
+                log.info("handed over", state=book.state.value)
+            except (LeaseLost, StaleHolder) as error:
+                log.warning("the upgrade is somebody else's", why=str(error))
 
     def _recipe(self, record: Record, engine: Engine, context: Context) -> Recipe:
         try:

@@ -11,26 +11,28 @@ from devices.drivers.local import LocalShell
 from updates.machine import Outcome
 from updates.plan import ContainerPlan
 from updates.recipes.container.assembly import assembled
-from updates.recipes.container.recipe import ContainerRecipe, Surroundings
+from updates.recipes.container.recipe import Surroundings
 from updates.recipes.engine_images import Images
 from updates.recipes.health_gate import HealthGate
+from updates.runner import Recipe
 from updates.watchdog.drain import Drain
 from updates.watchdog.folder import Folder
 from updates.watchdog.limits import KILL_AFTER_SECONDS
 from updates.watchdog.record import records
+from updates.watchdog.succession import Succession
 
 PASSES_IN_A_ROW: Final = 3
 PAUSE_SECONDS: Final = 2.0
 KEPT_WAYS_BACK: Final = 3
 
 
-def portal_recipe(plan: ContainerPlan, engine: Engine, folder: Folder) -> ContainerRecipe:
-    """The recipe for an admitted plan."""
+def portal_recipe(plan: ContainerPlan, engine: Engine, folder: Folder) -> Recipe:
+    """The recipe for an admitted plan, with the watchdog's own succession at its end."""
     shell = LocalShell()
     gate = HealthGate(
         shell, engine, dial_straight, passes_in_a_row=PASSES_IN_A_ROW, pause_seconds=PAUSE_SECONDS
     )
-    return assembled(
+    recipe = assembled(
         plan,
         shell,
         engine,
@@ -50,6 +52,7 @@ def portal_recipe(plan: ContainerPlan, engine: Engine, folder: Folder) -> Contai
         ),
         kill_after_seconds=KILL_AFTER_SECONDS,
     )
+    return Succession(recipe, plan, engine)
 
 
 def _ways_back(folder: Folder, upgrade: str) -> set[str]:
