@@ -60,7 +60,7 @@ def _database_answers() -> bool:
     return True
 
 
-def _is_migrated() -> bool:
+def is_migrated() -> bool:
     if not _migrated.is_set():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -92,7 +92,7 @@ def scheduler_lives(*, seconds: int) -> None:
 
 PARTS: Final[dict[str, Callable[[], bool]]] = {
     "database": _database_answers,
-    "migrations": _is_migrated,
+    "migrations": is_migrated,
     "redis": _redis_answers,
     "worker": _worker_lives,
 }

@@ -74,7 +74,7 @@ class Shop:
         finished = subprocess.run(
             command,
             cwd=cwd or self.folder,
-            env={**os.environ, "DOCKER_HOST": self.engine.url},
+            env={"PATH": os.environ["PATH"], "DOCKER_HOST": self.engine.url},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
