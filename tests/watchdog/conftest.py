@@ -41,3 +41,16 @@ def built() -> Iterator[PortalStage]:
         stage.ledger.release(version)
     yield stage
     stage.remove()
+
+
+@pytest.fixture
+def portal_stage(built: PortalStage) -> Iterator[PortalStage]:
+    """It runs 1.0.0, and has something to lose."""
+    built.ledger.release(V1, "latest")
+    built.engine.docker("pull", "--quiet", built.ledger.reference("latest"))
+    built.up()
+    (built.data / "book").write_text("a line\n")
+    built.leave_word()
+    yield built
+    built.kill()
+    built.down()

@@ -25,6 +25,7 @@ from updates.watchdog.record import Record, records
 
 PROJECT: Final = "portal"
 WEB: Final = "the-portal"
+SET: Final = (WEB, "portal_worker_1")
 HEALTH_SECONDS: Final = 30.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
@@ -188,3 +189,13 @@ class PortalStage:
     def book(self) -> str:
         """What the service wrote down, and by which schema."""
         return (self.data / "book").read_text() + (self.data / "schema").read_text()
+
+    def require_old(self) -> None:
+        """All is as it was before anybody asked for anything."""
+        assert self.images() == dict.fromkeys(SET, "1.0.0")
+        assert self.book() == "a line\n1\n"
+
+    def require_new(self) -> None:
+        """All runs as 2.0.0, which has done its part with the data."""
+        assert self.images() == dict.fromkeys(SET, "2.0.0")
+        assert self.book() == "a line\nmigrated from 1 by 2.0.0\n2\n"
