@@ -26,7 +26,9 @@ FILES = ("compose.yaml", "compose.upgrade.yaml")
 class Production:
     """A directory with the two Compose files and `.env`, and what Compose makes of them. `version` is the image's tag."""
 
-    def __init__(self, engine: DockerEngine, folder: Path, *, version: str) -> None:
+    def __init__(
+        self, engine: DockerEngine, folder: Path, *, version: str, image: str = REPOSITORY
+    ) -> None:
         self.engine = engine
         self.folder = folder
         self.url = f"http://{engine.address}:{PORT}"
@@ -35,7 +37,7 @@ class Production:
             shutil.copy(ROOT / name, folder)
         variables = self._as_the_readme_says() | {
             "COMPOSE_PROJECT_NAME": PROJECT,
-            "IMAGE_NAME": REPOSITORY,
+            "IMAGE_NAME": image,
             "IMAGE_TAG": version,
             "LISTEN": f"0.0.0.0:{PORT}",
             "ALLOWED_HOSTS": engine.address,

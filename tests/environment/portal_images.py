@@ -66,8 +66,9 @@ if [ ! -s "$data/PG_VERSION" ]; then
   as_postgres createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
   as_postgres pg_ctl -D "$data" -w stop
 fi
+mkdir -p /var/run/postgresql && chown postgres: /var/run/postgresql
 exec setpriv --reuid=postgres --regid=postgres --init-groups \
-  postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/tmp -c fsync=off
+  postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql -c fsync=off
 """
 
 

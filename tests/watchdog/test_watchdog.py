@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 
 from tests.containers.ledger import SPOILS, UNWELL, V2, Version
+from tests.environment.waiting import wait_until
 from tests.watchdog.stage import WEB, PortalStage
+from updates.watchdog.heartbeat import read_heartbeat
 
 pytestmark = pytest.mark.docker
 
@@ -70,9 +72,23 @@ def test_an_image_with_a_tag_in_its_name_is_refused(portal_stage: PortalStage) -
     portal_stage.require_old()
 
 
+def test_a_watchdog_without_an_engine_says_so(portal_stage: PortalStage) -> None:
+    portal_stage.start(DOCKER_SOCKET="/nowhere/docker.sock")
+    wait_until(
+        lambda: "does not reach the Docker Engine" in _trouble(portal_stage),
+        seconds=60,
+        what="the watchdog to say so",
+    )
+
+
 def test_what_is_not_in_the_registry_changes_nothing(portal_stage: PortalStage) -> None:
     portal_stage.start()
     portal_stage.ask("9.9.9")
 
     assert portal_stage.ended().outcome == "failed"
     portal_stage.require_old()
+
+
+def _trouble(stage: PortalStage) -> str:
+    beat = read_heartbeat(stage.folder)
+    return beat.trouble if beat else ""

@@ -74,7 +74,7 @@ class Heart:
         self._folder = folder
         self._interval = interval
         self._version = version
-        self._trouble = trouble
+        self.trouble = trouble
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="heartbeat", daemon=True)
         self.upgrade = ""
@@ -103,7 +103,7 @@ class Heart:
             boot_id=boot_id(),
             version=self._version,
             upgrade=self.upgrade,
-            trouble=self._trouble,
+            trouble=self.trouble,
         )
         try:
             write_whole(self._folder.heartbeat, json.dumps(asdict(said)).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
@@ -33,6 +34,8 @@ from updates.watchdog.trigger import Inbox, Trigger
 
 log = structlog.get_logger(__name__)
 
+LOOK_SECONDS: Final = 30.0
+"""How often it is seen to that the engine answers."""
 KEPT_RECORDS: Final = 20
 """How many upgrades that are over have a file still: the portal has taken them into its history long ago."""
 
@@ -63,6 +66,7 @@ class Watchdog:
         self._make_recipe = make_recipe
         self._stopped = stopped
         self._name = name
+        self._look_again_at = 0.0
 
     def run(self) -> None:
         """Returns when it was asked to stop: what it had in hand goes on with the next one's start."""
@@ -96,6 +100,7 @@ class Watchdog:
 
     def once(self) -> None:
         """What is unfinished went as far as it could; else a trigger that waits did."""
+        self._look_at_engine()
         record = unfinished(self._folder) or self._taken()
         if record is None:
             return
@@ -107,6 +112,21 @@ class Watchdog:
             self._heart.upgrade = ""
             self._heart.is_hung = lambda: False
         self._forget_old()
+
+    def _look_at_engine(self) -> None:
+        """Whoever looks at the heartbeat knows whether the engine answers: nothing is ordered while it does not."""
+        if time.monotonic() < self._look_again_at:
+            return
+        trouble = self._environment.trouble
+        try:
+            with self._open_engine() as engine:
+                engine.version()
+        except DeviceError as error:
+            trouble = trouble or f"The watchdog does not reach the Docker Engine: {error}"
+        if trouble != self._heart.trouble:
+            self._heart.trouble = trouble
+            self._heart.beat()
+        self._look_again_at = time.monotonic() + LOOK_SECONDS
 
     def _taken(self) -> Record | None:
         """The record of the trigger that waits: it is there before the trigger is gone. One that cannot be failed at once."""
