@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
 from portal.roles import ROLES
 from tests.browser import axe
@@ -20,7 +20,8 @@ from tests.environment.chromium import open_page
 from tests.environment.redis import RedisServer
 
 PASSWORD = "a password of these tests"
-WAIT_MILLISECONDS = 15_000
+WAIT_MILLISECONDS = 60_000
+"""Nothing that goes well takes as long: how long a busy machine may take for it."""
 ITERATIONS = 1000
 """A hash as the portal's own processes want it, but a quick one."""
 PEOPLE = {"viewer": "Viktor", "operator": "Olga", "approver": "Anna", "administrator": "Adam"}
@@ -95,6 +96,7 @@ def page(
         if response.status >= 500 or (response.status >= 400 and is_part):
             complaints.append(f"{response.status} for {response.url}")
 
+    expect.set_options(timeout=WAIT_MILLISECONDS)  # the page's own limit does not count for it
     with open_page(chromium) as opened:
         opened.set_default_timeout(WAIT_MILLISECONDS)
         opened.on("console", hear)

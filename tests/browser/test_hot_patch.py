@@ -12,7 +12,7 @@ from tests.browser.test_watch import say_why, watched
 from tests.environment.erlang import Erlang, ErlangNode
 from tests.patches.bay import COUNTER, GREETING, SPARE, Bay, new_bay, zip_of
 
-ANSWER_MILLISECONDS = 30_000
+ANSWER_MILLISECONDS = 60_000
 MENU = "priv/menu.txt"
 
 

@@ -13,7 +13,7 @@ from tests.browser.fleet import NEW, OLD, Fleet
 from tests.browser.processes import WebServer
 from updates.models import Upgrade
 
-END_MILLISECONDS = 60_000
+END_MILLISECONDS = 120_000
 
 
 def of(upgrade: Upgrade) -> str:

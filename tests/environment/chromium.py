@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
 
 from tests.environment.programs import program
 
@@ -49,16 +49,23 @@ def running_chromium() -> Iterator[Browser]:
 def open_page(browser: Browser) -> Iterator[Page]:
     """A page with cookies of its own; the test fails at the end if a script on the page had failed."""
     failures: list[Error] = []
+    missing: list[str] = []
 
     def keep(failure: Error) -> None:
         failures.append(failure)
+
+    def miss(request: Request) -> None:
+        missing.append(f"{request.url}: {request.failure}")
 
     context = browser.new_context()
     try:
         page = context.new_page()
         page.on("pageerror", keep)
+        page.on("requestfailed", miss)
         yield page
+        # What a script misses because the page goes in the middle of its coming is no failure.
+        page.remove_listener("pageerror", keep)
     finally:
         context.close()
     if failures:
-        pytest.fail(f"a script on the page failed: {failures[0]}")
+        pytest.fail("\n".join([f"a script on the page failed: {failures[0]}", *missing]))

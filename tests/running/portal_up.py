@@ -17,8 +17,9 @@ from tests.e2e.portal_process import ROOT, descendants
 from tests.environment.ports import free_port
 from tests.environment.waiting import wait_until
 
-READY_SECONDS = 90
-STOP_SECONDS = 60
+READY_SECONDS = 300
+STOP_SECONDS = 120
+"""How long a busy machine may take: alone it is a few seconds."""
 
 
 class PortalUp:

@@ -19,7 +19,7 @@ from portal.supervisor.program import Program
 from portal.supervisor.question import StopQuestion
 from tests.environment.waiting import wait_until
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 OBEDIENT = 'trap "echo bye; exit 0" TERM; echo hello; while :; do sleep 0.05; done'
 STUBBORN = 'trap "echo no" TERM; echo hello; while :; do sleep 0.05; done'
 

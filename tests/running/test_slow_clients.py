@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 THREADS = 4
 CLIENTS = 3 * THREADS
 SIZE = 100 * 2**20
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 PART = (
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n'
     b"Content-Type: application/octet-stream\r\n\r\n" + bytes(2**17)

@@ -18,7 +18,7 @@ from tests.running.portal_up import PortalUp
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 PASSWORD = "Made the user admin with the password"
 
 
