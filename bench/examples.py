@@ -30,6 +30,7 @@ from updates.machine import Outcome, State
 from updates.models import (
     Artifact,
     Deployment,
+    ImageCheck,
     ImageRemoval,
     Installation,
     Instance,
@@ -62,6 +63,7 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "instances": Instance,
     "installations": Installation,
     "module-orders": ModuleOrder,
+    "image-checks": ImageCheck,
     "image-removals": ImageRemoval,
     "repositories": Repository,
     "nodes": Node,

@@ -12,6 +12,8 @@ from portal.core import clock
 from portal.core.actors import PORTAL
 from updates.machine import Outcome, State
 from updates.models import (
+    Check,
+    ImageCheck,
     ImageRemoval,
     ImageRemovalPart,
     Installation,
@@ -62,6 +64,7 @@ def fill_modules() -> None:
     for number, name in enumerate(MODULES):
         instances = _installed(name, chosen[number :: len(MODULES)])
         for age, version in enumerate(reversed(VERSIONS[1:])):
+            _checked(f"{SOURCE}/{name}:{version}", instances)
             _ordered(f"{SOURCE}/{name}:{version}", instances, days=number + 100 * age)
     wanted = Wanted(image=f"{SOURCE}/wiki:1.3.0", instances=instances[-ORDERED:], canary=True)
     order_module(wanted, actor=PORTAL, reason="Asked today")
@@ -124,6 +127,22 @@ def _images_removed(devices: list[Device]) -> None:
         ),
         batch_size=BATCH,
     )
+
+
+def _checked(image: str, instances: list[Instance]) -> None:
+    """Each was checked before it was ordered."""
+    at = clock.now() - timedelta(days=3)
+    findings = [{"what": "image", "ok": True, "says": f"{image} would be fetched."}] * 8
+    ImageCheck.objects.bulk_create(
+        (
+            ImageCheck(
+                image=image, instance=instance, verdict=Check.Verdict.COMPATIBLE, findings=findings,
+                requested_by_name="person01", requested_at=at, checked_at=at,
+            )
+            for instance in instances
+        ),
+        batch_size=BATCH,
+    )  # fmt: skip
 
 
 def _ordered(image: str, instances: list[Instance], *, days: int) -> None:

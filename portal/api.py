@@ -23,6 +23,7 @@ from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
 from updates.api.checks import ArtifactChecks
 from updates.api.deployments import Deployments
+from updates.api.image_checks import ImageChecks
 from updates.api.image_removals import ImageRemovals
 from updates.api.installations import Installations
 from updates.api.keys import SigningKeys, TrustedKeys
@@ -68,6 +69,7 @@ router.register("modules", Modules, basename="modules")
 router.register("instances", Instances, basename="instances")
 router.register("installations", Installations, basename="installations")
 router.register("module-orders", ModuleOrders, basename="module-orders")
+router.register("image-checks", ImageChecks, basename="image-checks")
 router.register("image-removals", ImageRemovals, basename="image-removals")
 router.register("repositories", Repositories, basename="repositories")
 router.register("nodes", Nodes, basename="nodes")

@@ -35,6 +35,7 @@ updates.view_module                  x       x         x          x
 updates.view_instance                x       x         x          x
 updates.view_installation            x       x         x          x
 updates.view_moduleorder             x       x         x          x
+updates.view_imagecheck              x       x         x          x
 updates.view_imageremoval            x       x         x          x
 updates.view_repository              x       x         x          x
 updates.view_watchedcontainer        x       x         x          x
@@ -70,6 +71,7 @@ updates.add_instance                 -       x         -          x
 updates.change_instance              -       x         -          x
 updates.change_installation          -       x         -          x
 updates.order_module                 -       x         -          x
+updates.check_image                  -       x         -          x
 updates.remove_image                 -       x         -          x
 updates.upgrade_container            -       x         -          x
 updates.add_watchedcontainer         -       x         -          x

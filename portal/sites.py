@@ -41,6 +41,7 @@ GROUPS = (
             ("Nodes", "hub", "admin:patches_node_changelist", "patches.view_node"),
             ("Updates", "update", "admin:updates_installation_available", "updates.view_installation"),
             ("Module orders", "system_update_alt", "admin:updates_moduleorder_changelist", "updates.view_moduleorder"),
+            ("Image checks", "fact_check", "admin:updates_imagecheck_changelist", "updates.view_imagecheck"),
             ("Installations", "package_2", "admin:updates_installation_changelist", "updates.view_installation"),
             ("Image removals", "delete_sweep", "admin:updates_imageremoval_changelist", "updates.view_imageremoval"),
             ("Modules", "widgets", "admin:updates_module_changelist", "updates.view_module"),

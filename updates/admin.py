@@ -27,6 +27,7 @@ from updates.admin_views import (
 )
 from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
+from updates.admin_views.image_checks import ImageCheckAdmin
 from updates.admin_views.image_removals import ImageRemovalAdmin
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
 from updates.admin_views.module_lists import InstallationAdmin, ModuleOrderAdmin
@@ -36,6 +37,7 @@ from updates.admin_views.repositories import RepositoryAdmin
 from updates.models import (
     Artifact,
     Deployment,
+    ImageCheck,
     ImageRemoval,
     Installation,
     ModuleOrder,
@@ -264,4 +266,5 @@ admin.site.register(SigningKey, SigningKeyAdmin)
 admin.site.register(Repository, RepositoryAdmin)
 admin.site.register(ModuleOrder, ModuleOrderAdmin)
 admin.site.register(Installation, InstallationAdmin)
+admin.site.register(ImageCheck, ImageCheckAdmin)
 admin.site.register(ImageRemoval, ImageRemovalAdmin)

@@ -15,6 +15,7 @@ from updates.services.backup_jobs import carry_out_backup, carry_out_deletion, l
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
 from updates.services.container_recipes import container_recipe
+from updates.services.image_checks import carry_out_image_check, image_checks
 from updates.services.local_images import carry_out_removal
 from updates.services.module_checks import carry_out_module_check
 from updates.services.module_recipes import module_recipe
@@ -71,6 +72,12 @@ def run_module_check(check_id: str) -> str:
     check = ModuleCheck.objects.select_related("module", "device__credential").filter(pk=check_id)
     found = check.first()
     return carry_out_module_check(found).verdict if found else "gone"
+
+
+def run_image_check(check_id: str) -> str:
+    """Checks a module image on an instance, unless that is gone by now."""
+    found = image_checks().select_related("instance__module").filter(pk=check_id).first()
+    return carry_out_image_check(found).verdict if found else "gone"
 
 
 def run_fetch(repository_id: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from django.core.management.base import CommandError
 
 from devices.models import EngineLook
-from portal.cli import find
+from portal.cli import find, image_check
 from portal.cli.choice import choice_arguments, chosen
 from portal.cli.reason import reason_argument
 from portal.cli.verb import Call, Verb
@@ -103,5 +103,6 @@ def _show(call: Call) -> None:
 VERBS: Final[Mapping[str, Verb]] = {
     "list": Verb("what a device's engine had when it was asked last", _list_arguments, _list),
     "remove": Verb("remove images from engines, never by force", _remove_arguments, _remove),
+    "check": image_check.VERB,
     "show": Verb("what became of a removal", _show_arguments, _show),
 }

@@ -25,5 +25,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"UpgradeKindEnum": "updates.api.names.upgrade_kinds"},
+    "ENUM_NAME_OVERRIDES": {
+        "CheckVerdictEnum": "updates.models.Check.Verdict",
+        "UpgradeKindEnum": "updates.api.names.upgrade_kinds",
+    },
 }

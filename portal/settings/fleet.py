@@ -41,6 +41,7 @@ RECOVERED = [
     "updates.services.local_images.recover_removals",
     "updates.services.version_checks.recover_version_checks",
     "updates.services.backups.recover_backups",
+    "updates.services.image_checks.recover_image_checks",
     "devices.services.engine_looks.recover_looks",
     "patches.services.patch_checks.recover_checks",
     "patches.services.nodes.recover_nodes",

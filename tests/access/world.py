@@ -39,6 +39,7 @@ from tests.patches.rows import checked, new_instance, new_node, new_patch
 from updates.models import (
     Artifact,
     Deployment,
+    ImageCheck,
     ImageRemoval,
     Instance,
     ModuleOrder,
@@ -51,6 +52,7 @@ from updates.models import (
 from updates.services.artifacts import upload_update_module
 from updates.services.checks import request_checks
 from updates.services.deployments import deploy_artifact
+from updates.services.image_checks import request_image_checks
 from updates.services.keys import Generated, generate_signing_key
 from updates.services.local_images import request_removal
 
@@ -135,6 +137,8 @@ class World:
             ("api/v1/installations", self.installed.installation.pk),
             ("updates/moduleorder/", self.module_order.pk),
             ("api/v1/module-orders", self.module_order.pk),
+            ("updates/imagecheck/", ImageCheck.objects.values_list("pk", flat=True)[0]),
+            ("api/v1/image-checks", ImageCheck.objects.values_list("pk", flat=True)[0]),
             ("updates/imageremoval/", ImageRemoval.objects.values_list("pk", flat=True)[0]),
             ("api/v1/image-removals", ImageRemoval.objects.values_list("pk", flat=True)[0]),
             ("updates/module/", self.patch.module_id),
@@ -219,6 +223,7 @@ class World:
             "installations/<int:pk>/offer": {"version": "1.1.0"},
             "module-orders/available": {},
             "module-orders": {"module_url": NEW, "instances": [self.installed.name]},
+            "image-checks": {"image": NEW, "instances": [self.installed.name]},
             "image-removals": {"references": ["shop:1"], **everybody, **why},
             "nodes": {
                 "name": "new",
@@ -299,6 +304,7 @@ def make_world(folder: Path) -> World:
     patch, node = new_patch(), new_node(new_instance())
     checked(patch, node.instance)
     installed = new_installed("mymodule1")
+    request_image_checks(image=NEW, instances=[installed], actor=PORTAL)
     return World(
         artifact=artifact,
         unused_artifact=new_artifact("release-2"),

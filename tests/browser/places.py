@@ -57,6 +57,7 @@ LISTS = (
     "updates_installation_changelist",
     "updates_installation_available",
     "updates_moduleorder_changelist",
+    "updates_imagecheck_changelist",
     "updates_imageremoval_changelist",
     "updates_module_changelist",
     "updates_repository_changelist",
@@ -81,6 +82,7 @@ FORMS = (
     "updates_deployment_deploy",
     "updates_instance_add",
     "updates_moduleorder_update",
+    "updates_imagecheck_check",
     "updates_installation_update_all",
     "updates_module_add",
     "updates_repository_new",
@@ -215,6 +217,7 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_imageremoval_of_device": box,
         "updates_imageremoval_change": removal,
         "updates_moduleorder_change": systems.module_order,
+        "updates_imagecheck_change": systems.installed.image_checks.get(),
         "updates_moduleorder_cancel": systems.module_order,
         **{
             f"updates_installation_{verb}": systems.installed.installation

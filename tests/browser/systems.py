@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from patches.models import Node, Patch
 from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
+from tests.modules.rows import image_checked, publish, upgrade_of
 from tests.modules.rows import new_instance as installed
 from tests.modules.rows import order as order_module
-from tests.modules.rows import publish, upgrade_of
 from tests.patches.rows import PATHS, applied, broke, checked, new_instance, new_node, new_patch
 from updates.models import Instance, ModuleOrder, Upgrade
 from updates.services.installations import hold_instance
@@ -70,5 +70,6 @@ def _module_instances() -> tuple[Instance, ModuleOrder]:
     )  # fmt: skip
     busy = installed("mymodule3", device=new_device("site-3"), is_held=True, held_why="The audit.")
     order = order_module(canary, waits, busy, actor=PORTAL, canary=True, stops_at_failure=True)
+    image_checked(waits)
     hold_instance(instance=waits, why="After this one, until the audit is over.", actor=PORTAL)
     return waits, order

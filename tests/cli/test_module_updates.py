@@ -120,3 +120,14 @@ def test_an_installation_is_looked_after(tmp_path: Path) -> None:
     assert (said.json["on_failed_script"], said.json["volumes"]) == ("continue", ["data"])
     assert run("instance", "settings", "mymodule1", "--no-keep-data").status == 1
     assert run("instance", "settings", "mymodule1").facts["image"] == OLD
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_an_image_is_checked_on_instances() -> None:
+    instance = new_instance()
+    said = run("image", "check", NEW, "mymodule1")
+    assert (said.status, said.lines[1].split()) == (0, ["mymodule1", "Waiting"])
+    instance.image_checks.update(verdict="refused", findings=[{"ok": False, "says": "No room."}])
+    assert run("image", "check", NEW, "nobody1").status == 1
+    (row,) = run("image", "check", NEW, "mymodule1", "--json").json
+    assert (row["verdict"], row["findings"], row["image"]) == ("waiting", [], NEW)

@@ -10,7 +10,16 @@ from tests.journal.rows import brought_to, held, new_device
 from tests.services.people import somebody
 from updates.journal import DatabaseJournal
 from updates.machine import Event, Outcome, State
-from updates.models import Installation, Instance, Module, ModuleOrder, Repository, Upgrade
+from updates.models import (
+    Check,
+    ImageCheck,
+    Installation,
+    Instance,
+    Module,
+    ModuleOrder,
+    Repository,
+    Upgrade,
+)
 from updates.services.module_choice import Wanted
 from updates.services.module_updates import order_module
 
@@ -51,6 +60,25 @@ def order(
     """Version 1.1.0 for these instances."""
     wanted = Wanted(image=image, instances=instances, **words)
     return order_module(wanted, actor=actor or operator(), reason="It is time")
+
+
+def image_checked(
+    instance: Instance, verdict: Check.Verdict = Check.Verdict.REFUSED, **found: object
+) -> ImageCheck:
+    """A check of version 1.1.0 on the instance that is over; `found` are more of its fields."""
+    says = "It wants core 4.0.0 or newer, and this is 3.0.0."
+    findings = [
+        {"what": "commands", "ok": True, "says": "It has what we need."},
+        {"what": "min-core", "ok": verdict != Check.Verdict.REFUSED, "says": says},
+    ]
+    made = instance.installation
+    return ImageCheck.objects.create(
+        **{
+            "image": NEW, "instance": instance, "verdict": verdict, "findings": findings,
+            "digest": NEW_DIGEST, "installed": made.image, "installed_id": made.image_id,
+            "requested_by_name": "olga", "requested_at": clock.now(), "checked_at": clock.now(),
+        } | found
+    )  # fmt: skip
 
 
 def upgrade_of(instance: Instance) -> Upgrade:

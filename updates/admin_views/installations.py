@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from devices.models import Device
 from portal.core.pages import Button, VerbPage, why_not_permitted
+from updates.admin_views.image_checks import check_button
 from updates.errors import NotUndoable
 from updates.machine import Outcome
 from updates.models import Installation, Instance, Upgrade
@@ -65,6 +66,7 @@ def _buttons(
     hold = "release" if made.is_held else "hold"
     return [
         Button("Update", update, why_not=may_order or why_not, is_main=True),
+        check_button(request, instance, why_not=gone),
         _verb("Reinstall", "reinstall", made, why_not=may_order or why_not),
         _roll_back_button(request, instance, why_not=why_not if busy else ""),
         _verb(hold.capitalize(), hold, made, why_not=may_change or uninstalled),

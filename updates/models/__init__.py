@@ -4,6 +4,7 @@ from updates.models.artifact import Artifact
 from updates.models.check import Check
 from updates.models.container_check import ContainerCheck
 from updates.models.deployment import Deployment
+from updates.models.image_check import ImageCheck
 from updates.models.image_removal import ImageRemoval, ImageRemovalPart
 from updates.models.installation import Installation
 from updates.models.module import Instance, Module
@@ -24,6 +25,7 @@ __all__ = [
     "Check",
     "ContainerCheck",
     "Deployment",
+    "ImageCheck",
     "ImageRemoval",
     "ImageRemovalPart",
     "Installation",

@@ -21,6 +21,7 @@ from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch
 from updates.models import ImageRemoval, ImageRemovalPart, Installation
+from updates.services.image_checks import note_removed
 from updates.services.reasons import given_reason
 
 JOB: Final = "updates.jobs.run_image_removal"
@@ -127,7 +128,10 @@ def carry_out_removal(pk: int | str) -> ImageRemovalPart:
     try:
         with opened_engine(part.device) as engine:
             for reference in part.removal.references[len(part.outcomes) :]:
-                part.outcomes = [*part.outcomes, [reference, *_removed(engine, reference)]]
+                word, says = _removed(engine, reference)
+                if word == "removed":
+                    note_removed(reference, device=part.device)
+                part.outcomes = [*part.outcomes, [reference, word, says]]
                 part.save(update_fields=["outcomes"])
     except DeviceUnreachable as error:
         part.error = str(error)[:500]

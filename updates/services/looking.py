@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from devices import services as devices
 from devices.drivers.shell import Shell
-from devices.errors import DeviceError, DeviceUnreachable
+from devices.errors import DeviceError, DeviceUnreachable, EngineUnreachable
 from devices.models import Device
 from portal.core.errors import StorageUnavailable
 from updates.recipes.finding import BUG, Finding
@@ -36,6 +36,9 @@ def seen_on(device: Device, look: Look) -> Seen:
         with devices.opened(device) as shell:
             for finding in look(shell):
                 seen.findings.append(finding)
+    except EngineUnreachable as error:
+        seen.findings.append(Finding("engine", ok=False, says=str(error)))
+        seen.is_reached = False
     except DeviceUnreachable as error:
         devices.note_unreachable(device, error)
         seen.findings.append(Finding("connection", ok=False, says=str(error)))

@@ -16,6 +16,7 @@ from updates import journal
 from updates.machine import Outcome
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
 from updates.plan import Kind
+from updates.services.image_checks import note_image
 from updates.services.installed import UNREACHABLE_CODES
 from updates.services.noting import note_broken, note_version
 
@@ -58,6 +59,8 @@ def _note_installed(instance: Instance, facts: dict[str, Any]) -> None:
     made.images = [_in_full(image) for image in facts["images"]]
     made.uninstalled_at = None if made.image else clock.now()
     made.save(update_fields=["image", "image_id", "digest", "images", "uninstalled_at"])
+    if made.image:
+        note_image(_in_full(made.image), digest=made.digest, device=instance.device, is_local=True)
     if facts["version"]:
         note_version(instance, facts["version"])
 

@@ -15,7 +15,7 @@ A RESTORE takes an earlier upgrade back: what that one kept is what this one put
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,7 +27,6 @@ from updates.machine import Event, State
 from updates.plan import ModulePlan, ModuleVerb
 from updates.recipes.detached import DetachedCalls
 from updates.recipes.engine_images import Images
-from updates.recipes.finding import Finding
 from updates.recipes.module.account import Account
 from updates.recipes.module.clearing import Clearing, Retention
 from updates.recipes.module.fetching import Fetching, in_force_after
@@ -121,13 +120,6 @@ class ModuleRecipe:
         }
         return steps.get(state)
 
-    def inspect(self) -> Iterator[Finding]:
-        """What a check finds, without any effect on the device."""
-        yield from self._fit().findings()
-
-    def _fit(self) -> ModuleFit:
-        return ModuleFit(self._plan, self._shell, self._engine, self._images)
-
     @property
     def _verb(self) -> ModuleVerb:
         return self._plan.verb
@@ -135,7 +127,7 @@ class ModuleRecipe:
     def _check(self, context: Context) -> Event:
         if self._verb in (ModuleVerb.RESTORE, ModuleVerb.UNINSTALL):
             return self._check_what_is_there(context)
-        fit = self._fit()
+        fit = ModuleFit(self._plan, self._shell, self._engine, self._images)
         for finding in fit.findings():
             context.tick()
             if not finding.ok:
