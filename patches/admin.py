@@ -19,7 +19,7 @@ from patches.forms import NodeForm
 from patches.models import Application, Node, Patch
 from patches.services.node_records import SET_RESTART, save_node
 from portal.core.actors import actor_of
-from portal.core.admin import ReadOnlyAdmin, ServedAdmin, component
+from portal.core.admin import ReadOnlyAdmin, ServedAdmin, component, verb_urls
 from portal.core.errors import NotPermitted
 from portal.core.pages import number_or_404, uuid_or_404
 from updates.models import Instance, Module
@@ -93,11 +93,7 @@ class PatchAdmin(ReadOnlyAdmin):
                 own(on_instance.ApplyPatch.as_view()),
                 name="patches_patch_apply",
             ),
-            path(
-                "<uuid:pk>/delete-page/",
-                own(patches.DeletePatch.as_view()),
-                name="patches_patch_delete_page",
-            ),
+            *verb_urls(self, {"delete-page": patches.DeletePatch}),
             *super().get_urls(),
         ]
 
@@ -186,16 +182,7 @@ class NodeAdmin(ServedAdmin):
             path("<int:pk>/edit/", own(self.edit_view), name="patches_node_edit"),
             path("<int:pk>/state/", nodes.state_fragment, name="patches_node_state"),
             path("<int:pk>/look/", own(nodes.look), name="patches_node_look"),
-            path(
-                "<int:pk>/restart/",
-                own(nodes.RestartNode.as_view()),
-                name="patches_node_restart",
-            ),
-            path(
-                "<int:pk>/delete-page/",
-                own(nodes.DeleteNode.as_view()),
-                name="patches_node_delete_page",
-            ),
+            *verb_urls(self, {"restart": nodes.RestartNode, "delete-page": nodes.DeleteNode}),
             *super().get_urls(),
         ]
 
@@ -277,11 +264,7 @@ class InstanceAdmin(ServedAdmin):
         return [
             path("<int:pk>/edit/", own(self.edit_view), name="updates_instance_edit"),
             path("<int:pk>/look/", own(instances.look_at_all), name="updates_instance_look"),
-            path(
-                "<int:pk>/installed/",
-                own(instances.RecordInstallation.as_view()),
-                name="updates_instance_installed",
-            ),
+            *verb_urls(self, {"installed": instances.RecordInstallation}),
             *super().get_urls(),
         ]
 

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import (
     MultipleChoicesDropdownFilter,
 )
 
-from portal.core.admin import DaysFilter, ReadOnlyAdmin, data_of
+from portal.core.admin import DaysFilter, ReadOnlyAdmin, data_of, verb_urls
 from portal.core.pages import number_or_404, uuid_or_404
 from updates.admin_views import (
     artifacts,
@@ -108,11 +108,7 @@ class ArtifactAdmin(OfferedAdmin):
                 name="updates_artifact_download",
             ),
             path("<uuid:pk>/check/", own(checks.order_checks), name="updates_artifact_check"),
-            path(
-                "<uuid:pk>/delete-page/",
-                own(artifacts.DeleteArtifact.as_view()),
-                name="updates_artifact_delete_page",
-            ),
+            *verb_urls(self, {"delete-page": artifacts.DeleteArtifact}),
             *super().get_urls(),
         ]
 
@@ -185,11 +181,7 @@ class DeploymentAdmin(ReadOnlyAdmin):
             path(
                 "<uuid:pk>/counts/", deployments.counts_fragment, name="updates_deployment_counts"
             ),
-            path(
-                "<uuid:pk>/cancel/",
-                own(deployments.CancelDeployment.as_view()),
-                name="updates_deployment_cancel",
-            ),
+            *verb_urls(self, {"cancel": deployments.CancelDeployment}),
             *super().get_urls(),
         ]
 
@@ -230,14 +222,7 @@ class UpgradeAdmin(ReadOnlyAdmin):
             ),
             path("stuck/", own(stuck.stuck_page), name="updates_upgrade_stuck"),
             path("<uuid:pk>/live/", upgrade_pages.live_fragment, name="updates_upgrade_live"),
-            *(
-                path(
-                    f"<uuid:pk>/{word}/",
-                    own(verb.as_view()),
-                    name=f"updates_upgrade_{word.replace('-', '_')}",
-                )
-                for word, verb in verbs.items()
-            ),
+            *verb_urls(self, verbs),
             path(
                 "apply/<int:device>/",
                 own(upgrade_verbs.ApplyArtifact.as_view()),

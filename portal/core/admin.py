@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -11,9 +12,10 @@ from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Field, Model, QuerySet, UUIDField
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.safestring import SafeString
@@ -69,6 +71,20 @@ class ServedAdmin(ModelAdmin):
             raise PermissionDenied("Rows of this kind stay, or have another page for that.")
         shown = self.delete_page.as_view()
         return cast(HttpResponse, shown(request, pk=number_or_404(object_id)))
+
+
+def verb_urls(rows: ModelAdmin, verbs: Mapping[str, type[VerbPage]]) -> list[URLPattern]:
+    """An address for each verb's page, below that of its row: "roll-back" of an upgrade is `updates_upgrade_roll_back`."""
+    opts = rows.opts
+    pk = "uuid" if isinstance(opts.pk, UUIDField) else "int"
+    return [
+        path(
+            f"<{pk}:pk>/{word}/",
+            rows.admin_site.admin_view(verb.as_view()),
+            name=f"{opts.app_label}_{opts.model_name}_{word.replace('-', '_')}",
+        )
+        for word, verb in verbs.items()
+    ]
 
 
 class DaysFilter(RangeDateFilter):

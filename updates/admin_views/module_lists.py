@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import BooleanRadioFilter
 
-from portal.core.admin import DaysFilter, ReadOnlyAdmin
+from portal.core.admin import DaysFilter, ReadOnlyAdmin, verb_urls
 from portal.core.pages import number_or_404, uuid_or_404
 from updates.admin_views import installations, module_orders, module_update, offers
 from updates.models import Installation, ModuleOrder
@@ -37,11 +37,7 @@ class ModuleOrderAdmin(ReadOnlyAdmin):
                 module_orders.module_order_counts,
                 name="updates_moduleorder_counts",
             ),
-            path(
-                "<uuid:pk>/cancel/",
-                own(module_orders.CancelModuleOrder.as_view()),
-                name="updates_moduleorder_cancel",
-            ),
+            *verb_urls(self, {"cancel": module_orders.CancelModuleOrder}),
             *super().get_urls(),
         ]
 
@@ -86,13 +82,6 @@ class InstallationAdmin(ReadOnlyAdmin):
                 own(installations.AdoptInstance.as_view()),
                 name="updates_installation_adopt",
             ),
-            *(
-                path(
-                    f"<int:pk>/{word}/",
-                    own(verb.as_view()),
-                    name=f"updates_installation_{word}",
-                )
-                for word, verb in self.verbs.items()
-            ),
+            *verb_urls(self, self.verbs),
             *super().get_urls(),
         ]

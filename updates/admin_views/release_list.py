@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
-from portal.core.admin import DaysFilter
+from portal.core.admin import DaysFilter, verb_urls
 from portal.core.pages import number_or_404
 from updates.admin_views import releases
 from updates.admin_views.offered import OfferedAdmin
@@ -113,13 +113,6 @@ class ReleaseAdmin(OfferedAdmin):
             path(
                 "<int:pk>/check/", own(releases.order_release_checks), name="updates_release_check"
             ),
-            *(
-                path(
-                    f"<int:pk>/{word}/",
-                    own(verb.as_view()),
-                    name=f"updates_release_{word.replace('-', '_')}",
-                )
-                for word, verb in verbs.items()
-            ),
+            *verb_urls(self, verbs),
             *super().get_urls(),
         ]

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from portal.core.admin import ReadOnlyAdmin, component
+from portal.core.admin import ReadOnlyAdmin, component, verb_urls
 from portal.core.errors import Refused
 from portal.core.pages import Button, VerbPage, number_or_404, page, require, why_not_permitted
 from updates.formats.repodata import packages_of
@@ -69,14 +69,7 @@ class RepositoryAdmin(ReadOnlyAdmin):
         return [
             path("new/", own(AddRepository.as_view()), name="updates_repository_new"),
             path("<int:pk>/fetch/", own(fetch), name="updates_repository_fetch"),
-            *(
-                path(
-                    f"<int:pk>/{word}/",
-                    own(verb.as_view()),
-                    name=f"updates_repository_{word.replace('-', '_')}",
-                )
-                for word, verb in verbs.items()
-            ),
+            *verb_urls(self, verbs),
             *super().get_urls(),
         ]
 
