@@ -42,6 +42,7 @@ from updates.models import (
     TrustedKey,
     UpdateModule,
     Upgrade,
+    WatchedContainer,
 )
 
 NOUNS: Final[dict[str, type[Model]]] = {
@@ -65,12 +66,14 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "module-orders": ModuleOrder,
     "image-checks": ImageCheck,
     "image-removals": ImageRemoval,
+    "watched-containers": WatchedContainer,
     "repositories": Repository,
     "nodes": Node,
     "patches": Patch,
     "patch-checks": PatchCheck,
     "deployments": Deployment,
     "upgrades": Upgrade,
+    "seed-upgrade": Upgrade,
     "audit-events": AuditEvent,
 }
 """What the API's addresses are about; the admin's say it themselves, but for these:"""

@@ -15,7 +15,7 @@ from unfold.dataclasses import SearchResult
 from devices.models import Device
 from devices.queries import find_devices
 from patches.models import Node, Patch
-from updates.models import Artifact, Deployment, Instance, Release
+from updates.models import Artifact, Deployment, Instance, Release, WatchedContainer
 from updates.queries import history
 
 GROUPS = (
@@ -43,6 +43,7 @@ GROUPS = (
             ("Module orders", "system_update_alt", "admin:updates_moduleorder_changelist", "updates.view_moduleorder"),
             ("Image checks", "fact_check", "admin:updates_imagecheck_changelist", "updates.view_imagecheck"),
             ("Installations", "package_2", "admin:updates_installation_changelist", "updates.view_installation"),
+            ("Containers", "inventory", "admin:updates_watchedcontainer_changelist", "updates.view_watchedcontainer"),
             ("Image removals", "delete_sweep", "admin:updates_imageremoval_changelist", "updates.view_imageremoval"),
             ("Modules", "widgets", "admin:updates_module_changelist", "updates.view_module"),
             ("Repositories", "inventory_2", "admin:updates_repository_changelist", "updates.view_repository"),
@@ -79,6 +80,7 @@ VERBS: Final = (
     ("Upload Update Module", "extension", "admin:updates_updatemodule_upload", "updates.upload_updatemodule"),
     ("Update instances", "system_update_alt", "admin:updates_moduleorder_update", "updates.order_module"),
     ("Upload patch", "healing", "admin:patches_patch_upload", "patches.upload_patch"),
+    ("The portal itself", "conveyor_belt", "admin:updates_watchedcontainer_portal", "updates.view_watchedcontainer"),
     ("Patches", "healing", "admin:patches_patch_changelist", "patches.view_patch"),
     ("Nodes", "hub", "admin:patches_node_changelist", "patches.view_node"),
     ("Add node", "add_circle", "admin:patches_node_add", "patches.add_node"),
@@ -190,6 +192,16 @@ def _instances(words: str) -> list[SearchResult]:
     ]
 
 
+def _watched(words: str) -> list[SearchResult]:
+    named = WatchedContainer.objects.filter(
+        Q(instance__name__icontains=words) | Q(image__icontains=words), unwatched_at=None
+    )
+    return [
+        _result(watched, f"Watched container, {watched.image}", "inventory")
+        for watched in named.select_related("instance")[:FOUND]
+    ]
+
+
 def _upgrades(words: str) -> list[SearchResult]:
     begun = _begins_with(words)
     if begun is None:
@@ -221,6 +233,7 @@ SEARCHES: Final = (
     ("patches.view_patch", _patches),
     ("patches.view_node", _nodes),
     ("updates.view_instance", _instances),
+    ("updates.view_watchedcontainer", _watched),
     ("updates.view_upgrade", _upgrades),
 )
 """Who may use it, and what finds."""

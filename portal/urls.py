@@ -10,6 +10,7 @@ urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("api/v1/", include("portal.api")),
+    path("api/upgrade/", include("updates.api.seed_upgrade")),
     path("second-factor/", include("portal.second_factor.urls")),
     path("queue/", include("portal.queue_pages")),
     path("overview/running/", front_page.running_fragment, name="running"),

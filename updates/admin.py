@@ -34,6 +34,7 @@ from updates.admin_views.module_lists import InstallationAdmin, ModuleOrderAdmin
 from updates.admin_views.offered import OfferedAdmin
 from updates.admin_views.release_list import ReleaseAdmin
 from updates.admin_views.repositories import RepositoryAdmin
+from updates.admin_views.watched import WatchedContainerAdmin
 from updates.models import (
     Artifact,
     Deployment,
@@ -48,6 +49,7 @@ from updates.models import (
     UpdateModule,
     Upgrade,
     UpgradeEvent,
+    WatchedContainer,
 )
 from updates.queries import history
 
@@ -253,3 +255,4 @@ admin.site.register(ModuleOrder, ModuleOrderAdmin)
 admin.site.register(Installation, InstallationAdmin)
 admin.site.register(ImageCheck, ImageCheckAdmin)
 admin.site.register(ImageRemoval, ImageRemovalAdmin)
+admin.site.register(WatchedContainer, WatchedContainerAdmin)

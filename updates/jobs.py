@@ -9,11 +9,20 @@ import structlog
 
 from devices.drivers.shell import Shell
 from portal.core import leaving
-from updates.models import Backup, Check, ModuleCheck, Repository, Upgrade, WatchedContainer
+from updates.models import (
+    Backup,
+    Check,
+    ContainerCheck,
+    ModuleCheck,
+    Repository,
+    Upgrade,
+    WatchedContainer,
+)
 from updates.runner import Recipe
 from updates.services.backup_jobs import carry_out_backup, carry_out_deletion, look_at_backups
 from updates.services.carry_out import carry_out
 from updates.services.checks import carry_out_check
+from updates.services.container_checks import carry_out_preflight
 from updates.services.container_recipes import container_recipe
 from updates.services.image_checks import carry_out_image_check, image_checks
 from updates.services.local_images import carry_out_removal
@@ -84,6 +93,15 @@ def run_fetch(repository_id: str) -> str:
     """Fetches the index of a repository, unless that is gone by now."""
     found = Repository.objects.filter(pk=repository_id).defer("index").first()
     return (carry_out_fetch(found) or "fetched") if found else "gone"
+
+
+def run_container_check(pk: str) -> str:
+    """Looks at what an upgrade of a watched container would find, unless it is gone by now."""
+    rows = ContainerCheck.objects.select_related(
+        "watched__instance__module", "watched__instance__device__credential"
+    )
+    found = rows.filter(pk=pk).first()
+    return carry_out_preflight(found).verdict if found else "gone"
 
 
 def run_version_check(pk: str) -> str:

@@ -39,7 +39,10 @@ def outdated(rows: QuerySet[WatchedContainer]) -> QuerySet[WatchedContainer]:
 
 
 def news() -> list[News]:
-    """The portal first, then by name; what is snoozed is left out. One question of the database, whatever there is."""
+    """The portal first, whatever is known of it, then what could be newer, by name; what is snoozed is left out.
+
+    One question of the database, whatever there is.
+    """
     unfinished = Upgrade.objects.filter(instance=OuterRef("instance_id")).exclude(
         state=State.FINISHED
     )
@@ -71,4 +74,4 @@ def news() -> list[News]:
         )
         for pk, name, is_portal, newest, notes_url, offers, upgrade, state, to in rows
     ]  # fmt: skip
-    return [one for one in found if one.newest or (one.is_portal and one.upgrade)]
+    return [one for one in found if one.newest or one.is_portal]

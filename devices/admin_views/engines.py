@@ -83,6 +83,15 @@ def images_button(request: HttpRequest, device: Device) -> Button:
     )
 
 
+def containers_button(request: HttpRequest, device: Device) -> Button:
+    """Leads to the containers that the device's engine has, where they can be watched."""
+    return Button(
+        "Containers",
+        reverse("admin:updates_watchedcontainer_on", args=[device.pk]),
+        why_not=why_not_permitted(request, "updates.view_watchedcontainer"),
+    )
+
+
 def engine_url(device: Device) -> str:
     """The page of the device's engine."""
     return reverse("admin:devices_device_engine", args=[device.pk])
@@ -184,6 +193,7 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
     return [
         ask_button(request, device),
         images_button(request, device),
+        containers_button(request, device),
         Button(
             "Change how it is reached" if access_of(device) else "Say how it is reached",
             url("edit"),

@@ -24,6 +24,7 @@ from updates.models import (
     TrustedKey,
     UpdateModule,
     Upgrade,
+    WatchedContainer,
 )
 from updates.queries import history
 
@@ -59,6 +60,15 @@ def instance(name: str) -> Instance:
     return _named(
         Instance.objects.select_related("module", "device", "installation"), name, what="instance"
     )
+
+
+def watched(name: str) -> WatchedContainer:
+    """The watched container of this name."""
+    rows = WatchedContainer.objects.select_related("instance__module", "instance__device")
+    row = rows.filter(instance__name=name).first()
+    if row is None:
+        raise CommandError(f"There is no watched container {name!r}.")
+    return row
 
 
 def node(name: str) -> Node:

@@ -158,6 +158,7 @@ UNFOLD: dict[str, Any] = {
         lambda _request: static("fleetwright/live.js"),
         lambda _request: static("fleetwright/keys.js"),
         lambda _request: static("fleetwright/lookups.js"),
+        lambda _request: static("fleetwright/upgrading.js"),
     ],
     "GLOBAL_CALLBACK": "portal.sites.no_inline_style",
     "ACCOUNT": {

@@ -12,6 +12,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 WHO: Final = ("anonymous", "viewer", "operator", "approver", "administrator")
 PAGE_METHODS: Final = ("GET", "POST")
 API: Final = "api/v1/"
+SEED_API: Final = "api/upgrade/"
+"""Where the portal's own upgrade is asked for in other words than the rest."""
 TABLE: Final = Path(__file__).with_name("addresses.txt")
 
 

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.access.addresses import API, Question
+from tests.access.addresses import API, SEED_API, Question
 from tests.access.world import World
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _answer(browser: Client, world: World, question: Question, *, by: User) -> A
     if question.route in UPLOADS:
         file = ContentFile(b"nothing", "file")
         return browser.post(address, {"file": file, "name": "web-file"})
-    if question.route.startswith(API):
+    if question.route.startswith((API, SEED_API)):
         order = world.body(question.route)
         send = {"POST": browser.post, "PATCH": browser.patch, "PUT": browser.put}[question.method]
         return send(address, order, content_type="application/json")

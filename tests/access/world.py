@@ -36,6 +36,7 @@ from tests.modules.rows import NEW
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import checked, new_instance, new_node, new_patch
+from tests.watching.rows import container, seen, watched
 from updates.models import (
     Artifact,
     Deployment,
@@ -48,9 +49,11 @@ from updates.models import (
     TrustedKey,
     UpdateModule,
     Upgrade,
+    WatchedContainer,
 )
 from updates.services.artifacts import upload_update_module
 from updates.services.checks import request_checks
+from updates.services.container_desk import order_upgrade
 from updates.services.deployments import deploy_artifact
 from updates.services.image_checks import request_image_checks
 from updates.services.keys import Generated, generate_signing_key
@@ -64,6 +67,7 @@ PUBLIC_KEY = (
     "-----END PUBLIC KEY-----\n"
 )
 CLOSED_PORT = 1
+NEXT_CONTAINER = "next"
 PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
 
@@ -82,6 +86,8 @@ class World:
     node: Node
     installed: Instance
     module_order: ModuleOrder
+    watched: WatchedContainer
+    container_upgrade: Upgrade
     _names: dict[int, list[tuple[str, object]]] = field(default_factory=dict)
 
     def address(self, route: str, *, by: User) -> str:
@@ -141,6 +147,9 @@ class World:
             ("api/v1/image-checks", ImageCheck.objects.values_list("pk", flat=True)[0]),
             ("updates/imageremoval/", ImageRemoval.objects.values_list("pk", flat=True)[0]),
             ("api/v1/image-removals", ImageRemoval.objects.values_list("pk", flat=True)[0]),
+            ("updates/watchedcontainer/", self.watched.pk),
+            ("api/upgrade/", self.container_upgrade.pk),
+            ("api/v1/watched-containers", self.watched.pk),
             ("updates/module/", self.patch.module_id),
             ("api/v1/patches/<uuid:patch>", self.patch.checks.values_list("pk", flat=True)[0]),
             ("api/v1/patches", self.patch.pk),
@@ -221,6 +230,18 @@ class World:
             "installations/<int:pk>": {"keeps_data": True},
             "installations/<int:pk>/skip": {"version": "1.1.0"},
             "installations/<int:pk>/offer": {"version": "1.1.0"},
+            "watched-containers": {
+                "device": self.watched.instance.device_id,
+                "containers": [NEXT_CONTAINER],
+                **why,
+            },
+            "watched-containers/<int:pk>": {"keeps_backups": 2},
+            "watched-containers/<int:pk>/upgrade": {"version": "1.1.0", **why},
+            "watched-containers/<int:pk>/skip": {"version": "1.1.0"},
+            "watched-containers/<int:pk>/offer": {"version": "1.1.0"},
+            "watched-containers/<int:pk>/snooze": {"days": 7},
+            "watched-containers/<int:pk>/check": {},
+            "watched-containers/<int:pk>/ask": {},
             "module-orders/available": {},
             "module-orders": {"module_url": NEW, "instances": [self.installed.name]},
             "image-checks": {"image": NEW, "instances": [self.installed.name]},
@@ -321,7 +342,18 @@ def make_world(folder: Path) -> World:
         node=node,
         installed=installed,
         module_order=order_module(installed, actor=PORTAL),
+        watched=_watched(),
+        container_upgrade=order_upgrade(
+            watched=watched("cart"), version="1.1.0", actor=PORTAL, reason="It is time"
+        ),
     )
+
+
+def _watched() -> WatchedContainer:
+    """One container that is watched, on an engine with another one that is not."""
+    row = watched("shop")
+    seen(row.instance.device, container("shop"), container(NEXT_CONTAINER))
+    return row
 
 
 def _authenticator() -> int:

@@ -59,6 +59,8 @@ LISTS = (
     "updates_moduleorder_changelist",
     "updates_imagecheck_changelist",
     "updates_imageremoval_changelist",
+    "updates_watchedcontainer_changelist",
+    "updates_watchedcontainer_portal",
     "updates_module_changelist",
     "updates_repository_changelist",
     "patches_patch_changelist",
@@ -223,6 +225,11 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
             f"updates_installation_{verb}": systems.installed.installation
             for verb in ("reinstall", "uninstall", "hold", "release", "skip", "settings")
         },
+        **{
+            f"updates_watchedcontainer_{verb}": systems.watched
+            for verb in ("change", "upgrade", "settings", "unwatch", "skip", "snooze")
+        },
+        "updates_watchedcontainer_on": systems.watched.instance.device,
         "updates_installation_install": box,
         "updates_installation_adopt": systems.instance,
         "patches_patch_change": systems.patch,
@@ -245,6 +252,10 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "an import": reverse("admin:devices_device_import_preview", args=[brought.pk]),
         "remove images": reverse("admin:updates_imageremoval_remove", args=[box.pk])
         + f"?{urlencode({'image': IMAGE})}",
+        "watch containers": reverse(
+            "admin:updates_watchedcontainer_watch", args=[systems.watched.instance.device_id]
+        )
+        + "?container=cache",
         "a patch on an instance": reverse("admin:patches_patch_on", args=on_instance),
         "an instance of a module image": reverse(
             "admin:updates_instance_change", args=[systems.installed.pk]

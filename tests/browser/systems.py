@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from patches.models import Node, Patch
+from portal.core import clock
 from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
 from tests.modules.rows import image_checked, publish, upgrade_of
 from tests.modules.rows import new_instance as installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import PATHS, applied, broke, checked, new_instance, new_node, new_patch
-from updates.models import Instance, ModuleOrder, Upgrade
+from tests.watching.rows import container, seen, watched
+from updates.models import ContainerCheck, Instance, ModuleOrder, Upgrade, WatchedContainer
+from updates.services.container_checks import installed_now
 from updates.services.installations import hold_instance
 
 
@@ -28,6 +32,7 @@ class Systems:
     next_patch: Patch
     installed: Instance
     module_order: ModuleOrder
+    watched: WatchedContainer
     upgrades: dict[str, Upgrade]
 
 
@@ -55,9 +60,34 @@ def with_systems() -> Systems:
     new_instance("billing-old", version="0.9.0", device=new_device("rack-3"))
     waits, order = _module_instances()
     return Systems(
-        instance, node, patch, following, waits, order,
+        instance, node, patch, following, waits, order, _watched(),
         {"patched": upgrade, "patch broken": broken, "module update waits": upgrade_of(waits)},
     )  # fmt: skip
+
+
+def _watched() -> WatchedContainer:
+    """One that could be newer, on an engine with more; its registry is down by now, and a preflight has found faults."""
+    row = watched("webshop", device=new_device("rack-4"))
+    seen(
+        row.instance.device, container("webshop"), container("cache", volumes=["cache-data"]),
+        *(container(name, project="mail") for name in ("mail-in-1", "mail-out-1")),
+    )  # fmt: skip
+    now = clock.now()
+    row.newest, row.newest_digest, row.skipped = "1.1.0", f"sha256:{'b' * 64}", ["1.0.9"]
+    row.notes_url = "https://github.com/example/shop/releases?q=1.1.0&expanded=true"
+    row.asked_at = row.answered_at = now - timedelta(hours=5)
+    row.error = "The registry ghcr.io cannot be reached."
+    row.save()
+    found = [
+        {"what": "engine", "ok": True, "says": "Docker Engine 28.1, API 1.48 answers."},
+        {"what": "space", "ok": False, "says": "/var/lib/docker of the engine: 120 MiB free, 700 MiB are needed."},
+    ]  # fmt: skip
+    ContainerCheck.objects.create(
+        watched=row, image="ghcr.io/example/shop:1.1.0", verdict=ContainerCheck.Verdict.REFUSED,
+        findings=found, installed=installed_now(row), requested_by_name="alice", requested_at=now,
+        checked_at=now,
+    )  # fmt: skip
+    return row
 
 
 def _module_instances() -> tuple[Instance, ModuleOrder]:

@@ -25,6 +25,7 @@ from tests.journal.rows import brought_to, finished, held, new_artifact, new_dev
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import applied, checked, new_instance, new_node, new_patch
+from tests.watching.rows import watched
 from updates.machine import State
 from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
 from updates.services.deployments import deploy_artifact
@@ -96,6 +97,7 @@ def _one_more(number: int) -> None:
     patched(number)
     order_module(new_installed(f"mymodule{number}"), actor=PORTAL)
     add_repository(f"shelf-{number}", packages=1)
+    watched(f"shop-{number}", newest="1.1.0", newest_digest=f"sha256:{'b' * 64}")
     begin(user=person)
     AccessAttempt.objects.create(
         username=f"person{number}", ip_address="192.0.2.1", failures_since_start=1, path_info="/"

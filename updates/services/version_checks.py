@@ -140,6 +140,14 @@ def look_anew(upgrade: Upgrade) -> None:
     WatchedContainer.objects.filter(pk=watched.pk).update(newest="", asked_at=None)
 
 
+def in_registry(image: str, watched: WatchedContainer) -> Manifest:
+    """What its registry has under that name for its platform. DeviceError when it has it not, or does not answer."""
+    return resolve(
+        image, platform=_platform(watched), login=registry_login(image),
+        limit_seconds=settings.REGISTRY_LIMIT_SECONDS,
+    )  # fmt: skip
+
+
 def _newest(watched: WatchedContainer) -> dict[str, Any]:
     """The fields that say what is newest. DeviceError when nobody says it."""
     reference = parse_reference(watched.image).tagged()

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django import template
+from django.http import HttpRequest
 
 from devices.models import Device, DeviceGroup
+from portal.core.actors import actor_of
 from updates.models import Deployment, Upgrade
+from updates.news import SHOWN, News, news
 from updates.queries import deployments_to, newest_upgrades
 
 register = template.Library()
+
+BANNERS: Final = 2
+"""So many newer versions are told on every page; more would be in the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """One newer version, and whether who looks may upgrade to it."""
+
+    pk: int
+    name: str
+    newest: str
+    notes_url: str
+    may_upgrade: bool
 
 
 @register.simple_tag
@@ -29,3 +48,34 @@ def deployments_of(group: DeviceGroup) -> list[Deployment]:
 def of(upgrades: dict[int, Upgrade], device: Device) -> Upgrade | None:
     """The one of this device."""
     return upgrades.get(device.pk)
+
+
+@register.inclusion_tag("components/news.html", takes_context=True)
+def news_for_everybody(context: dict[str, Any]) -> dict[str, Any]:
+    """What people are told on every page, if they may see it. One question of the database."""
+    request: HttpRequest | None = context.get("request")
+    if request is None or context.get("is_popup") or not request.user.is_authenticated:
+        return {}
+    actor = actor_of(request.user)
+    if not actor.may("updates.view_watchedcontainer"):
+        return {}
+    told = news()
+    portal = next((one for one in told if one.is_portal), None)
+    found = [one for one in told if one.newest and not one.upgrade]
+    left = len(found) - BANNERS
+    sure = "" if len(found) < SHOWN else " or more"
+    return {
+        "portal": portal,
+        "portal_to": portal.upgrade_to.rpartition(":")[2] if portal else "",
+        "shown": [_banner(one, actor.may(_permission(one))) for one in found[:BANNERS]],
+        "more": f"And {left}{sure} others could be newer" if left > 0 else "",
+        "may_change": actor.may("updates.change_watchedcontainer"),
+    }
+
+
+def _permission(one: News) -> str:
+    return "updates.upgrade_portal" if one.is_portal else "updates.upgrade_container"
+
+
+def _banner(one: News, may_upgrade: bool) -> Banner:  # noqa: FBT001 - its column
+    return Banner(one.pk, one.name, one.newest, one.notes_url, may_upgrade)
