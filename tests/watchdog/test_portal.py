@@ -27,7 +27,7 @@ from updates.services.portal_container import know_portal
 from updates.services.portal_follow import follow, recover_portal
 from updates.services.portal_state import closed_by, watchdog_status
 from updates.services.portal_upgrades import upgrade_portal
-from updates.services.upgrades import cancel_upgrade
+from updates.services.upgrades import cancel_upgrade, retry_upgrade, roll_back_upgrade
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart
 from updates.watchdog.journal import FileJournal
@@ -406,6 +406,39 @@ class TestEnding:
 
         assert told(record.upgrade)[-1].startswith("The watchdog went on with it after that")
         assert Upgrade.objects.get(pk=record.upgrade).outcome == "broken"
+
+
+def test_taking_it_back_and_trying_again_are_the_watchdogs_too(
+    folder: Folder, taken: FileJournal
+) -> None:
+    taken.remember("kept", True)
+    brought_to(State.FINISHED, taken)
+    follow()
+    with pytest.raises(NotPermitted):
+        roll_back_upgrade(
+            upgrade=Upgrade.objects.get(pk=taken.upgrade),
+            actor=somebody("ann", "roll_back_upgrade"),
+            reason=WHY,
+        )
+    back = roll_back_upgrade(
+        upgrade=Upgrade.objects.get(pk=taken.upgrade), actor=PORTAL, reason=WHY
+    )
+
+    trigger = Inbox(folder).take()
+    assert trigger is not None
+    assert trigger.upgrade == str(back.pk)
+    assert trigger.plan is not None
+    assert (trigger.plan["mode"], trigger.plan["kept_of"]) == ("restore", taken.upgrade)
+    Inbox(folder).done()
+    cancel = Failure("UPD-200", "No.")
+    write_record(folder, ordered(trigger, plan=trigger.plan))
+    book = brought_to(State.CHECKING, held(folder, trigger.upgrade))
+    book.take(Event.FAILED, failure=cancel)
+    brought_to(State.FINISHED, book)
+    follow()
+    again = retry_upgrade(upgrade=Upgrade.objects.get(pk=back.pk), actor=PORTAL, reason=WHY)
+    assert again.executor == "watchdog"
+    assert folder.trigger.exists()
 
 
 def test_a_status_of_another_upgrade_says_nothing_of_this_one(folder: Folder, alive: Heart) -> None:

@@ -18,6 +18,8 @@ from updates.services.portal_trigger import hand_over, require_watchdog
 from updates.services.undoing import refuse_buried
 
 FORCE = "updates.force_container"
+PORTAL = "updates.upgrade_portal"
+"""For the portal itself, whatever is done to it."""
 
 
 def plan_container(
@@ -69,6 +71,7 @@ def build_container_upgrade(
     upgrade.from_version = plan.installed.image
     upgrade.to_version = plan.kept.image if plan.kept else plan.image
     if watched.is_portal:
+        actor.require(PORTAL)
         require_watchdog()
         upgrade.executor = Upgrade.Executor.WATCHDOG
     return upgrade

@@ -16,7 +16,7 @@ from updates.errors import TooLate
 from updates.machine import CANCELLABLE, Outcome, State
 from updates.models import Upgrade
 from updates.runner import Failure
-from updates.services.container_orders import build_container_upgrade, plan_container
+from updates.services.container_orders import FORCE, PORTAL, build_container_upgrade, plan_container
 from updates.services.ordering import locked_idle, place
 from updates.services.portal_container import know_portal
 from updates.services.portal_state import current_record, folder
@@ -35,9 +35,9 @@ def upgrade_portal(
 
     Refused with the reason when no watchdog lives, TargetBusy while another upgrade of the portal is not over.
     """
-    actor.require("updates.upgrade_portal")
+    actor.require(PORTAL)
     if force or not backup:
-        actor.require("updates.force_container")
+        actor.require(FORCE)
     _require_version(version)
     require_watchdog()
     with transaction.atomic():
