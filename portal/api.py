@@ -70,11 +70,8 @@ router.register("modules", Modules, basename="modules")
 router.register("instances", Instances, basename="instances")
 router.register("installations", Installations, basename="installations")
 router.register("module-orders", ModuleOrders, basename="module-orders")
-<<<<<<< HEAD
 router.register("image-checks", ImageChecks, basename="image-checks")
-=======
 router.register("watched-containers", WatchedContainers, basename="watched-containers")
->>>>>>> 92a8a42 (Containers: pages, API and commands for what is watched; the portal's own upgrade over HTTP)
 router.register("image-removals", ImageRemovals, basename="image-removals")
 router.register("repositories", Repositories, basename="repositories")
 router.register("nodes", Nodes, basename="nodes")

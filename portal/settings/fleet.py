@@ -41,11 +41,8 @@ RECOVERED = [
     "updates.services.local_images.recover_removals",
     "updates.services.version_checks.recover_version_checks",
     "updates.services.backups.recover_backups",
-<<<<<<< HEAD
     "updates.services.image_checks.recover_image_checks",
-=======
     "updates.services.container_checks.recover_preflights",
->>>>>>> 92a8a42 (Containers: pages, API and commands for what is watched; the portal's own upgrade over HTTP)
     "devices.services.engine_looks.recover_looks",
     "patches.services.patch_checks.recover_checks",
     "patches.services.nodes.recover_nodes",
