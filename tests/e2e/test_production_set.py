@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.production import PROJECT, Production, inspected
+from tests.e2e.production import FILES, PROJECT, START_SECONDS, Production, inspected
 from tests.environment.docker import DockerEngine
 from tests.environment.portal_images import ROOT, portal_image
+from tests.environment.waiting import wait_until
 from tests.environment.workdir import workdir
 
 pytestmark = pytest.mark.e2e
@@ -107,5 +108,31 @@ def test_the_overlay_adds_a_watchdog_that_reaches_no_network(production: Product
     own_path = mounts[str(production.folder)]
     assert (own_path["Source"], own_path["RW"]) == (str(production.folder), False)
     assert mounts["/data"]["Name"] == web["Mounts"][0]["Name"] == f"{PROJECT}_data"
+    assert (watchdog["Name"], web["Name"]) == ("/fleetwright-upgrader", "/fleetwright")
     for service in PORTAL:
         assert "AUTO_UPGRADE_ENABLED=true" in production.container(service)["Config"]["Env"]
+
+
+def test_the_watchdog_waits_for_orders_where_the_portal_sees_it(production: Production) -> None:
+    production.compose("up", "--detach", "--no-build", "--no-deps", "watchdog", upgrades=True)
+    wait_until(
+        lambda: (
+            "Monitoring /data/.upgrade-trigger"
+            in production.compose("logs", "watchdog", upgrades=True)
+        ),
+        seconds=START_SECONDS,
+        what="the watchdog says what it waits for",
+    )
+    engine = production.engine
+    inside = ("exec", "--user", "10001", "fleetwright-upgrader")
+    beats = engine.docker(*inside, "cat", "/data/.upgrade-journal/heartbeat")
+    assert VERSION in beats
+    refused = engine.attempt("exec", "fleetwright-upgrader", "touch", "/app/x")
+    assert b"Read-only file system" in refused.stderr
+    files = [f"--file={production.folder}/{name}" for name in FILES]
+    listed = engine.docker(
+        "exec", "fleetwright-upgrader", "docker-compose", *files, "ps", "-q", "web"
+    )
+    assert listed == production.container("web")["Id"], (
+        "its own Compose reads the files and asks the engine"
+    )

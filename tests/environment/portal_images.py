@@ -55,20 +55,19 @@ START_POSTGRES = r"""
 set -e
 data=/var/lib/postgresql/data
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
-mkdir -p "$data" && chown postgres: "$data" && chmod 700 "$data"
+mkdir -p "$data" /run/postgresql && chown postgres: "$data" /run/postgresql && chmod 700 "$data"
 if [ ! -s "$data/PG_VERSION" ]; then
   printf '%s' "$POSTGRES_PASSWORD" >/tmp/password && chown postgres: /tmp/password
   as_postgres initdb -D "$data" -U "$POSTGRES_USER" --pwfile=/tmp/password \
     --locale=C.UTF-8 --auth=scram-sha-256 --auth-local=trust
   rm /tmp/password
   echo 'host all all all scram-sha-256' >>"$data/pg_hba.conf"
-  as_postgres pg_ctl -D "$data" -w -o "-c listen_addresses= -c unix_socket_directories=/tmp" start
-  as_postgres createdb -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
+  as_postgres pg_ctl -D "$data" -w -o "-c listen_addresses=" start
+  as_postgres createdb -U "$POSTGRES_USER" "$POSTGRES_DB"
   as_postgres pg_ctl -D "$data" -w stop
 fi
-mkdir -p /var/run/postgresql && chown postgres: /var/run/postgresql
 exec setpriv --reuid=postgres --regid=postgres --init-groups \
-  postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql -c fsync=off
+  postgres -D "$data" -c listen_addresses='*' -c fsync=off
 """
 
 
