@@ -17,10 +17,13 @@ KEEP: Final = "fleetwright.local/kept"
 
 
 class Manifest(Protocol):
-    """What a registry says of an image: `digest` of what the tag names, `labels`, `size` in bytes to be fetched."""
+    """What a registry says of an image: `digest` of what the tag names, `labels`, `size` in bytes to be fetched, `platform`."""
 
     @property
     def digest(self) -> str: ...
+
+    @property
+    def platform(self) -> Platform: ...
 
     @property
     def labels(self) -> dict[str, str]: ...
@@ -38,12 +41,16 @@ LoginFor = Callable[[str], RegistryLogin | None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An image that a reference means. `id` is empty while the engine does not have it; `size` is what it takes there."""
+    """An image that a reference means. `id` is empty while the engine does not have it; `size` is what it takes there.
+
+    `platform` is what it says itself that it is for, `linux/arm/v7`.
+    """
 
     reference: str
     id: str
     digest: str
     size: int
+    platform: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -51,7 +58,8 @@ class Found:
     @classmethod
     def of(cls, reference: str, image: Image) -> Self:
         """That image of the engine."""
-        return cls(reference, image.id, digest_of(image, reference), image.size)
+        digest = digest_of(image, reference)
+        return cls(reference, image.id, digest, image.size, str(image.platform))
 
 
 class Images:
@@ -81,7 +89,8 @@ class Images:
         if here is not None and not self._force:
             return Found.of(reference, here), here.labels
         manifest = self._ask_registry(reference, self._engine.platform())
-        return Found(reference, "", manifest.digest, manifest.size), manifest.labels
+        platform = str(manifest.platform)
+        return Found(reference, "", manifest.digest, manifest.size, platform), manifest.labels
 
     def fetch(self, wanted: Found, context: Context, *, share: tuple[float, float]) -> Found:
         """The engine has the image; one that it had is left as it is. `share` is the part of the state's progress."""

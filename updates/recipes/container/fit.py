@@ -98,6 +98,10 @@ class ContainerFit:
             raise
         except DeviceError as error:
             return Finding(what, ok=False, says=str(error))
+        engine = self._engine.platform()
+        if self.image.platform.split("/")[:2] != [engine.os, engine.architecture]:
+            says = f"{self._plan.image} is for {self.image.platform}; the engine runs {engine}."
+            return Finding(what, ok=False, says=says)
         where = "is on the engine" if self.image.id else "is in its registry"
         return Finding(what, ok=True, says=f"{self._plan.image} {where}: {self.image.digest[:19]}.")
 
