@@ -40,10 +40,7 @@ class Cloning:
         reference = self._plan.kept.image if self._plan.kept else self._plan.image
         for name in self._plan.containers:
             self.replace(context, before, name, image_id=image_id, reference=reference)
-        self.follow(context, before)
-
-    def follow(self, context: Context, before: Before) -> None:
-        """Those that live in the network of one that was replaced live in the new one's."""
+        # Those that live in the network of one that was replaced live in the new one's.
         for name in before.dependants:
             image_id = str(before.containers[name].get("Image", ""))
             said = str((before.containers[name].get("Config") or {}).get("Image", ""))
@@ -87,17 +84,38 @@ class Cloning:
         self._running.start(context, names)
 
     def put_back(self, context: Context, before: Before) -> None:
-        for name in [*reversed(before.dependants), *reversed(self._plan.containers)]:
-            self.take_back(context, before, name)
+        are_old = [self._take_back(context, before, name) for name in self._plan.containers]
+        for name in before.dependants:
+            # What was made again has another id than the one in whose network the old one lives.
+            if not all(are_old) or not self._take_back(context, before, name):
+                self.make_again(context, before, name)
 
-    def take_back(self, context: Context, before: Before, name: str) -> None:
-        """The container of before has its name and its policy again, if it was put aside; the clone is gone."""
-        if self._named(context, self.aside(name)) is not None:
-            if self._named(context, name) is not None:
-                self._running.remove(context, name)
+    def _take_back(self, context: Context, before: Before, name: str) -> bool:
+        """The container of before has its name and its policy again, the clone is gone. False: it had to be made again."""
+        here = self._named(context, name)
+        if here is None or here.id != before.containers[name].get("Id"):
+            if self._named(context, self.aside(name)) is None:
+                context.journal.note(f"The old {name} is gone: somebody removed it meanwhile.")
+                self.make_again(context, before, name)
+                return False
+            self._running.remove(context, name)
             self._do(context, partial(self._engine.containers.rename, self.aside(name), name))
         self._running.as_before(context, before, name)
         context.journal.note(f"{name} is the one of before again.")
+        return True
+
+    def make_again(self, context: Context, before: Before, name: str) -> None:
+        """The container of that name is a new one, as the one before was; no other of it is there, also not aside."""
+        old = before.containers[name]
+        for one in (name, self.aside(name)):
+            self._running.remove(context, one)
+        self.replace(
+            context,
+            before,
+            name,
+            image_id=str(old.get("Image", "")),
+            reference=str((old.get("Config") or {}).get("Image", "")),
+        )
 
     def forget(self, context: Context, upgrade: str) -> None:
         suffix = f"{ASIDE}{upgrade[:8]}"

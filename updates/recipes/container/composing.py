@@ -94,7 +94,15 @@ class Composing:
             patiently(context, self._engine, partial(self._engine.tag, image_id, reference))
         self._up(context, composes)
         self._require(context, image_id=image_id)
-        self._cloning.follow(context, before)
+        self._follow(context, before)
+
+    def _follow(self, context: Context, before: Before) -> None:
+        """Those that live in the network of one that was replaced live in the new one's.
+
+        None stands aside: where Compose made it, Compose would find it there, too.
+        """
+        for name in before.dependants:
+            self._cloning.make_again(context, before, name)
 
     def start(self, context: Context, before: Before, names: list[str]) -> None:
         """What Compose created, Compose starts: 1 connects it to all but one of its networks only then."""
@@ -119,10 +127,8 @@ class Composing:
         return here.id != before.containers[name].get("Id")
 
     def put_back(self, context: Context, before: Before) -> None:
-        for name in reversed(before.dependants):
-            self._cloning.take_back(context, before, name)
         if self._stand(context, before):
-            for name in self._plan.containers:
+            for name in before.containers:
                 self._running.as_before(context, before, name)
             return
         try:
@@ -130,7 +136,9 @@ class Composing:
             self._require(context, image_id=before.image_id)
         except (StepFailed, ComposeRefused) as error:
             context.journal.note(f"Compose does not make the old containers again: {error}")
-            self._make_again(context, before)
+            for name in self._plan.containers:
+                self._cloning.make_again(context, before, name)
+        self._follow(context, before)
 
     def forget(self, context: Context, upgrade: str) -> None:
         self._cloning.forget(context, upgrade)
@@ -160,17 +168,8 @@ class Composing:
 
     def _stand(self, context: Context, before: Before) -> bool:
         """Whether all of the old containers are there still: nothing was replaced yet."""
-        for name in self._plan.containers:
+        for name in before.containers:
             here = patiently(context, self._engine, partial(self._engine.containers.named, name))
             if here is None or here.id != before.containers[name].get("Id"):
                 return False
         return True
-
-    def _make_again(self, context: Context, before: Before) -> None:
-        for name in self._plan.containers:
-            self._running.remove(context, name)
-            old = before.containers[name]
-            reference = str((old.get("Config") or {}).get("Image", ""))
-            self._cloning.replace(
-                context, before, name, image_id=before.image_id, reference=reference
-            )
