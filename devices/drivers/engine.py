@@ -69,9 +69,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a registry has under a name, as an engine finds it there. `labels` and `size` it does not say."""
+    """What a registry has under a name for that platform, as an engine finds it there. `labels` and `size` it does not say."""
 
     digest: str
+    platform: Platform
     labels: dict[str, str] = field(default_factory=dict)
     size: int = 0
 

@@ -58,7 +58,7 @@ def published_of(answer: Answer, platform: Platform, *, reference: str) -> Publi
         there = sorted("/".join(pair) for pair in found)
         says = f"{reference} is there for {', '.join(there)}, not for {platform}."
         raise NoSuchPlatform(says, platforms=there)
-    return Published(digest=digest)
+    return Published(digest=digest, platform=platform)
 
 
 def container_of(answer: Answer) -> Container:

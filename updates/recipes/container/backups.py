@@ -88,13 +88,22 @@ class Backups:
         """
         self._putting_back.put_back(context, path, may_empty=path != self._plan.data_from)
 
-    def prune(self, context: Context, *, never: Collection[str]) -> list[str]:
+    def own(self, context: Context) -> list[str]:
+        """The paths of those that this upgrade has written."""
+        facts = (context.journal.recall(fact) for fact in COPIED)
+        return [fact["path"] for fact in facts if fact is not None]
+
+    def prune(
+        self, context: Context, *, never: Collection[str], rather: Collection[str] = ()
+    ) -> list[str]:
         """Of this instance's backups the newest `keep` good ones are there, and `never`; the paths of those that are gone.
 
-        A damaged one stays as long as there are not enough good ones, so the only good one is never deleted.
+        Those of `rather` go before all others. A damaged one stays as long as there are not enough good ones, so the only
+        good one is never deleted.
         """
         good, gone = 0, list[FoundBackup]()
-        for file in patiently(context, self._shell, self._files.found):
+        found = patiently(context, self._shell, self._files.found)
+        for file in sorted(found, key=lambda one: one.path in rather):
             context.tick()
             if not file.is_of(self._plan.instance):
                 continue

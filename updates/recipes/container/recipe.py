@@ -344,8 +344,9 @@ class ContainerRecipe:
         for upgrade in self._standing.upgrades(context):
             if upgrade not in stays and (journal.is_success or upgrade == self._plan.upgrade):
                 self._forget(context, upgrade)
-        if journal.is_success and self._plan.backup.wanted:
+        if self._plan.backup.wanted:
             self._prune(context)
+        self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.upgrade}")
         return Event.DONE
 
     def _forget(self, context: Context, upgrade: str) -> None:
@@ -356,8 +357,11 @@ class ContainerRecipe:
         self._standing.forget(upgrade)
 
     def _prune(self, context: Context) -> None:
+        """What was copied while it ran is not needed any more, nor is any copy of an upgrade after which all is as before."""
         backup = context.journal.recall(BACKUP)
-        for path in self._backups.prune(context, never=[backup["path"]] if backup else []):
+        never = [backup["path"]] if backup and context.journal.is_success else []
+        rather = [path for path in self._backups.own(context) if path not in never]
+        for path in self._backups.prune(context, never=never, rather=rather):
             context.journal.note(
-                f"The backup {path} was older than those that are kept, and is gone."
+                f"The backup {path} was not one of those that are kept, and is gone."
             )
