@@ -16,6 +16,7 @@ from tests.environment.docker import COMMAND_SECONDS
 from tests.environment.module_images import build_image, busybox_files
 
 FLOATING: Final = "stable"
+PUBLISHED: Final = 18081
 HELPER: Final = "helper.example/busybox:1"
 STAYS: Final = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 
@@ -35,6 +36,10 @@ services:
     networks:
       a-front: {aliases: [ledger]}
       b-back: {aliases: [books.example], ipv4_address: 10.77.1.10}
+  beside:
+    image: helper.example/busybox:1
+    restart: always
+    network_mode: "service:web"
   store:
     image: helper.example/busybox:1
     restart: always
@@ -57,13 +62,21 @@ services:
 
 
 class Deployed(Protocol):
-    """One way of deploying a ledger: its container, its volume, containers that live in its network, where it answers."""
+    """One way of deploying a ledger: its container, its volume, containers that live in its network.
+
+    It answers at `url` on the device, and at `url_beside` to those that live in its network. `probe` is how the portal is to
+    ask there: by Compose that is at the container, whatever network it listens in.
+    """
 
     ledger: Ledger
     name: str
     volume: str
     dependants: tuple[str, ...]
     url: str
+    url_beside: str
+
+    @property
+    def probe(self) -> dict[str, object]: ...
 
     def up(self, version: Version) -> None:
         """That version runs, in place of another one, as an operator would do it by hand."""
@@ -90,13 +103,18 @@ class ByCompose:
     tag: str = FLOATING
     name: str = "books-of-the-shop"
     volume: str = "shop-books"
-    dependants: tuple[str, ...] = ()
+    dependants: tuple[str, ...] = ("shop_beside_1",)
     url: str = f"http://10.77.1.10:{PORT}/"
+    url_beside: str = f"http://10.77.1.10:{PORT}/"
 
     def __post_init__(self) -> None:
         helper(self.stage)
         self.folder = self.stage.root / "srv" / "shop"
         self.write()
+
+    @property
+    def probe(self) -> dict[str, object]:
+        return {"kind": "container_http", "container": self.name, "port": PORT, "path": "/"}
 
     def write(self, *, base: str = BASE, overlay: str = OVERLAY) -> None:
         """The files are there."""
@@ -114,6 +132,8 @@ class ByCompose:
         self.stage.engine.docker("pull", "--quiet", self.ledger.release(version, self.tag))
         self.stage.engine.docker("tag", self.ledger.reference(version.number), self.typed())
         self.compose("up", "-d", "-t", "3")
+        # Compose 1 leaves it in the network of a container that is not there any more.
+        self.compose("up", "-d", "-t", "0", "--force-recreate", "--no-deps", "beside")
 
     def compose(self, *words: str) -> None:
         """`docker-compose -f … WORDS`, as an operator calls it."""
@@ -146,7 +166,8 @@ class ByHand:
     name: str = "our-ledger"
     volume: str = "our-books"
     dependants: tuple[str, ...] = ("beside",)
-    url: str = "http://127.0.0.1:18081/"
+    url: str = f"http://127.0.0.1:{PUBLISHED}/"
+    url_beside: str = f"http://127.0.0.1:{PORT}/"
 
     def __post_init__(self) -> None:
         helper(self.stage)
@@ -154,7 +175,7 @@ class ByHand:
         self._pages = self.stage.root / "srv" / "pages"
         self._words = [
             *("--network", "inner", "--network-alias", "books.example", "--ip", "10.77.2.10"),
-            *("--publish", f"18081:{PORT}", "--restart", "always", "--hostname", "books-1"),
+            *("--publish", f"{PUBLISHED}:{PORT}", "--restart", "always", "--hostname", "books-1"),
             *("--env", "GREETING=good  morning; 'all' $HOME", "--label", "owner=us and them"),
             *(
                 "--volume",
@@ -167,6 +188,10 @@ class ByHand:
             *("--cap-drop", "NET_RAW", "--add-host", "one.example:10.0.0.1", "--stop-timeout", "3"),
             *("--log-opt", "max-size=1m"),
         ]
+
+    @property
+    def probe(self) -> dict[str, object]:
+        return {"kind": "http", "url": self.url}
 
     def typed(self) -> str:
         return self._typed

@@ -20,7 +20,8 @@ from tests.environment.waiting import wait_until
 from updates.machine import Outcome
 from updates.models import Instance, Module, Upgrade, WatchedContainer
 
-BACKUP: Final = re.compile(r"upgrade-backup-\d{8}_\d{6}[^/]*\.tar\.gz")
+BACKUP: Final = re.compile(r"upgrade-backup-\d{8}_\d{6}\.tar\.gz")
+CHECKSUM: Final = re.compile(BACKUP.pattern + r"\.sha256")
 KEPT: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 ASIDE: Final = re.compile(r"-before-([0-9a-f]{8})")
 PATIENCE_SECONDS: Final = 40
@@ -71,7 +72,7 @@ class Host:
             "image": reference, "image_id": self.inspected(deployed.name)["Image"],
             "digest": ledger.digest(V1), "containers": [deployed.name],
             "backup_dir": str(self.backups), "volumes": [deployed.volume],
-            "probes": [{"kind": "http", "url": deployed.url}], "health_seconds": 12,
+            "probes": [deployed.probe], "health_seconds": 12,
             "stop_seconds": 3,
         } | settings  # fmt: skip
         return WatchedContainer.objects.create(instance=instance, **watched)
@@ -92,6 +93,8 @@ class Host:
 
     def tidy(self) -> None:
         """Nothing of the portal's is left on the device and its engine but the deployments."""
+        if self.backups.is_file():
+            self.backups.unlink()
         for path in (Path(self.row.work_root), self.backups):
             shutil.rmtree(path, ignore_errors=True)
         for one in self._every():
@@ -173,7 +176,8 @@ class Host:
         """To the device; and to those who live in the container's network, where they think it is theirs."""
         found = {"device": self.stage.ask(deployed.url)}
         for name in deployed.dependants:
-            said = self.engine.attempt("exec", name, "wget", "-q", "-O", "-", "127.0.0.1:8080")
+            place = deployed.url_beside
+            said = self.engine.attempt("exec", name, "wget", "-q", "-O", "-", place)
             found[name] = said.stdout.decode().strip()
         return found
 
@@ -181,7 +185,8 @@ class Host:
         """What upgrades have left that may keep nothing, or that nobody would find again."""
         found = [name for name in self._kept_images() if not _is_of(KEPT, name, kept)]
         for path in files_below(Path(self.row.work_root)):
-            if KEPT.search(path) and not _is_of(KEPT, path, kept):
+            is_kept = path.startswith("instances/") and _is_of(KEPT, path, kept)
+            if KEPT.search(path) and not is_kept and not path.startswith("fence-"):
                 found.append(path)
         return found + [name for name in self.backup_files() if not BACKUP.fullmatch(name)]
 
@@ -196,8 +201,9 @@ class Host:
         return {str(pk) for pk in found.values_list("pk", flat=True)}
 
     def backup_files(self) -> list[str]:
-        """The names of all that is in the directory of the backups."""
-        return sorted(one.name for one in self.backups.iterdir()) if self.backups.exists() else []
+        """The names of all that is in the directory of the backups but their checksums."""
+        found = sorted(one.name for one in self.backups.iterdir()) if self.backups.exists() else []
+        return [name for name in found if not CHECKSUM.fullmatch(name)]
 
 
 def _is_of(pattern: re.Pattern[str], name: str, ids: set[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,12 @@ from tests.environment.docker import DockerEngine, private_engine
 from tests.environment.network import private_network
 from tests.environment.programs import need_root, program
 from tests.environment.registry import Registry
+from tests.environment.workdir import PREFIX, owner_is_dead
 
 ROOM = "300m"
 """All that the device's own file system holds: what is kept there, and its backups."""
 
+_OF_TESTS = re.compile(rf".*/({PREFIX}\d+-[^/]+)/containers/device$")
 _ASK = "import sys, urllib.request as asked; print(asked.urlopen(sys.argv[1], timeout=3).read().decode())"
 
 
@@ -32,6 +35,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         need_root("a file system of its own")
         program("docker-compose", package="docker-compose")
+        unmount_what_the_dead_left()
         folder.mkdir(parents=True)
         network = private_network()
         self.server, self.client = certified(network.inside), certified("portal")
@@ -89,3 +93,12 @@ class Stage:
 
     def _mount(self, *command: str) -> None:
         subprocess.run(command, check=True, capture_output=True)
+
+
+def unmount_what_the_dead_left() -> None:
+    """No file system is mounted any more in the folder of a test process that was killed."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        place = line.split()[1]
+        found = _OF_TESTS.match(place)
+        if found and owner_is_dead(found[1]):
+            subprocess.run(["umount", "--lazy", place], check=False, capture_output=True)

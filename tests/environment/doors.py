@@ -18,7 +18,7 @@ class Door:
 
     def __init__(self, network: PrivateNetwork, *, port: int) -> None:
         self._port = port
-        self._listener = _listening_in(network, port)
+        self._listener = listening_in(network, port)
         threading.Thread(target=self._serve, name=f"door-{port}", daemon=True).start()
 
     def close(self) -> None:
@@ -55,8 +55,9 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
             end.shutdown(socket.SHUT_RDWR)
 
 
-def _listening_in(network: PrivateNetwork, port: int) -> socket.socket:
-    """A socket belongs to the network in which it was made, and only one thread of ours goes there."""
+def listening_in(network: PrivateNetwork, port: int) -> socket.socket:
+    """A socket that listens on the network's own loopback."""
+    # It belongs to the network in which it was made, and only one thread of ours goes there.
     made: list[socket.socket] = []
     trouble: list[OSError] = []
 

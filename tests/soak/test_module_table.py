@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 from django.db import close_old_connections
 from pytest_django import Settings
 
-from portal.core import clock
 from tests.environment.docker import DockerEngine, private_engine
 from tests.environment.workdir import workdir
 from tests.modules.faults import (
@@ -29,30 +25,20 @@ from tests.modules.faults import (
 from tests.modules.host import Host
 from tests.modules.stage import Stage
 from tests.modules.table import Bench, Cell
-from tests.soak.conftest import IS_LONG, REPORTS, WriteReport
+from tests.soak.conftest import IS_LONG, WriteReport
+from tests.soak.failure_table import Row, report
 from updates.machine import Outcome, State
-from updates.models import Upgrade
 
 HANDFUL = ("installing, engine stopped", "backing_up, fails", "rolling_back, device cut off")
 BROKEN_CAN_ONLY_BE = {str(State.ROLLING_BACK): "fails"}
 """Where the way back itself cannot be gone: what the device has then nobody can promise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One cell, and how it ended."""
-
-    cell: str
-    upgrade: Upgrade
-    seconds: float
-    complaint: str
-
-    def __str__(self) -> str:
-        has = {Outcome.SUCCEEDED: "exactly new", Outcome.BROKEN: "not known: it is broken"}
-        outcome = Outcome(str(self.upgrade.outcome))
-        device = self.complaint or has.get(outcome, "exactly old")
-        says = f"{outcome}, with a warning" if self.upgrade.warning else str(outcome)
-        return f"| {self.cell} | {says} | {device} | {self.seconds:.0f} |"
+ABOUT = (
+    "with systemd (a container), over real SSH, with a Docker Engine and a registry. Afterwards what the device has is",
+    "compared, by checksum, with the version before and the new one: files, environment, units, images, and what the service",
+    "answers. The disk that is full is the instance's; the way back of that has to do without room, too.",
+)
 
 
 @pytest.fixture
@@ -101,44 +87,15 @@ def test_every_cell_ends_exactly_old_or_exactly_new(
         else:
             bench.make_old(row.upgrade)
         seconds = time.monotonic() - began
-        write_report("modules.md", report(rows, left=names[number:], seconds=seconds))
+        said = report("module updates", ABOUT, rows, left=names[number:], seconds=seconds)
+        write_report("modules.md", said)
     close_old_connections()
-    wrong = [str(row) for row in rows if row.complaint or not _may_end_so(row)]
-    assert wrong == []
+    assert [str(row) for row in rows if row.is_wrong] == []
 
 
 def carried_out(bench: Bench, cell: Cell) -> Row:
     started = time.monotonic()
     upgrade = bench.carry_out(cell)
     complaint = bench.complaint(upgrade)
-    return Row(str(cell), upgrade, time.monotonic() - started, complaint)
-
-
-def _may_end_so(row: Row) -> bool:
-    state, _, fault = row.cell.partition(", ")
-    return row.upgrade.outcome != Outcome.BROKEN or BROKEN_CAN_ONLY_BE.get(state) == fault
-
-
-def report(rows: list[Row], *, left: list[str], seconds: float) -> str:
-    """As long as cells are `left` it names them: a run that was stopped says what it did not show."""
-    wrong = sum(bool(row.complaint) or not _may_end_so(row) for row in rows)
-    outcomes = Counter(str(row.upgrade.outcome) for row in rows)
-    ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=REPORTS, capture_output=True, text=True, check=False
-    ).stdout.strip()  # fmt: skip
-    head = [
-        "# The failure table of module updates",
-        "",
-        f"Written by `make soak` on {clock.now():%Y-%m-%d}, at {commit}: something goes wrong as each state begins, on a device",
-        "with systemd (a container), over real SSH, with a Docker Engine and a registry. Afterwards what the device has is",
-        "compared, by checksum, with the version before and the new one: files, environment, units, images, and what the service",
-        "answers. The disk that is full is the instance's; the way back of that has to do without room, too.",
-        "",
-        f"**{len(rows)} cells, {wrong} not as they should be, {seconds / 60:.0f} minutes: {ends}.**",
-        "",
-        "| what goes wrong | the history says | the device has | seconds |",
-        "|---|---|---|---|",
-    ]
-    tail = ["", f"Not run: {'; '.join(left)}."] if left else []
-    return "\n".join([*head, *map(str, rows), *tail]) + "\n"
+    may_break = BROKEN_CAN_ONLY_BE.get(str(cell.state)) == cell.fault.name
+    return Row(str(cell), upgrade, time.monotonic() - started, complaint, may_break)
