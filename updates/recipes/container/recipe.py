@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from devices.drivers.engine import Engine
 from devices.drivers.shell import Shell
-from devices.errors import HealthFailed
+from devices.errors import EngineRefused, HealthFailed
 from updates.errors import NotCompatible, StepFailed
 from updates.machine import Event, State
 from updates.plan import ContainerPlan, Mode
@@ -227,7 +227,12 @@ class ContainerRecipe:
             context.journal.note("It did not run before, so it is not started.")
             return Event.NOTHING_TO_DO
         context.journal.remember(STARTED, True)  # noqa: FBT003 - a JSON value
-        self._way(before).start(context, before, self._in_order(before))
+        try:
+            self._way(before).start(context, before, self._in_order(before))
+        except (EngineRefused, StepFailed):
+            # It may have ended at once; what follows then is said of whoever lives in its network.
+            self._tell_last_words(context, before)
+            raise
         return Event.DONE
 
     def _in_order(self, before: Before) -> list[str]:
