@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.containers.ledger import Ledger
@@ -72,14 +73,9 @@ class Stage:
 
     def fill_disk(self) -> None:
         """There is not a byte of room where the device keeps its own files."""
-        with (self.root / "fill").open("wb") as file:
-            for size in (2**20, 2**12, 1):
-                try:
-                    while True:
-                        file.write(b"x" * size)
-                        file.flush()
-                except OSError:
-                    continue
+        with (self.root / "fill").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(2**20)):
+                pass
 
     def empty_disk(self) -> None:
         """There is room again."""
