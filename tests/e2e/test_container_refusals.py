@@ -70,7 +70,7 @@ REFUSALS: dict[str, tuple[Spoil, dict[str, Any], str, str]] = {
     "no directory for backups": (stands_in_the_way, {}, "2.0.0", "backups"),
     "no room for a backup": (fills, {}, "2.0.0", "MiB"),
     "a volume that is not there": (lambda *_: None, {"volumes": ["no-books"]}, "2.0.0", "no-books"),
-    "a version that is not there": (lambda *_: None, {}, "9.9.9", "9.9.9"),
+    "a version that is not there": (lambda *_: None, {}, "9.9.9", "no such image"),
     "a container that is not there": (
         lambda *_: None, {"containers": ["no-ledger"]}, "2.0.0", "no container no-ledger",
     ),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,6 +101,14 @@ class Copying:
         context.journal.remember(fact, written.as_json())
         context.journal.note(f"The backup {written.path} is written and read back.")
         return written
+
+    def clear(self, context: Context) -> None:
+        """Nothing is there of a copy that this upgrade has begun and not brought to its end."""
+        for kind in ("live", "final"):
+            known = context.journal.recall(f"copied_{kind}_name")
+            if known is not None:
+                part = self._part(known["name"])
+                patiently(context, self._shell, partial(self._shell.remove_tree, part))
 
     def _size(self, context: Context, path: str) -> int | None:
         return patiently(context, self._shell, lambda: self._files.size(path))

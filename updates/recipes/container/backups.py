@@ -88,6 +88,10 @@ class Backups:
         """
         self._putting_back.put_back(context, path, may_empty=path != self._plan.data_from)
 
+    def clear(self, context: Context) -> None:
+        """Nothing is there of a copy that this upgrade has begun and not brought to its end."""
+        self._copying.clear(context)
+
     def own(self, context: Context) -> list[str]:
         """The paths of those that this upgrade has written."""
         facts = (context.journal.recall(fact) for fact in COPIED)

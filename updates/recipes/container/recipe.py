@@ -223,8 +223,10 @@ class ContainerRecipe:
 
     def _restart(self, context: Context) -> Event:
         before = self._before(context)
-        if not before.ran:
+        if not self._is_running(before):
             context.journal.note("It did not run before, so it is not started.")
+            for name in before.ran:
+                context.journal.note(f"{name} lives in its network, and cannot run without it.")
             return Event.NOTHING_TO_DO
         context.journal.remember(STARTED, True)  # noqa: FBT003 - a JSON value
         try:
@@ -247,7 +249,7 @@ class ContainerRecipe:
             here = patiently(context, self._engine, lambda: self._engine.containers.named(name))  # noqa: B023 - called at once
             if here is None or here.image_id != wanted:
                 raise StepFailed(f"{name} is not made from the image that was asked for.")
-        if before.ran:
+        if self._is_running(before):
             self._require_well(context, before, self._plan.health_seconds)
         return Event.DONE
 
@@ -319,14 +321,14 @@ class ContainerRecipe:
 
     def _restart_as_before(self, context: Context) -> Event:
         before = self._before(context)
-        if not before.ran or not context.journal.recall(BEGUN):
+        if not self._is_running(before) or not context.journal.recall(BEGUN):
             return Event.NOTHING_TO_DO
         self._way(before).start(context, before, self._in_order(before))
         return Event.DONE
 
     def _verify_as_before(self, context: Context) -> Event:
         journal, before = context.journal, self._before(context)
-        if not before.ran:
+        if not self._is_running(before):
             return Event.NOTHING_TO_DO
         if not journal.recall(WAS_WELL):
             journal.note("It was not well before, so nothing more is asked of it now.")
@@ -349,9 +351,12 @@ class ContainerRecipe:
         for upgrade in self._standing.upgrades(context):
             if upgrade not in stays and (journal.is_success or upgrade == self._plan.upgrade):
                 self._forget(context, upgrade)
-        if self._plan.backup.wanted:
-            self._prune(context)
-        self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.upgrade}")
+        try:
+            if self._plan.backup.wanted:
+                self._backups.clear(context)
+                self._prune(context)
+        finally:
+            self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.upgrade}")
         return Event.DONE
 
     def _forget(self, context: Context, upgrade: str) -> None:
