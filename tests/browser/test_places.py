@@ -31,6 +31,7 @@ ELSEWHERE = {
     "updates/artifact/<uuid:pk>/checks/": "part of a page",
     "updates/deployment/<uuid:pk>/counts/": "part of a page",
     "updates/moduleorder/<uuid:pk>/counts/": "part of a page",
+    "updates/imagecheck/<int:pk>/now/": "part of a page",
     "updates/imageremoval/<uuid:pk>/live/": "part of a page",
     "updates/updatemodule/<int:pk>/checks/": "part of a page",
     "updates/watchedcontainer/<int:pk>/preflight/": "part of a page",
