@@ -22,6 +22,7 @@ from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
 from tests.journal.rows import brought_to, finished, held, new_artifact, new_device, new_upgrade
+from tests.modules.rows import image_checked
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import applied, checked, new_instance, new_node, new_patch
@@ -95,7 +96,9 @@ def _one_more(number: int) -> None:
     )
     looked_at(module)
     patched(number)
-    order_module(new_installed(f"mymodule{number}"), actor=PORTAL)
+    installed = new_installed(f"mymodule{number}")
+    image_checked(installed)
+    order_module(installed, actor=PORTAL)
     add_repository(f"shelf-{number}", packages=1)
     watched(f"shop-{number}", newest="1.1.0", newest_digest=f"sha256:{'b' * 64}")
     begin(user=person)
