@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from portal.core import clock
 from updates.models import Backup, Upgrade, WatchedContainer
-from updates.plan import ContainerPlan, Kind
+from updates.plan import Kind
 from updates.recipes.container.backup_files import FoundBackup
 from updates.recipes.container.backups import COPIED, PRUNED
 
@@ -22,13 +22,14 @@ def record_backups(finished: Upgrade) -> None:
     if finished.kind != Kind.CONTAINER or finished.instance is None:
         return
     watched = WatchedContainer.objects.get(instance=finished.instance)
-    plan, facts = ContainerPlan.from_json(finished.plan), finished.facts
+    facts = finished.facts
+    installed = finished.plan.get("installed") or {}  # the watchdog may have refused to make a plan
     for word in COPIED:
         if written := facts.get(word):
             Backup.objects.create(
                 watched=watched,
                 upgrade=finished,
-                version=plan.installed.version[:LONGEST],
+                version=str(installed.get("version", ""))[:LONGEST],
                 reason=finished.reason,
                 requested_by_name=finished.requested_by_name,
                 created_at=clock.now(),
