@@ -21,6 +21,7 @@ from patches.api.nodes import Nodes
 from patches.api.patches import PatchChecks, Patches
 from portal.core.api import AuditEvents
 from updates.api.artifacts import Artifacts
+from updates.api.backups import Backups
 from updates.api.checks import ArtifactChecks
 from updates.api.deployments import Deployments
 from updates.api.image_checks import ImageChecks
@@ -72,6 +73,7 @@ router.register("installations", Installations, basename="installations")
 router.register("module-orders", ModuleOrders, basename="module-orders")
 router.register("image-checks", ImageChecks, basename="image-checks")
 router.register("watched-containers", WatchedContainers, basename="watched-containers")
+router.register("backups", Backups, basename="backups")
 router.register("image-removals", ImageRemovals, basename="image-removals")
 router.register("repositories", Repositories, basename="repositories")
 router.register("nodes", Nodes, basename="nodes")

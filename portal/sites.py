@@ -44,6 +44,7 @@ GROUPS = (
             ("Image checks", "fact_check", "admin:updates_imagecheck_changelist", "updates.view_imagecheck"),
             ("Installations", "package_2", "admin:updates_installation_changelist", "updates.view_installation"),
             ("Containers", "inventory", "admin:updates_watchedcontainer_changelist", "updates.view_watchedcontainer"),
+            ("Backups", "settings_backup_restore", "admin:updates_backup_changelist", "updates.view_backup"),
             ("Image removals", "delete_sweep", "admin:updates_imageremoval_changelist", "updates.view_imageremoval"),
             ("Modules", "widgets", "admin:updates_module_changelist", "updates.view_module"),
             ("Repositories", "inventory_2", "admin:updates_repository_changelist", "updates.view_repository"),

@@ -27,6 +27,7 @@ from updates.admin_views import (
 )
 from updates.admin_views import history as history_pages
 from updates.admin_views import upgrades as upgrade_pages
+from updates.admin_views.backups import BackupAdmin
 from updates.admin_views.image_checks import ImageCheckAdmin
 from updates.admin_views.image_removals import ImageRemovalAdmin
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
@@ -37,6 +38,7 @@ from updates.admin_views.repositories import RepositoryAdmin
 from updates.admin_views.watched import WatchedContainerAdmin
 from updates.models import (
     Artifact,
+    Backup,
     Deployment,
     ImageCheck,
     ImageRemoval,
@@ -256,3 +258,4 @@ admin.site.register(Installation, InstallationAdmin)
 admin.site.register(ImageCheck, ImageCheckAdmin)
 admin.site.register(ImageRemoval, ImageRemovalAdmin)
 admin.site.register(WatchedContainer, WatchedContainerAdmin)
+admin.site.register(Backup, BackupAdmin)

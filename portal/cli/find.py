@@ -13,6 +13,7 @@ from devices.models import Credential, Device, DeviceGroup, RegistryLogin
 from patches.models import Node, Patch
 from updates.models import (
     Artifact,
+    Backup,
     Deployment,
     ImageRemoval,
     Instance,
@@ -109,6 +110,15 @@ def signing_key(name: str) -> SigningKey:
 def credential(name: str) -> Credential:
     """The credential of this name."""
     return _named(Credential.objects.all(), name, what="credential")
+
+
+def backup(number: int) -> Backup:
+    """The backup of this id."""
+    rows = Backup.objects.select_related("watched__instance__device")
+    row = rows.filter(pk=number).first()
+    if row is None:
+        raise CommandError(f"There is no backup {number}.")
+    return row
 
 
 def image_removal(word: str) -> ImageRemoval:

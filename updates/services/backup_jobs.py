@@ -16,7 +16,7 @@ from devices.errors import DeviceError, DeviceUnreachable, StaleHolder, StepStil
 from devices.services.engines import opened_engine
 from portal.core import clock
 from portal.core.errors import Refused
-from updates.errors import StepFailed, TargetBusy
+from updates.errors import StepFailed
 from updates.machine import State
 from updates.models import Backup, WatchedContainer
 from updates.plan import ContainerPlan
@@ -26,7 +26,7 @@ from updates.recipes.detached import DetachedCalls
 from updates.runner import Context, HandOver
 from updates.services.backup_journal import BackupJournal
 from updates.services.backup_records import columns, note_found, there
-from updates.services.backups import refuse_while_upgrading
+from updates.services.backups import Situation
 from updates.services.container_orders import plan_container
 from updates.services.container_recipes import mountpoint
 
@@ -43,10 +43,11 @@ def carry_out_backup(backup: Backup, *, wants_leave: Callable[[], bool]) -> str:
         return "over"
     limit = settings.STATE_LIMIT_SECONDS[State.BACKING_UP]
     try:
-        refuse_while_upgrading(backup.watched)
+        if Situation(backup.watched).why_not_touch() is not None:
+            return "waits"
         journal = BackupJournal(backup, limit_seconds=limit, wants_leave=wants_leave)
         written = _made(backup, Context(journal))
-    except (TargetBusy, StepStillRunning):
+    except StepStillRunning:
         return "waits"
     except (HandOver, StaleHolder):
         return "handed over"

@@ -12,7 +12,7 @@ from portal.core.actors import Actor
 from portal.core.errors import Conflict, Refused
 from updates import dispatch
 from updates.errors import TargetBusy
-from updates.machine import ACTIVE
+from updates.machine import ACTIVE, State
 from updates.models import Backup, Upgrade, WatchedContainer
 from updates.plan import Mode
 from updates.services.backup_records import there
@@ -30,6 +30,74 @@ LOOK_JOB: Final = "updates.jobs.run_backup_look"
 PORTALS_OWN: Final = (
     "The portal's own data are backed up by its watchdog, when it upgrades the portal."
 )
+PORTALS_WAY_BACK: Final = "The portal's own data are put back by hand, while it is stopped."
+ONLY_ONE: Final = "It is the only backup that is known to be good: make another one first."
+
+
+class Situation:
+    """What is known of a watched container's backups at one moment: which verb is possible now, and why another is not."""
+
+    def __init__(self, watched: WatchedContainer) -> None:
+        self._watched = watched
+        self._is_making = Backup.objects.filter(watched=watched, taken_at=None, error="").exists()
+        self._holder = (
+            Upgrade.objects.filter(
+                device=watched.instance.device_id, state__in=[*ACTIVE, State.PENDING]
+            )
+            .select_related("device", "instance")
+            .order_by("created_at")
+            .first()
+        )
+        rows = there(watched).filter(delete_requested_at=None)
+        self._sums: dict[int, str] = dict(rows.values_list("pk", "sha256"))
+
+    def why_not_make(self) -> Refused | None:
+        """Why none can be made now, if so."""
+        if self._watched.is_portal:
+            return Refused(PORTALS_OWN)
+        return self._unwatched() or self._making() or self.why_not_touch()
+
+    def why_not_restore(self, backup: Backup) -> Refused | None:
+        """Why this one cannot be put back now, if so."""
+        if self._watched.is_portal:
+            return Refused(PORTALS_WAY_BACK)
+        return self._unwatched() or self._absent(backup) or self._making() or self._busy()
+
+    def why_not_delete(self, backup: Backup) -> Refused | None:
+        """Why this one cannot be deleted now, if so."""
+        absent = self._absent(backup)
+        if absent is not None:
+            return absent
+        others = {pk: found for pk, found in self._sums.items() if pk != backup.pk}
+        if not others or (backup.sha256 and not any(others.values())):
+            return Refused(ONLY_ONE)
+        return self.why_not_touch()
+
+    def why_not_touch(self) -> Refused | None:
+        """Why what is on the device has to be left alone: an upgrade there has left PENDING, and is not over."""
+        holder = self._holder
+        return None if holder is None or holder.state == State.PENDING else self._busy()
+
+    def _busy(self) -> Refused | None:
+        holder = self._holder
+        if holder is None:
+            return None
+        sentence = (
+            f"{holder.device} is busy: {holder} is {State(holder.state).value.replace('_', ' ')}."
+        )
+        return TargetBusy(sentence, holder=str(holder.pk))
+
+    def _making(self) -> Refused | None:
+        return Conflict(f"A backup of {self._watched} is being made.") if self._is_making else None
+
+    def _unwatched(self) -> Refused | None:
+        gone = self._watched.unwatched_at is not None
+        return Refused(f"{self._watched} is watched no longer.") if gone else None
+
+    def _absent(self, backup: Backup) -> Refused | None:
+        if not backup.is_there:
+            return Refused("There is no file of it on the device.")
+        return Refused("It is being deleted.") if backup.delete_requested_at else None
 
 
 def back_up_now(*, watched: WatchedContainer, actor: Actor, reason: str) -> Backup:
@@ -40,8 +108,8 @@ def back_up_now(*, watched: WatchedContainer, actor: Actor, reason: str) -> Back
     actor.require(ADD)
     why = given_reason(reason)
     with transaction.atomic():
-        row = WatchedContainer.objects.select_for_update(of=["self"]).get(pk=watched.pk)
-        refuse_backup(row)
+        row = _locked(watched)
+        _go_on(Situation(row).why_not_make())
         backup = Backup.objects.create(
             watched=row,
             version=row.instance.version,
@@ -55,86 +123,41 @@ def back_up_now(*, watched: WatchedContainer, actor: Actor, reason: str) -> Back
     return backup
 
 
-def refuse_backup(watched: WatchedContainer) -> None:
-    """Nothing, or why no backup can be ordered now."""
-    require_watched(watched)
-    if watched.is_portal:
-        raise Refused(PORTALS_OWN)
-    if waiting(watched):
-        raise Conflict(f"A backup of {watched} is being made already.")
-    refuse_while_upgrading(watched)
-
-
-def refuse_while_upgrading(watched: WatchedContainer) -> None:
-    """Nothing, or TargetBusy: an upgrade is active on the device, which stops and starts containers."""
-    device = watched.instance.device
-    holder = Upgrade.objects.filter(device=device, state__in=ACTIVE).first()
-    if holder is not None:
-        raise TargetBusy(f"{device} is busy: {holder} is not over.", holder=str(holder.pk))
-
-
-def waiting(watched: WatchedContainer) -> bool:
-    """Whether a backup was ordered that is not made yet."""
-    return Backup.objects.filter(watched=watched, taken_at=None, error="").exists()
-
-
 def restore_backup(*, backup: Backup, actor: Actor, reason: str) -> Upgrade:
     """An upgrade of the containers is on its way that puts this backup's data in place; the image stays.
 
     What is there now is backed up first. TargetBusy while an upgrade is active on the device or waits there.
     """
     actor.require(RESTORE)
-    watched = backup.watched
-    refuse_restore(backup)
     with transaction.atomic():
+        watched = _locked(backup.watched)
         locked_idle(watched.instance.device)
+        _go_on(Situation(watched).why_not_restore(Backup.objects.get(pk=backup.pk)))
         plan = plan_container(watched, mode=Mode.RESTORE, image=watched.image)
         plan = replace(plan, data_from=backup.path)
         upgrade = build_container_upgrade(plan, watched=watched, actor=actor, reason=reason)
         return place(upgrade, actor=actor, action="backup.restore")
 
 
-def refuse_restore(backup: Backup) -> None:
-    """Nothing, or why this backup cannot be put back."""
-    require_watched(backup.watched)
-    _require_there(backup)
-    if backup.watched.is_portal:
-        raise Refused(
-            "The portal's own data are put back with `docker compose` and the file: see its documentation."
-        )
-    if waiting(backup.watched):
-        raise Conflict(f"A backup of {backup.watched} is being made: wait until it is over.")
-
-
-def delete_backup(*, backup: Backup, actor: Actor, reason: str) -> None:
-    """A worker will delete the file; the row stays. Refused for the only one that there is."""
+def delete_backup(*, backup: Backup, actor: Actor, reason: str) -> Backup:
+    """A worker will delete the file; the row stays. Refused for the only good one."""
     actor.require(DELETE)
     why = given_reason(reason)
     with transaction.atomic():
-        WatchedContainer.objects.select_for_update(of=["self"]).get(pk=backup.watched_id)
+        watched = _locked(backup.watched)
         row = Backup.objects.get(pk=backup.pk)
-        refuse_deletion(row)
+        _go_on(Situation(watched).why_not_delete(row))
         row.delete_requested_at, row.error = clock.now(), ""
         row.save(update_fields=["delete_requested_at", "error"])
         audit.record(
             actor=actor,
             action="backup.delete",
-            subject=row.watched.instance,
+            subject=watched.instance,
             reason=why,
             data={"path": row.path},
         )
         _start(DELETE_JOB, row)
-
-
-def refuse_deletion(backup: Backup) -> None:
-    """Nothing, or why this backup cannot be deleted."""
-    _require_there(backup)
-    others = there(backup.watched).filter(delete_requested_at=None).exclude(pk=backup.pk)
-    if not others.exclude(sha256="").exists() and backup.sha256:
-        raise Refused("It is the only backup that is known to be good: make another one first.")
-    if others.count() == 0:
-        raise Refused("It is the only backup: make another one first.")
-    refuse_while_upgrading(backup.watched)
+    return row
 
 
 def look_for_backups(*, watched: WatchedContainer, actor: Actor) -> None:
@@ -166,8 +189,11 @@ def _start(job: str, backup: Backup) -> None:
     dispatch.start_job(job, argument=str(backup.pk), job=job_id(job, backup))
 
 
-def _require_there(backup: Backup) -> None:
-    if not backup.is_there:
-        raise Refused("There is no file of it on the device.")
-    if backup.delete_requested_at is not None:
-        raise Refused("It is being deleted.")
+def _locked(watched: WatchedContainer) -> WatchedContainer:
+    rows = WatchedContainer.objects.select_for_update(of=["self"])
+    return rows.select_related("instance__device").get(pk=watched.pk)
+
+
+def _go_on(why_not: Refused | None) -> None:
+    if why_not is not None:
+        raise why_not
