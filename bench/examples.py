@@ -29,6 +29,7 @@ from portal.core.models import AuditEvent, SavedFilter
 from updates.machine import Outcome, State
 from updates.models import (
     Artifact,
+    Backup,
     Deployment,
     ImageCheck,
     ImageRemoval,
@@ -65,6 +66,7 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "installations": Installation,
     "module-orders": ModuleOrder,
     "image-checks": ImageCheck,
+    "backups": Backup,
     "image-removals": ImageRemoval,
     "watched-containers": WatchedContainer,
     "repositories": Repository,
@@ -94,7 +96,9 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What stands in an address for something else than a row."""
 
-ELSEWHERE: Final[dict[str, type[Model]]] = {"device": Device, "instance": Instance, "patch": Patch}
+ELSEWHERE: Final[dict[str, type[Model]]] = {
+    "device": Device, "instance": Instance, "patch": Patch, "watched": WatchedContainer,
+}  # fmt: skip
 """Words that name another row than the address is about: the first of its examples."""
 
 IMPORTED: Final = 2000

@@ -37,8 +37,10 @@ from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import checked, new_instance, new_node, new_patch
 from tests.watching.rows import container, seen, watched
+from tests.watching.rows import backed_up, watched
 from updates.models import (
     Artifact,
+    Backup,
     Deployment,
     ImageCheck,
     ImageRemoval,
@@ -88,6 +90,7 @@ class World:
     module_order: ModuleOrder
     watched: WatchedContainer
     container_upgrade: Upgrade
+    backup: Backup
     _names: dict[int, list[tuple[str, object]]] = field(default_factory=dict)
 
     def address(self, route: str, *, by: User) -> str:
@@ -145,6 +148,9 @@ class World:
             ("api/v1/module-orders", self.module_order.pk),
             ("updates/imagecheck/", ImageCheck.objects.values_list("pk", flat=True)[0]),
             ("api/v1/image-checks", ImageCheck.objects.values_list("pk", flat=True)[0]),
+            ("updates/backup/of/", self.backup.watched_id),
+            ("updates/backup/", self.backup.pk),
+            ("api/v1/backups", self.backup.pk),
             ("updates/imageremoval/", ImageRemoval.objects.values_list("pk", flat=True)[0]),
             ("api/v1/image-removals", ImageRemoval.objects.values_list("pk", flat=True)[0]),
             ("updates/watchedcontainer/", self.watched.pk),
@@ -245,6 +251,7 @@ class World:
             "module-orders/available": {},
             "module-orders": {"module_url": NEW, "instances": [self.installed.name]},
             "image-checks": {"image": NEW, "instances": [self.installed.name]},
+            "backups": {"container": self.backup.watched.instance.name, **why},
             "image-removals": {"references": ["shop:1"], **everybody, **why},
             "nodes": {
                 "name": "new",
@@ -354,6 +361,15 @@ def _watched() -> WatchedContainer:
     row = watched("shop")
     seen(row.instance.device, container("shop"), container(NEXT_CONTAINER))
     return row
+        backup=_backup(),
+    )
+
+
+def _backup() -> Backup:
+    """One of two."""
+    books = watched("books")
+    backed_up(books, 1)
+    return backed_up(books)
 
 
 def _authenticator() -> int:

@@ -28,7 +28,10 @@ from portal.second_factor.services import begin
 from tests.browser.fleet import OLD, Fleet
 from tests.browser.systems import with_systems
 from tests.environment.index_server import package
+from tests.journal.rows import new_device
+from tests.watching.rows import backed_up, watched
 from updates.models import (
+    Backup,
     Deployment,
     ImageRemoval,
     Repository,
@@ -58,6 +61,7 @@ LISTS = (
     "updates_installation_available",
     "updates_moduleorder_changelist",
     "updates_imagecheck_changelist",
+    "updates_backup_changelist",
     "updates_imageremoval_changelist",
     "updates_watchedcontainer_changelist",
     "updates_watchedcontainer_portal",
@@ -128,6 +132,7 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
     )
     with_engine(box)
     removal = with_removal(box)
+    backup = with_backups()
     registry_login = RegistryLogin.objects.create(
         registry="ghcr.io", username="us", secret="s3cret"
     )
@@ -216,6 +221,8 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_instance_edit": systems.instance,
         "updates_instance_installed": systems.instance,
         "updates_module_change": systems.patch.module,
+        **{f"updates_backup_{verb}": backup.watched for verb in ("of", "now")},
+        **{f"updates_backup_{verb}": backup for verb in ("change", "restore", "remove")},
         "updates_imageremoval_of_device": box,
         "updates_imageremoval_change": removal,
         "updates_moduleorder_change": systems.module_order,
@@ -268,6 +275,18 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
             for what, upgrade in (upgrades | systems.upgrades).items()
         },
     }
+
+
+def with_backups() -> Backup:
+    """Backups of a watched container, each with something else to show; one of those that are there."""
+    books = watched("books", device=new_device("host-of-books", device_type="box"))
+    backed_up(books, 1, is_live=True, requested_by_name="olga", reason="Before the audit")
+    backed_up(books, 2, sha256="", version="")
+    backed_up(books, 3, delete_requested_at=clock.now())
+    backed_up(books, 4, deleted_at=clock.now())
+    no_room = "/var/backups needs 812 MiB for a backup and its way back, and has 40 MiB free."
+    Backup.objects.create(watched=books, created_at=clock.now(), error=no_room, reason="Weekly")
+    return backed_up(books)
 
 
 def with_removal(device: Device) -> ImageRemoval:

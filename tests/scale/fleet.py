@@ -26,7 +26,7 @@ from tests.modules.rows import image_checked
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import applied, checked, new_instance, new_node, new_patch
-from tests.watching.rows import watched
+from tests.watching.rows import backed_up, watched
 from updates.machine import State
 from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
 from updates.services.deployments import deploy_artifact
@@ -86,6 +86,9 @@ def _one_more(number: int) -> None:
     request_removal(
         references=["redis:7"], devices=Device.objects.all(), actor=PORTAL, reason="a test"
     )
+    books = watched(f"books-{number}")
+    for one in range(number):
+        backed_up(books, one)
     module = UpdateModule.objects.create(
         name=f"module-{number}",
         version=1,

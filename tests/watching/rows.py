@@ -8,7 +8,7 @@ from devices.models import Device, EngineAccess, EngineLook
 from portal.core import clock
 from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
-from updates.models import WatchedContainer
+from updates.models import Backup, WatchedContainer
 from updates.services.watching import NewWatch, watch
 
 SHOP = "ghcr.io/example/shop"
@@ -64,3 +64,13 @@ def watched(
         setattr(row, field, value)
     row.save()
     return row
+
+
+def backed_up(watched: WatchedContainer, number: int = 0, **fields: Any) -> Backup:  # noqa: ANN401 - of any field
+    """A backup of its data that is on the device, by the portal's record."""
+    now = clock.now()
+    row = {
+        "path": f"{watched.backup_dir}/upgrade-backup-20260101_{number:06}.tar.gz", "size": 5 << 20,
+        "sha256": "1" * 64, "version": watched.instance.version, "created_at": now, "taken_at": now,
+    }  # fmt: skip
+    return Backup.objects.create(watched=watched, **(row | fields))

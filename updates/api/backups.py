@@ -65,7 +65,7 @@ class Backups(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[B
         rows = WatchedContainer.objects.filter(instance__name=given["container"])
         watched = rows.select_related("instance__device").first()
         if watched is None:
-            raise Refused(f"No container is watched as {given['instance']}.")
+            raise Refused(f"No container is watched as {given['container']}.")
         backup = back_up_now(watched=watched, actor=actor, reason=given["reason"])
         return created(self.get_serializer(backup).data, route="backups", request=request)
 
