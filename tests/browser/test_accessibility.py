@@ -29,6 +29,7 @@ OTHERS = {
     "updates_repository_changelist", "updates_repository_change", "updates_installation_available",
     "updates_imageremoval_of_device", "updates_watchedcontainer_changelist", "updates_watchedcontainer_change",
     "updates_watchedcontainer_on",
+    "updates_backup_of",
     "updates_moduleorder_changelist", "updates_moduleorder_change", "an instance of a module image",
 }  # fmt: skip
 """Pages that show others than the administrator something else: buttons that they may not press, and why."""
