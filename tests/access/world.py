@@ -36,8 +36,7 @@ from tests.modules.rows import NEW
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import checked, new_instance, new_node, new_patch
-from tests.watching.rows import container, seen, watched
-from tests.watching.rows import backed_up, watched
+from tests.watching.rows import backed_up, container, seen, watched
 from updates.models import (
     Artifact,
     Backup,
@@ -350,6 +349,7 @@ def make_world(folder: Path) -> World:
         installed=installed,
         module_order=order_module(installed, actor=PORTAL),
         watched=_watched(),
+        backup=_backup(),
         container_upgrade=order_upgrade(
             watched=watched("cart"), version="1.1.0", actor=PORTAL, reason="It is time"
         ),
@@ -361,8 +361,6 @@ def _watched() -> WatchedContainer:
     row = watched("shop")
     seen(row.instance.device, container("shop"), container(NEXT_CONTAINER))
     return row
-        backup=_backup(),
-    )
 
 
 def _backup() -> Backup:

@@ -21,6 +21,8 @@ from portal.core.admin import ReadOnlyAdmin, component
 from portal.core.pages import Button, number_or_404, page, require, why_not_permitted
 from portal.core.queries import edits_of
 from updates.admin_views import watched_verbs as verbs
+from updates.admin_views.backups import VIEW as VIEW_BACKUPS
+from updates.admin_views.backups import backups_url
 from updates.admin_views.columns import OutdatedFilter, WatchedFilter
 from updates.admin_views.portal import portal_page
 from updates.admin_views.preflight import preflight_fragment, preflight_panel, request_preflight_now
@@ -163,6 +165,7 @@ def _buttons(request: HttpRequest, watched: WatchedContainer) -> list[Button]:
         ),
         Button("Skip a version", url("skip"), why_not=may_not_change),
         Button("Snooze", url("snooze"), why_not=may_not_change),
+        Button("Backups", backups_url(watched.pk), why_not=why_not_permitted(request, VIEW_BACKUPS)),
         Button("Settings", url("settings"), why_not=may_not_change),
         Button(
             "Stop watching", url("unwatch"), is_danger=True,
