@@ -223,6 +223,13 @@ CODES: Final[dict[str, Advice]] = ENGINE_CODES | {
         "Somebody ended it by force, so nothing was undone or cleaned up.",
         (Step("See whether something of it still runs on the device.", "ps -ef; ls -lt {work}"),),
     ),
+    "UPD-304": Advice(
+        "The portal's watchdog did not end the upgrade in time: it hangs, or does not run.",
+        (
+            Step("Read what the watchdog says.", "docker logs --tail 50 fleetwright-upgrader"),
+            Step("Restart its container: it goes on where it was."),
+        ),
+    ),
     "BUG": Advice(
         "It is a fault of the portal, not of the device.",
         (

@@ -91,4 +91,22 @@ ENGINE_CODES: Final[dict[str, Advice]] = {
         "The order was not in the shape that is asked for.",
         (Step("Mend the fields that the sentence names, and order it again."),),
     ),
+    "UPD-140": Advice(
+        "The Compose files that made the container cannot make it again as they are.",
+        (
+            Step("Look at what Compose makes of them.", "docker compose config"),
+            Step("Mend what the sentence above names, then run the preflight again."),
+        ),
+    ),
+    "UPD-141": Advice(
+        "The container was made by Compose, and the device has none that can make it again.",
+        (Step("Install Docker's Compose plugin on the device.", "docker compose version"),),
+    ),
+    "UPD-142": Advice(
+        "A file is no backup that can be put back, or the data cannot be copied.",
+        (
+            Step("See which backups there are on the container's page, under Backups."),
+            _SPACE,
+        ),
+    ),
 }  # fmt: skip

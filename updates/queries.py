@@ -286,9 +286,10 @@ def stuck_upgrades(*kinds: Standstill) -> QuerySet[Upgrade]:
     return found.annotate(ahead=ahead())
 
 
-def count_stuck(sorts: Mapping[str, Iterable[Standstill]]) -> dict[str, int]:
-    """How many `stuck_upgrades` there are of each sort, in one query."""
-    wanted = {word: Count("pk", filter=_for_any_of(kinds)) for word, kinds in sorts.items()}
+def count_stuck(sorts: Mapping[str, Iterable[Standstill]], **others: Q) -> dict[str, int]:
+    """How many `stuck_upgrades` there are of each sort, and how many of the `others` that are not over; in one query."""
+    conditions = {word: _for_any_of(kinds) for word, kinds in sorts.items()} | others
+    wanted = {word: Count("pk", filter=condition) for word, condition in conditions.items()}
     return Upgrade.objects.exclude(state=State.FINISHED).order_by().aggregate(**wanted)
 
 

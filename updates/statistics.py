@@ -18,7 +18,7 @@ from django.db.models.lookups import In, IsNull
 from django.utils import timezone
 
 from devices.models import Device
-from updates.machine import Outcome, State
+from updates.machine import Outcome
 from updates.models import Artifact, Upgrade
 
 INCONSISTENT: Final = "_INCONSISTENT"
@@ -28,12 +28,6 @@ KEPT_SECONDS: Final = 30
 
 Known = dict[str, tuple[str, datetime]]
 """Artifacts by name, with their payload type and when they were uploaded last."""
-
-
-def unfinished() -> dict[State, int]:
-    """How many upgrades are in each state; those that are over are not counted."""
-    rows = Upgrade.objects.exclude(state=State.FINISHED).order_by().values_list("state")
-    return {State(state): count for state, count in rows.annotate(Count("pk"))}
 
 
 def ended_by_day(since: datetime) -> dict[date, Counter[str]]:

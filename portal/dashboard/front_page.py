@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -146,14 +146,13 @@ def running_panel() -> Panel:
 
 def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
     """A number, what it counts, and the list that it leads to."""
-    states = statistics.unfinished()
-    standing, stuck = tab_counts(), reverse("admin:updates_upgrade_stuck")
-    running = sum(count for state, count in states.items() if state in ACTIVE)
+    standing = tab_counts(running=Q(state__in=ACTIVE), pending=Q(state=State.PENDING))
+    running, stuck = standing["running"], reverse("admin:updates_upgrade_stuck")
     outdated = sum(row.count for row in installed if row.newest)
     broken = sum(row.count for row in installed if row.is_broken)
     return [
         _tile("Running", running, _history(active="true"), "run" if running else ""),
-        _tile("Waiting", states.get(State.PENDING, 0), _history(state="pending"), ""),
+        _tile("Waiting", standing["pending"], _history(state="pending"), ""),
         *(
             _tile(TABS[word].title, standing[word], f"{stuck}?kind={word}", look)
             for word, look in (("stuck", "bad"), ("held", "back"))

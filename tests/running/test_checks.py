@@ -23,7 +23,11 @@ def test_an_update_module_has_everywhere_the_time_that_menders_client_gives_it(
     assert settings.KILL_AFTER_SECONDS >= 60
 
 
-OTHERS = {"module": "updates.jobs.run_module", "patch": "patches.jobs.run_patch"}
+OTHERS = {
+    "module": "updates.jobs.run_module",
+    "container": "updates.jobs.run_container",
+    "patch": "patches.jobs.run_patch",
+}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.core.paginator import Page, Paginator
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -42,9 +43,9 @@ class Row:
     buttons: list[Button]
 
 
-def tab_counts() -> dict[str, int]:
-    """How many upgrades are under each tab."""
-    return count_stuck({word: tab.kinds for word, tab in TABS.items()})
+def tab_counts(**others: Q) -> dict[str, int]:
+    """How many upgrades are under each tab, and how many of the `others` that are not over."""
+    return count_stuck({word: tab.kinds for word, tab in TABS.items()}, **others)
 
 
 @require_GET
