@@ -102,7 +102,7 @@ def _measure_fleet(report: Report, wish: Wish) -> None:
 def _measure_pages(report: Report, wish: Wish) -> None:
     visitor = administrator()
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
-    client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(visitor, backend="portal.sign_in.permissions.PermissionsAtOnce")
     give_own_rows(visitor)  # after the sign-in, which forgets what has had its time
     say(HEAD)
     for address in addresses(visitor):

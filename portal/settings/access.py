@@ -9,7 +9,7 @@ from portal.settings.environment import env
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "portal.sign_in.permissions.PermissionsAtOnce",
 ]
 
 PROXY_COUNT = env.int("PROXY_COUNT", default=0)

@@ -27,7 +27,7 @@ def queries(*, first: bool) -> dict[str, int]:
     not counted."""
     client = Client(raise_request_exception=False, REMOTE_ADDR="127.0.0.1")
     visitor = administrator()
-    client.force_login(visitor, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(visitor, backend="portal.sign_in.permissions.PermissionsAtOnce")
     forget_rows()
     give_own_rows(visitor)
     counted = {}
