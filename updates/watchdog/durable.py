@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 DRAFT: Final = ".draft-"
+LEFT_SECONDS: Final = 3600.0
+"""Nobody writes one of these small files for so long."""
 PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 
@@ -85,9 +88,11 @@ def sync_folder(path: Path) -> None:
 
 
 def clear_drafts(folder: Path) -> None:
-    """What writers left that died is gone. Nobody may be writing."""
+    """What writers left that died is gone. A younger draft may be somebody's who is writing: the portal writes here, too."""
     for draft in folder.glob(f"{DRAFT}*"):
-        draft.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if draft.stat().st_mtime < time.time() - LEFT_SECONDS:
+                draft.unlink()
 
 
 @contextmanager
