@@ -42,8 +42,8 @@ def test_an_operator_uploads_with_the_keyboard_alone(as_operator: Page, portal: 
 
 
 def press_tab_until(page: Page, button: str) -> None:
-    """The keyboard has come to the button; fails if it cannot."""
-    for _ in range(30):
+    """The keyboard has come to the button, past the sidebar if need be; fails if it cannot."""
+    for _ in range(100):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent.trim()") == button:
             return
