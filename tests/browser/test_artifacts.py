@@ -31,10 +31,10 @@ def test_an_operator_uploads_and_sees_what_is_in_it_and_what_comes_next(
 
 def test_an_operator_uploads_with_the_keyboard_alone(as_operator: Page, portal: str) -> None:
     page = as_operator
-    page.goto(portal + UPLOAD)
+    page.goto(portal + UPLOAD, wait_until="networkidle")
     page.locator("#id_file").focus()
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(FILE)
     press_tab_until(page, "Upload")
     page.keyboard.press("Enter")
