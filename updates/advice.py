@@ -8,13 +8,23 @@ for each. What follows from the outcome comes last, whatever the cause was. Comm
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from updates.advised import Advice, Step
 from updates.engine_advice import ENGINE_CODES
 from updates.machine import Outcome, State
 
 STEP_FAILED: Final = "UPD-200"
+OURS: Final = (STEP_FAILED, "UPD-302")
+"""Codes of which kinds with words of their own know more than what is said of every kind."""
+
+
+class Advise(Protocol):
+    """The advice for a failed upgrade, with `words` in their places. None when there is nothing to say."""
+
+    def __call__(
+        self, *, code: str, state: str, outcome: Outcome | None, words: Mapping[str, str]
+    ) -> Advice | None: ...
 
 
 def advise(
@@ -40,6 +50,20 @@ def advise(
         cause=_filled(found.cause if found else "", words),
         steps=tuple(Step(_filled(s.says, words), _filled(s.command, words)) for s in steps),
     )
+
+
+def of_kind(steps: Mapping[str, Advice], outcomes: Mapping[Outcome, tuple[Step, ...]]) -> Advise:
+    """What a kind of change says with words of its own: `steps` by the state that failed, `outcomes` at the end."""
+
+    def advise_kind(
+        *, code: str, state: str, outcome: Outcome | None, words: Mapping[str, str]
+    ) -> Advice | None:
+        found = steps.get(state) if code in OURS else None
+        return advise(
+            code=code, state=state, outcome=outcome, words=words, found=found, outcomes=outcomes
+        )
+
+    return advise_kind
 
 
 def _filled(text: str, words: Mapping[str, str]) -> str:

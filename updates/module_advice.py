@@ -6,27 +6,11 @@ stands for the instance's name. Tables, and pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from updates import advice
-from updates.advice import STEP_FAILED
 from updates.advised import Advice, Step
 from updates.machine import Outcome, State
-
-
-def advise(
-    *, code: str, state: str, outcome: Outcome | None, words: Mapping[str, str]
-) -> Advice | None:
-    """The advice for a failed module update, with `words` in their places. None when there is nothing to say."""
-    found = STEPS.get(state) if code in OURS else None
-    return advice.advise(
-        code=code, state=state, outcome=outcome, words=words, found=found, outcomes=OUTCOMES
-    )
-
-
-OURS: Final = (STEP_FAILED, "UPD-302")
-"""Codes of which modules know more than what is said of every kind."""
 
 _READ: Final = Step("Read the output below: the last lines mostly name the cause.")
 _ROOM: Final = Step("Check how much room is left on the device.", "df -h; docker system df")
@@ -95,3 +79,5 @@ OUTCOMES: Final[dict[Outcome, tuple[Step, ...]]] = {
     ),
 }  # fmt: skip
 """Said at the end, whatever the cause was."""
+
+advise: Final = advice.of_kind(STEPS, OUTCOMES)

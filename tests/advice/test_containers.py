@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from updates.advice import CODES
-from updates.container_advice import OURS, OUTCOMES, STEPS, advise
+from updates.advice import CODES, OURS
+from updates.container_advice import OUTCOMES, STEPS, advise
 from updates.machine import Outcome, State
 
 WORDS = {"device": "box-1", "work": "/w", "modules": "/m", "module": "", "instance": "shop1"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from updates.advice import CODES
+from updates.advice import CODES, OURS
 from updates.machine import Outcome, State
-from updates.module_advice import OURS, OUTCOMES, STEPS, advise
+from updates.module_advice import OUTCOMES, STEPS, advise
 
 WORDS = {"device": "box-1", "work": "/w", "modules": "/m", "module": "", "instance": "mymodule1"}
 QUIET = {State.PENDING, State.FINISHED, State.COMMITTED, State.FAILING}

@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from portal.core.actors import PORTAL
 from tests.containers.ledger import SPOILS, UNWELL, V1, V2
 from tests.environment.workdir import workdir
+from tests.watchdog.orders import WHY, take
 from tests.watchdog.records import new_folder
 from tests.watchdog.stage import PortalStage
+from updates.models import Upgrade
+from updates.services.portal_upgrades import upgrade_portal
 from updates.watchdog.durable import locked
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart
+from updates.watchdog.journal import FileJournal
 
 
 @pytest.fixture
@@ -32,6 +37,16 @@ def alive(folder: Folder) -> Iterator[Heart]:
         assert is_ours
         with Heart(folder, interval=60, version="1") as heart:
             yield heart
+
+
+@pytest.fixture
+def ordered_one(folder: Folder, alive: Heart) -> Upgrade:
+    return upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+
+
+@pytest.fixture
+def taken(folder: Folder, ordered_one: Upgrade) -> FileJournal:
+    return take(folder)
 
 
 @pytest.fixture(scope="session")

@@ -181,3 +181,12 @@ def digest_of(image: Image, reference: str) -> str:
     repository = parse_reference(reference).familiar_repository
     by_repository = dict(one.split("@", 1) for one in image.digests if "@" in one)
     return by_repository.get(repository) or next(iter(by_repository.values()), image.id)
+
+
+def version_of(reference: str) -> str:
+    """What people call the version: the tag, or where there is none the beginning of the digest."""
+    try:
+        parsed = parse_reference(reference).tagged()
+    except BadReference:
+        return reference[-100:]
+    return (parsed.tag or parsed.digest)[:100]

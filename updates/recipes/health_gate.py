@@ -36,6 +36,13 @@ MOST: Final = 100
 LONGEST: Final = 500
 
 
+HURRIED_SECONDS: Final = 10.0
+"""How long is waited where only what was known already is looked at once more."""
+
+Gate = Callable[[Sequence[Mapping[str, Any]], Context, float], None]
+"""All of these probes pass, for as often as is asked for, within so many seconds. HealthFailed with what they said last."""
+
+
 @dataclass(frozen=True, slots=True)
 class HealthGate:
     """Asks through the device itself. Well is who passes all probes so often in a row, with pauses between."""

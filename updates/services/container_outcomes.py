@@ -8,7 +8,7 @@ from devices.services import note_seen
 from updates.machine import Outcome
 from updates.models import Instance, Upgrade, WatchedContainer
 from updates.plan import Kind
-from updates.recipes.module.fetching import version_of
+from updates.recipes.engine_images import version_of
 from updates.services.installed import UNREACHABLE_CODES
 from updates.services.noting import note_broken, note_version
 

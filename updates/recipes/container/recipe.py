@@ -17,10 +17,10 @@ A RESTORE puts back what an earlier upgrade replaced, the data of a backup, or b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from devices.drivers.engine import Engine
 from devices.drivers.shell import Shell
@@ -37,6 +37,7 @@ from updates.recipes.container.running import Running
 from updates.recipes.container.ways import Ways
 from updates.recipes.engine_images import Found, Images
 from updates.recipes.finding import Finding
+from updates.recipes.health_gate import HURRIED_SECONDS, Gate
 from updates.recipes.patience import patiently
 from updates.runner import Context, Step
 
@@ -53,11 +54,7 @@ INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest."""
 KEPT: Final = "kept"
 """The fact that it can be taken back, for as long as what it kept is on the device."""
-HURRIED_SECONDS: Final = 10.0
 SHORT_SECONDS: Final = 30.0
-
-Gate = Callable[[Sequence[Mapping[str, Any]], Context, float], None]
-"""All of these probes pass, for as often as is asked for, within so many seconds. HealthFailed with what they said last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any, Final
 from devices.drivers.engine import Engine
 from devices.drivers.references import parse_reference
 from devices.drivers.shell import TreeFile
-from devices.errors import BadReference
 from updates.errors import NotCompatible, StepFailed
 from updates.formats.module_image import (
     Listing,
@@ -19,7 +18,7 @@ from updates.formats.module_image import (
     survey,
 )
 from updates.plan import ModulePlan
-from updates.recipes.engine_images import Found, Images
+from updates.recipes.engine_images import Found, Images, version_of
 from updates.recipes.module.fit import ModuleFit
 from updates.recipes.module.scripts import PULL, Bring
 from updates.recipes.module.tree import Tree
@@ -173,15 +172,6 @@ def in_force_after(environment: Mapping[str, str], installed: str) -> list[str]:
         if key.endswith("_IMAGE") and not key.startswith("PREV_")
     ]
     return [environment.get("IMAGE_URL", installed), *of_services]
-
-
-def version_of(reference: str) -> str:
-    """What people call the version: the tag, or where there is none the beginning of the digest."""
-    try:
-        parsed = parse_reference(reference).tagged()
-    except BadReference:
-        return reference[-100:]
-    return (parsed.tag or parsed.digest)[:100]
 
 
 def _repository(reference: str) -> str:

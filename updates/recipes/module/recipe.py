@@ -15,9 +15,9 @@ A RESTORE takes an earlier upgrade back: what that one kept is what this one put
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from devices.drivers.engine import Engine
 from devices.drivers.shell import Shell
@@ -27,6 +27,7 @@ from updates.machine import Event, State
 from updates.plan import ModulePlan, ModuleVerb
 from updates.recipes.detached import DetachedCalls
 from updates.recipes.engine_images import Images
+from updates.recipes.health_gate import HURRIED_SECONDS, Gate
 from updates.recipes.module.account import Account
 from updates.recipes.module.clearing import Clearing, Retention
 from updates.recipes.module.fetching import Fetching, in_force_after
@@ -55,10 +56,6 @@ INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest, version, images."""
 KEPT: Final = "kept"
 """The fact that it can be taken back, for as long as what it kept is on the device."""
-HURRIED_SECONDS: Final = 10.0
-
-Gate = Callable[[Sequence[Mapping[str, Any]], Context, float], None]
-"""All of these probes pass, for as often as is asked for, within so many seconds. HealthFailed with what they said last."""
 
 
 @dataclass(frozen=True, slots=True)

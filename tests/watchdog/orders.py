@@ -1,0 +1,36 @@
+"""The portal's own upgrade, taken by a watchdog and brought on, as its tests begin with it."""
+
+from __future__ import annotations
+
+from tests.watchdog.records import held
+from updates.machine import Event, State
+from updates.models import UpgradeEvent
+from updates.watchdog.folder import Folder
+from updates.watchdog.journal import FileJournal
+from updates.watchdog.orders import ordered
+from updates.watchdog.record import write_record
+from updates.watchdog.trigger import Inbox
+
+WHY = "a test"
+
+
+def take(folder: Folder) -> FileJournal:
+    """The watchdog has taken the trigger, and holds the upgrade."""
+    trigger = Inbox(folder).take()
+    assert trigger is not None
+    record = ordered(trigger, plan=trigger.plan or {})
+    write_record(folder, record)
+    Inbox(folder).done()
+    return held(folder, record.upgrade)
+
+
+def brought_to(state: State, book: FileJournal) -> FileJournal:
+    while book.state is not state:
+        book.take(Event.DONE)
+    return book
+
+
+def told(upgrade: str) -> list[str]:
+    rows = UpgradeEvent.objects.filter(upgrade_id=upgrade).order_by("seq")
+    assert [row.seq for row in rows] == [*range(1, len(rows) + 1)]
+    return [row.to_state or row.text for row in rows]

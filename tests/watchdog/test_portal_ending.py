@@ -1,0 +1,132 @@
+"""The end of the portal's own upgrade: cancelled, by force, in time, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from portal.core import clock
+from portal.core.actors import PORTAL
+from portal.core.errors import Refused
+from tests.watchdog.orders import WHY, brought_to, take, told
+from updates.errors import TooLate
+from updates.machine import Event, State
+from updates.models import Upgrade
+from updates.services.force import force_cancel_upgrade
+from updates.services.portal_follow import follow
+from updates.services.portal_state import closed_by
+from updates.services.portal_upgrades import upgrade_portal
+from updates.services.upgrades import cancel_upgrade
+from updates.watchdog.folder import Folder
+from updates.watchdog.heartbeat import Heart
+from updates.watchdog.journal import FileJournal
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture(autouse=True)
+def _database(transactional_db: None) -> None:
+    """What is written after a commit has to see one."""
+
+
+class TestEnding:
+    """Cancel, force cancel, and the time limit."""
+
+    @pytest.fixture
+    def late(self, settings: Settings) -> Iterator[None]:
+        with clock.started_at(clock.now() + timedelta(seconds=1801)):
+            yield
+
+    def test_one_that_was_not_taken_is_over_at_once(
+        self, folder: Folder, ordered_one: Upgrade
+    ) -> None:
+        cancelled = cancel_upgrade(upgrade=ordered_one, actor=PORTAL)
+
+        assert (cancelled.state, cancelled.outcome) == ("finished", "cancelled")
+        assert not folder.trigger.exists()
+
+    def test_the_watchdog_hears_a_cancel(self, folder: Folder, taken: FileJournal) -> None:
+        brought_to(State.DOWNLOADING, taken)
+        follow()
+        cancel_upgrade(upgrade=Upgrade.objects.get(pk=taken.upgrade), actor=PORTAL)
+
+        assert taken.tick()
+        taken.take(Event.CANCEL)
+        brought_to(State.FINISHED, taken)
+        follow()
+        row = Upgrade.objects.get(pk=taken.upgrade)
+        assert (row.outcome, row.cancel_requested_by) == ("cancelled", "portal")
+
+    def test_a_cancel_that_comes_too_late_is_refused(
+        self, folder: Folder, taken: FileJournal
+    ) -> None:
+        brought_to(State.COMMITTING, taken)
+        with pytest.raises(TooLate, match="committing"):
+            cancel_upgrade(upgrade=Upgrade.objects.get(pk=taken.upgrade), actor=PORTAL)
+
+    def test_by_force_it_is_refused_while_the_watchdog_has_stopped_the_portal(
+        self, folder: Folder, taken: FileJournal
+    ) -> None:
+        brought_to(State.RESTARTING, taken)
+        row = Upgrade.objects.get(pk=taken.upgrade)
+        with pytest.raises(Refused, match="has stopped the portal's containers"):
+            force_cancel_upgrade(upgrade=row, actor=PORTAL, reason=WHY)
+
+    def test_by_force_it_ends_where_no_watchdog_lives(self, folder: Folder) -> None:
+        with Heart(folder, interval=60, version="1"):
+            row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+        book = brought_to(State.RESTARTING, take(folder))
+
+        ended = force_cancel_upgrade(upgrade=row, actor=PORTAL, reason=WHY)
+        assert (ended.state, ended.outcome, ended.error_code) == ("finished", "broken", "UPD-303")
+        assert closed_by() is None
+        assert told(str(row.pk))[-1] == "finished"
+        follow()
+        with pytest.raises(Exception, match="Another watchdog holds"):
+            book.take(Event.DONE)
+
+    def test_what_is_overdue_and_was_never_taken_has_failed(
+        self, folder: Folder, ordered_one: Upgrade, late: None
+    ) -> None:
+        follow()
+
+        ordered_one.refresh_from_db()
+        assert (ordered_one.outcome, ordered_one.error_code) == ("failed", "UPD-304")
+        assert "not over after 30 minutes, and stood at pending" in ordered_one.error
+        assert not folder.trigger.exists()
+
+    def test_what_is_overdue_without_a_watchdog_is_ended(self, folder: Folder) -> None:
+        with Heart(folder, interval=60, version="1"):
+            row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+        brought_to(State.VERIFYING, take(folder))
+        with clock.started_at(clock.now() + timedelta(seconds=1801)):
+            follow()
+
+        row.refresh_from_db()
+        assert (row.outcome, row.error_code) == ("broken", "UPD-304")
+        assert closed_by() is None
+
+    def test_a_watchdog_that_lives_is_asked_to_end_what_is_overdue(
+        self, folder: Folder, taken: FileJournal, late: None
+    ) -> None:
+        brought_to(State.DOWNLOADING, taken)
+        follow()
+
+        assert taken.tick()
+        assert folder.cancel(taken.upgrade).read_text() == "The time limit"
+
+    def test_a_truth_that_comes_later_is_told(self, folder: Folder, taken: FileJournal) -> None:
+        record = brought_to(State.VERIFYING, taken)
+        follow()
+        Upgrade.objects.filter(pk=record.upgrade).update(
+            state="finished", outcome="broken", finished_at=clock.now()
+        )
+        brought_to(State.FINISHED, taken)
+        for _ in range(2):
+            follow()
+
+        assert told(record.upgrade)[-1].startswith("The watchdog went on with it after that")
+        assert Upgrade.objects.get(pk=record.upgrade).outcome == "broken"
