@@ -28,15 +28,21 @@ def _share(pid: int) -> int:
 
 
 class Peaks:
-    """The most that each program took, by its name, in bytes."""
+    """The most that each program took for longer than a moment, by its name, in bytes.
+
+    A child between vfork and exec shows its parent's memory once more: what only one of two samples in a row sees does not count.
+    """
 
     def __init__(self, programs: Mapping[str, int]) -> None:
         self._programs = programs
-        self.seen = {name: resident(pid) for name, pid in programs.items()}
+        self._last = {name: resident(pid) for name, pid in programs.items()}
+        self.seen = dict(self._last)
 
     def sample(self) -> None:
         for name, pid in self._programs.items():
-            self.seen[name] = max(self.seen[name], resident(pid))
+            now = resident(pid)
+            self.seen[name] = max(self.seen[name], min(now, self._last[name]))
+            self._last[name] = now
 
 
 @contextmanager
