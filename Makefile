@@ -68,9 +68,10 @@ test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (those 
 
 test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
 	@echo "test: end-to-end tests on PostgreSQL, on two engines side by side"
-	@TEST_DATABASE=postgresql $(RUN) pytest -n 2 --dist loadfile -m e2e $(BESIDE:%=--ignore=%) $(ARGS)
-	@echo "test: end-to-end tests on PostgreSQL, those without an engine"
-	@TEST_DATABASE=postgresql $(RUN) pytest -n $(BROWSERS) -m e2e $(BESIDE) $(ARGS)
+	@failed=; TEST_DATABASE=postgresql $(RUN) pytest -n 2 --dist loadfile -m e2e $(BESIDE:%=--ignore=%) $(ARGS) || failed=yes; \
+	echo "test: end-to-end tests on PostgreSQL, those without an engine"; \
+	TEST_DATABASE=postgresql $(RUN) pytest -n $(BROWSERS) -m e2e $(BESIDE) $(ARGS) || failed=yes; \
+	test -z "$$failed"
 
 test-browser: $(FILLED_DEV) ## only each page's task in a real browser, and what axe-core says
 	@TEST_DATABASE=postgresql $(RUN) pytest -n $(BROWSERS) tests/browser $(ARGS)

@@ -30,6 +30,7 @@ from updates.machine import Outcome, State
 from updates.models import (
     Artifact,
     Backup,
+    Check,
     Deployment,
     ImageCheck,
     ImageRemoval,
@@ -243,8 +244,9 @@ def _deployments() -> dict[str, Any]:
 def _artifacts() -> dict[str, Any]:
     for_all = Artifact.objects.filter(name__startswith="certificates-")
     most_checked = for_all.order_by("-uploaded_at").values_list("pk", flat=True).first()
+    last_checked = Check.objects.order_by("-pk").values_list("artifact", flat=True).first()
     return {
-        "all devices checked": most_checked or _keys(Artifact).first(),
+        "all devices checked": most_checked or last_checked,
         "all devices upgraded": largest_deployment("artifact"),
     }
 

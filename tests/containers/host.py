@@ -149,7 +149,9 @@ class Host:
             if name in own:
                 containers[name] = described(one, lambda other: names.get(other, other))
             elif not _is_of(ASIDE, name, {pk[:8] for pk in kept}):
-                others[name] = f"{one['Id']} {one['State']['Status']}"
+                others[name] = (
+                    one["Id"] if _lives_in_another(one) else f"{one['Id']} {one['State']['Status']}"
+                )
         return Standing(
             containers=containers,
             data=self._data(deployed),
@@ -209,3 +211,9 @@ class Host:
 def _is_of(pattern: re.Pattern[str], name: str, ids: set[str]) -> bool:
     found = pattern.search(name)
     return found is not None and (found[1] if found.groups() else found[0]) in ids
+
+
+def _lives_in_another(one: dict[str, Any]) -> bool:
+    """In another container's network. An engine that starts again leaves such a one down if it gets to it before the other,
+    whatever its restart policy says."""
+    return str(one["HostConfig"]["NetworkMode"]).startswith("container:")

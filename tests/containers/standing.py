@@ -26,8 +26,8 @@ _SHORT_ID: Final = 12
 class Standing:
     """Containers by name, their volumes' files, what is answered, what else there is on the engine and the device.
 
-    `others` are the ids of all containers that nobody asked to touch, and whether they run. `left` is what upgrades have left
-    that may not keep anything.
+    `others` are the ids of all containers that nobody asked to touch, and whether they run unless that hangs on another one.
+    `left` is what upgrades have left that may not keep anything.
     """
 
     containers: Mapping[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import clear_url_caches, path
@@ -16,10 +17,18 @@ from portal import urls
 from tests.environment.redis import RedisServer
 from tests.scale.fleet import grow
 
-pytestmark = pytest.mark.database
+# Statements are counted, and those are the same on either database.
+pytestmark = [pytest.mark.database, pytest.mark.only_postgresql]
 
 FEW = 10
 MANY = 60
+
+
+def tell_the_planner() -> None:
+    """The database knows how many rows there are. Where tests before this one took theirs back it believed in none,
+    and the pages took half an hour."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def queries(*, first: bool) -> dict[str, int]:
@@ -44,8 +53,10 @@ def queries(*, first: bool) -> dict[str, int]:
 
 def test_no_page_asks_too_much_or_more_when_there_is_more(redis_server: RedisServer) -> None:
     grow(FEW)
+    tell_the_planner()
     few = queries(first=True)
     grow(MANY - FEW)
+    tell_the_planner()
     many = queries(first=False)
 
     assert len(many) > 100
