@@ -27,7 +27,8 @@
     const status = event.detail.xhr ? event.detail.xhr.status : 0;
     if (status && status < 500) return; /* an answer: the portal is there */
     failures += 1;
-    if (failures >= TRIES_BEFORE_WORD) show(true);
+    const isUpgraded = document.querySelector("#fw-upgrading[data-following]"); /* which says so itself */
+    if (failures >= TRIES_BEFORE_WORD && !isUpgraded) show(true);
   }
 
   function answered(event) {

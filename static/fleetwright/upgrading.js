@@ -51,10 +51,12 @@
     delete place.dataset.away;
     const step = STEPS[said.status];
     if (step) {
+      place.dataset.following = "yes";
       show(place, "settings", `Upgrading to ${said.toVersion}... ${step} (${said.progress}%)`);
       return BUSY_MS;
     }
     following = "";
+    delete place.dataset.following;
     if (said.status === "complete") {
       show(place, "check_circle", "Upgrade complete! Reloading...");
       setTimeout(() => location.reload(), RELOAD_MS);

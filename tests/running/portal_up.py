@@ -38,7 +38,7 @@ class PortalUp:
         self.var = var
         self.port = port or free_port()
         self.log = var / "up.log"
-        self.env = _environment(var, env)
+        self.env = portal_environment(var, env)
         self.starts_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -121,7 +121,8 @@ class PortalUp:
             self.stop()
 
 
-def _environment(var: Path, env: Mapping[str, str]) -> dict[str, str]:
+def portal_environment(var: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a program of a portal of its own, which keeps its files in `var` and knows nothing of the tests."""
     inherited = {
         name: value
         for name, value in os.environ.items()

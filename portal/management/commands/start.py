@@ -6,9 +6,11 @@ The same programs as `manage.py up` supervises. This process becomes the program
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import time
 from argparse import ArgumentParser
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -66,6 +68,8 @@ class Command(BaseCommand):
     def _await_migrations(self) -> None:
         """The database answers and has all tables of this version, or CommandError: somebody else's job is not done."""
         until = time.monotonic() + PATIENCE_SECONDS
+        # Alone in its container it is process 1, which the kernel spares every signal that has no handler. `exec` drops it.
+        signal.signal(signal.SIGTERM, _end)
         self._say("waiting for the database to be of this version")
         while not _is_ready():
             if time.monotonic() > until:
@@ -78,6 +82,10 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def _end(*_signal: object) -> NoReturn:
+    sys.exit(0)
 
 
 def _is_ready() -> bool:

@@ -1,0 +1,118 @@
+"""The production set with its overlay, from a registry that holds the portal's own image in good and in bad versions."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from tests.e2e.production import PROJECT, Production
+from tests.environment.docker import DockerEngine
+from tests.environment.portal_images import ROOT, portal_image
+from tests.environment.registry import Registry
+
+FIRST: Final = "1.0.0"
+SECOND: Final = "2.0.0"
+UNWELL: Final = "3.0.0"
+"""It starts, and never answers."""
+SPOILS: Final = "4.0.0"
+"""Its migration changes the database, and then fails."""
+SPOILT: Final = "left_behind"
+"""The table that it leaves."""
+MIGRATION: Final = f"""\
+from django.db import migrations
+
+def fail(apps, schema_editor):
+    raise RuntimeError("this migration fails")
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [("updates", "{{last}}")]
+    operations = [
+        migrations.RunSQL("CREATE TABLE {SPOILT} (id integer)"),
+        migrations.RunPython(fail),
+    ]
+"""
+LOOK: Final = """\
+import json
+from django.conf import settings
+from django.db import connection
+from updates.models import Upgrade
+rows = Upgrade.objects.filter(instance__watched__is_portal=True).order_by("-created_at")
+print("found", json.dumps({
+    "upgrades": [[one.to_version, one.state, one.outcome, one.error, one.warning] for one in rows],
+    "tables": connection.introspection.table_names(),
+    "version": settings.VERSION,
+}))
+"""
+PATIENCE_SECONDS: Final = 900
+
+
+class OwnSet:
+    """What runs is the first version, deployed as `latest`. `production` is its Compose project."""
+
+    def __init__(self, engine: DockerEngine, place: Path) -> None:
+        self.engine = engine
+        self.registry = Registry(place / "registry")
+        self.registry.start()
+        self.registry.show_to(engine)
+        self.image = f"{self.registry.host}/fleetwright"
+        self._release(FIRST, base=portal_image(engine, FIRST))
+        self._release(SECOND)
+        idle = "printf 'from signal import *; sigwait({SIGTERM})' >/app/manage.py"
+        self._release(UNWELL, run=idle)
+        last = max(path.stem for path in (ROOT / "updates/migrations").glob("0*.py"))
+        spoils = MIGRATION.format(last=last).replace("\n", "\\n").replace('"', '\\"')
+        self._release(SPOILS, run=f'printf "{spoils}" >/app/updates/migrations/9999_spoils.py')
+        engine.docker("tag", f"{self.image}:{FIRST}", f"{self.image}:latest")
+        self.production = Production(engine, place / "set", version="latest", image=self.image)
+
+    def _release(self, version: str, *, base: str = "", run: str = "") -> None:
+        lines = [f"FROM {base or f'{self.image}:{FIRST}'}", f"ENV FLEETWRIGHT_VERSION={version}"]
+        lines.append(f'LABEL org.opencontainers.image.version="{version}"')
+        if run:
+            lines += ["USER root", f"RUN {run}", "USER fleetwright"]
+        reference = f"{self.image}:{version}"
+        self.engine.docker(
+            "build", "--quiet", "--tag", reference, "-", stdin="\n".join(lines).encode()
+        )
+        self.engine.docker("push", "--quiet", reference)
+
+    def remove(self) -> None:
+        """Nothing is left of it but images."""
+        self.production.remove()
+        self.registry.remove()
+
+    def look(self) -> dict[str, Any]:
+        """The portal's own upgrades, newest first; its database's tables; the version that answers. Empty while it is away."""
+        words = ("exec", "-T", "scheduler", "python", "manage.py", "shell", "-v0", "-c", LOOK)
+        try:
+            said = self.production.compose(*words, upgrades=True)
+            found: dict[str, Any] = json.loads(said.partition("found ")[2])
+        except (RuntimeError, ValueError):
+            return {}
+        return found
+
+    def newest_over(self, version: str) -> dict[str, Any]:
+        """As `look`, once the newest upgrade is to that version and over."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        seen: dict[str, Any] = {}
+        while time.monotonic() < end:
+            seen = self.look()
+            if seen and seen["upgrades"] and seen["upgrades"][0][:2] == [version, "finished"]:
+                return seen
+            time.sleep(2)
+        raise AssertionError(f"{seen}\n{self.watchdogs_log()}")
+
+    def watchdogs_log(self) -> str:
+        return self.engine.docker("logs", "--tail", "60", "fleetwright-upgrader")
+
+    def versions(self) -> dict[str, str]:
+        """The version of each of the portal's containers that runs, the watchdog's among them."""
+        form = '{{.Names}} {{.Label "org.opencontainers.image.version"}}'
+        ours = f"label=com.docker.compose.project={PROJECT}"
+        lines = self.engine.docker("ps", "--format", form, "--filter", ours).splitlines()
+        return {
+            name: version for name, _, version in (line.partition(" ") for line in lines) if version
+        }
