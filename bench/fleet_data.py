@@ -16,9 +16,10 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from bench.containers_data import fill_containers
 from bench.modules_data import fill_modules
 from bench.systems_data import fill_systems
-from devices.models import Credential, Device, EngineAccess, RegistryLogin
+from devices.models import Credential, RegistryLogin
 from portal.core.actors import PORTAL
 from portal.core.tokens import create_token
 from portal.second_factor.services import begin
@@ -40,7 +41,6 @@ class Size:
 
 PEOPLE: Final = 20
 KEYS: Final = 5
-ENGINES: Final = 1000
 VERSIONS: Final = 5
 """Of each Update Module."""
 EVERY_TYPE: Final = "*"
@@ -341,11 +341,8 @@ def fill(size: Size) -> Iterator[str]:
         yield "running systems"
         fill_modules()
         yield "modules"
-        EngineAccess.objects.bulk_create(
-            EngineAccess(device=device, way=EngineAccess.Way.UNIX)
-            for device in Device.objects.order_by("pk")[:ENGINES]
-        )
-        yield "engines"
+        fill_containers()
+        yield "containers"
         cursor.execute(
             "DROP TABLE bench_type, bench_newest, bench_deployment, bench_device, bench_order"
         )

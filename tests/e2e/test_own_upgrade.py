@@ -47,6 +47,8 @@ def desk(own: OwnSet) -> Iterator[Page]:
 def order(desk: Page, own: OwnSet, version: str) -> None:
     """Somebody orders it from the portal's own page, with its reason, and stays on the upgrade's page."""
     desk.goto(f"{own.production.url}/updates/watchedcontainer/portal/")
+    expect(desk.locator("#portal .fw-good")).not_to_have_count(0)
+    expect(desk.locator("#portal .fw-bad")).to_have_count(0)
     desk.get_by_role("link", name="Upgrade…", exact=True).click()
     desk.get_by_role("textbox", name="Version").fill(version)
     desk.locator("[name=reason]").fill("It is time")

@@ -19,7 +19,6 @@ from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.trigger import MOST_BYTES
 
 NAME: Final = "fleetwright"
-BACKUPS: Final = "backups"
 DUMP: Final = "/tmp/fleetwright.dump"  # noqa: S108 - in the database's container, and written there anew each time
 STOP_SECONDS: Final = 60
 
@@ -61,7 +60,7 @@ def _first_known() -> WatchedContainer:
         image=f"{settings.IMAGE_NAME}:{settings.VERSION}",
         containers=[settings.CONTAINER_NAME],
         is_portal=True,
-        backup_dir=str(settings.DATA_DIR / BACKUPS),
+        backup_dir=str(folder().backups),
         stop_seconds=STOP_SECONDS,
     )
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from updates.services.deployment_method import WHY_NOT, Method, detect_method
-from updates.services.portal_container import BACKUPS
-from updates.services.portal_state import watchdog_status
+from updates.services.portal_state import folder, watchdog_status
 
 MIB = 2**20
 
@@ -49,7 +48,7 @@ def _items() -> Iterator[Item]:
     says = "The portal runs in Docker." if is_docker else WHY_NOT[method]
     yield Item("Deployment Method", is_docker, says, details=method.value)
     yield _folder("Data Directory", settings.DATA_DIR)
-    yield _folder("Backup Directory", settings.DATA_DIR / BACKUPS)
+    yield _folder("Backup Directory", folder().backups)
     status = watchdog_status()
     seen = status.heartbeat.seen_at.isoformat() if status.heartbeat else ""
     yield Item("Upgrader Sidecar", status.is_alive, _alive(status.says), details=seen)

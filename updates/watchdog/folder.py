@@ -11,7 +11,7 @@ from updates.watchdog.durable import make_folder
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """DATA_DIR, which both see. All names begin with `.upgrade-`: backups leave these alone, so no restore takes them back."""
+    """DATA_DIR, which both see. Names begin with `.upgrade-`: backups leave these alone, so no restore takes them back."""
 
     data: Path
 
@@ -59,6 +59,11 @@ class Folder:
         """What the recipe writes down, and its detached steps."""
         return self.journals / "work"
 
+    @property
+    def backups(self) -> Path:
+        """Where the portal's backups lie. Its owner is the portal, though the watchdog writes them."""
+        return self.data / "backups"
+
     def record(self, upgrade: str) -> Path:
         return self.journals / f"{UUID(upgrade)}.json"
 
@@ -70,3 +75,4 @@ class Folder:
         """The folders are there, for whoever owns DATA_DIR alone."""
         make_folder(self.journals)
         make_folder(self.work_root)
+        make_folder(self.backups)

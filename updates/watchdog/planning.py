@@ -108,7 +108,7 @@ class Planner:
             project_dir="",
             backup=BackupPlan(
                 wanted=True,
-                directory=f"{self._environment.data_dir}/backups",
+                directory=str(self._folder.backups),
                 keep=1,
                 volumes=[],
                 hook=[],
