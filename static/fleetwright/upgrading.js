@@ -4,7 +4,7 @@
 (function () {
   const IDLE_MS = 30000; /* nobody upgrades anything */
   const BUSY_MS = 3000;
-  const SLOWEST_MS = 30000; /* while the portal is away */
+  const AWAY_MS = 10000; /* at most, while the portal is away */
   const RELOAD_MS = 3000;
   const STEPS = {
     pending: "Preparing...",
@@ -26,7 +26,7 @@
     const url = following ? `${place.dataset.status}/${following}` : place.dataset.status;
     try {
       const answer = await fetch(url, { credentials: "same-origin", headers: { Accept: "application/json" } });
-      if (answer.status === 401 || answer.status === 403) return SLOWEST_MS; /* logged out: nothing to be told */
+      if (answer.status === 401 || answer.status === 403) return IDLE_MS; /* logged out: nothing to be told */
       if (!answer.ok) return away(place);
       const said = await answer.json();
       wait = BUSY_MS;
@@ -43,7 +43,7 @@
   function away(place) {
     if (!following) return IDLE_MS;
     place.dataset.away = "yes";
-    wait = Math.min(wait * 1.5, SLOWEST_MS);
+    wait = Math.min(wait * 1.5, AWAY_MS);
     return wait;
   }
 
@@ -64,7 +64,7 @@
       const how = said.status === "rolled_back" ? "failed, and was rolled back" : "failed";
       show(place, "report", `The upgrade to ${said.toVersion} ${how}: ${said.error}`);
     }
-    return SLOWEST_MS;
+    return IDLE_MS;
   }
 
   function show(place, icon, text) {
