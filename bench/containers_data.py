@@ -11,7 +11,7 @@ from updates.models import Backup, ContainerCheck, Instance, Module, WatchedCont
 
 WATCHED: Final = 5000
 BACKUPS: Final = 3
-SHOP: Final = "ghcr.io/fleet/shop"
+SHOP: Final = "ghcr.io/fleet/kiosk"
 OLD: Final = f"sha256:{'a' * 64}"
 NEW: Final = f"sha256:{'b' * 64}"
 BATCH: Final = 2000
@@ -25,10 +25,10 @@ def fill_containers() -> None:
         batch_size=BATCH, ignore_conflicts=True,
     )  # fmt: skip
     EngineLook.objects.bulk_create([_look(device) for device in devices], batch_size=BATCH)
-    module = Module.objects.create(name="shop", source=SHOP)
+    module = Module.objects.create(name="kiosk", source=SHOP)
     instances = Instance.objects.bulk_create(
         [
-            Instance(module=module, device=device, name=f"shop{number}", version="1.0.0")
+            Instance(module=module, device=device, name=f"kiosk{number}", version="1.0.0")
             for number, device in enumerate(devices)
         ],
         batch_size=BATCH,

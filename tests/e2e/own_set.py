@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 from tests.e2e.production import PROJECT, Production
@@ -54,9 +55,13 @@ class OwnSet:
 
     def __init__(self, engine: DockerEngine, place: Path) -> None:
         self.engine = engine
-        self.registry = Registry(place / "registry")
+        secret = token_hex()
+        self.registry = Registry(place / "registry", users={"fleet": secret})
         self.registry.start()
         self.registry.show_to(engine)
+        self._config = place / "docker"
+        words = ("login", "--username", "fleet", "--password-stdin", self.registry.host)
+        self._docker(*words, stdin=secret.encode())
         self.image = f"{self.registry.host}/fleetwright"
         self._release(FIRST, base=portal_image(engine, FIRST))
         self._release(SECOND)
@@ -66,7 +71,10 @@ class OwnSet:
         spoils = MIGRATION.format(last=last).replace("\n", "\\n").replace('"', '\\"')
         self._release(SPOILS, run=f'printf "{spoils}" >/app/updates/migrations/9999_spoils.py')
         engine.docker("tag", f"{self.image}:{FIRST}", f"{self.image}:latest")
-        self.production = Production(engine, place / "set", version="latest", image=self.image)
+        self.production = Production(
+            engine, place / "set", version="latest", image=self.image,
+            REGISTRY_LOGINS=str(self._config / "config.json"),
+        )  # fmt: skip
 
     def _release(self, version: str, *, base: str = "", run: str = "") -> None:
         lines = [f"FROM {base or f'{self.image}:{FIRST}'}", f"ENV FLEETWRIGHT_VERSION={version}"]
@@ -77,7 +85,11 @@ class OwnSet:
         self.engine.docker(
             "build", "--quiet", "--tag", reference, "-", stdin="\n".join(lines).encode()
         )
-        self.engine.docker("push", "--quiet", reference)
+        self._docker("push", "--quiet", reference)
+
+    def _docker(self, *arguments: str, stdin: bytes = b"") -> None:
+        """With Docker's own file for the logins, which the watchdog is to read, too."""
+        self.engine.docker("--config", str(self._config), *arguments, stdin=stdin)
 
     def remove(self) -> None:
         """Nothing is left of it but images."""

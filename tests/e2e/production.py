@@ -24,10 +24,19 @@ FILES = ("compose.yaml", "compose.upgrade.yaml")
 
 
 class Production:
-    """A directory with the two Compose files and `.env`, and what Compose makes of them. `version` is the image's tag."""
+    """A directory with the two Compose files and `.env`, and what Compose makes of them. `version` is the image's tag.
+
+    `more` are further variables.
+    """
 
     def __init__(
-        self, engine: DockerEngine, folder: Path, *, version: str, image: str = REPOSITORY
+        self,
+        engine: DockerEngine,
+        folder: Path,
+        *,
+        version: str,
+        image: str = REPOSITORY,
+        **more: str,
     ) -> None:
         self.engine = engine
         self.folder = folder
@@ -42,6 +51,7 @@ class Production:
             "LISTEN": f"0.0.0.0:{PORT}",
             "ALLOWED_HOSTS": engine.address,
             "DOCKER_SOCKET": str(engine.socket),
+            **more,
         }
         (folder / ".env").write_text(
             "".join(f"{name}={value}\n" for name, value in variables.items())

@@ -104,7 +104,12 @@ def test_the_overlay_adds_a_watchdog_that_reaches_no_network(production: Product
     host = watchdog["HostConfig"]
     assert (host["NetworkMode"], host["ReadonlyRootfs"]) == ("none", True)
     mounts = {one["Destination"]: one for one in watchdog["Mounts"]}
-    assert set(mounts) == {"/data", "/var/run/docker.sock", str(production.folder)}
+    assert set(mounts) == {
+        "/data",
+        "/registry-logins.json",
+        "/var/run/docker.sock",
+        str(production.folder),
+    }
     own_path = mounts[str(production.folder)]
     assert (own_path["Source"], own_path["RW"]) == (str(production.folder), False)
     assert mounts["/data"]["Name"] == web["Mounts"][0]["Name"] == f"{PROJECT}_data"

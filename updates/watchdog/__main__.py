@@ -18,6 +18,7 @@ from devices.drivers.engine import Engine
 from devices.drivers.engine_ways import UnixWay
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
+from updates.watchdog.logins import Logins
 from updates.watchdog.loop import Watchdog
 from updates.watchdog.portal_recipe import portal_recipe
 
@@ -26,6 +27,7 @@ def main() -> None:
     """Returns when it was told to end; what it had in hand goes on with the next start."""
     environment = Environment.read(os.environ)
     _log_lines(is_json=os.environ.get("LOG_JSON", "").lower() in ("1", "true", "yes"))
+    folder, logins = Folder(environment.data_dir), Logins(environment.registry_logins)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -38,7 +40,7 @@ def main() -> None:
     Watchdog(
         environment,
         open_engine=open_engine,
-        make_recipe=lambda plan, engine: portal_recipe(plan, engine, Folder(environment.data_dir)),
+        make_recipe=lambda plan, engine: portal_recipe(plan, engine, folder, logins),
         stopped=stopped,
         name=f"{socket.gethostname()}/{os.getpid()}",
     ).run()

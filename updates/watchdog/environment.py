@@ -11,6 +11,7 @@ from devices.drivers.references import parse_reference
 from devices.errors import BadReference
 
 SOCKET: Final = "/var/run/docker.sock"
+REGISTRY_LOGINS: Final = "/registry-logins.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Environment:
     project_name: str
     project_dir: str
     socket: str
+    registry_logins: Path
     version: str
     trouble: str
 
@@ -41,6 +43,7 @@ class Environment:
             project_name=variables.get("COMPOSE_PROJECT_NAME", ""),
             project_dir=variables.get("COMPOSE_PROJECT_DIR", ""),
             socket=variables.get("DOCKER_SOCKET", SOCKET),
+            registry_logins=Path(REGISTRY_LOGINS),
             version=variables.get("FLEETWRIGHT_VERSION", ""),
             trouble=trouble or _name_trouble(container) or _image_trouble(image),
         )

@@ -12,7 +12,7 @@ from updates.machine import Outcome
 from updates.plan import ContainerPlan
 from updates.recipes.container.assembly import assembled
 from updates.recipes.container.recipe import Surroundings
-from updates.recipes.engine_images import Images
+from updates.recipes.engine_images import Images, LoginFor
 from updates.recipes.health_gate import HealthGate
 from updates.runner import Recipe
 from updates.watchdog.drain import Drain
@@ -26,7 +26,9 @@ PAUSE_SECONDS: Final = 2.0
 KEPT_WAYS_BACK: Final = 3
 
 
-def portal_recipe(plan: ContainerPlan, engine: Engine, folder: Folder) -> Recipe:
+def portal_recipe(
+    plan: ContainerPlan, engine: Engine, folder: Folder, login_for: LoginFor
+) -> Recipe:
     """The recipe for an admitted plan, with the watchdog's own succession at its end."""
     shell = LocalShell()
     gate = HealthGate(
@@ -40,8 +42,10 @@ def portal_recipe(plan: ContainerPlan, engine: Engine, folder: Folder) -> Recipe
             engine,
             upgrade=plan.upgrade,
             force=True,  # what it runs from is on the engine under that name: only the registry knows of something newer
-            ask_registry=engine.published,
-            login_for=lambda _reference: None,
+            ask_registry=lambda reference, platform: engine.published(
+                reference, platform, login=login_for(reference)
+            ),
+            login_for=login_for,
         ),
         around=Surroundings(
             gate=gate,
