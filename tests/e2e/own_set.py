@@ -42,7 +42,7 @@ from django.db import connection
 from updates.models import Upgrade
 rows = Upgrade.objects.filter(instance__watched__is_portal=True).order_by("-created_at")
 print("found", json.dumps({
-    "upgrades": [[one.to_version, one.state, one.outcome, one.error, one.warning] for one in rows],
+    "upgrades": [[one.to_version.rpartition(":")[2], one.state, one.outcome, one.error, one.warning] for one in rows],
     "tables": connection.introspection.table_names(),
     "version": settings.VERSION,
 }))

@@ -15,12 +15,16 @@ from devices.errors import (
     DeviceCut,
     DeviceError,
     StaleHolder,
+    StepStillRunning,
 )
 from updates.errors import LeaseLost, StepFailed
-from updates.recipes.patience import patiently
+from updates.recipes.patience import patiently, pause_for
 from updates.runner import Context, HandOver
 
 TAIL_BYTES: Final = 2048
+BACKUP: Final = "backup-"
+"""So begin the names of what holds a device's step lock without being an upgrade."""
+BUSY_SECONDS: Final = 1.0
 LEFT_RUNNING: Final = "left_running"
 """The fact that names a step of this upgrade that may still run on the device, although its state is over."""
 TOLD: Final = "told"
@@ -50,7 +54,8 @@ class DetachedCalls:
     ) -> tuple[int, str]:
         """`command` has run detached, once in this visit of the state: its status and the last of its output.
 
-        It is killed with its process group at the state's limit, or at its own if that is sooner (CommandTimedOut).
+        It is killed with its process group at the state's limit, or at its own if that is sooner (CommandTimedOut). A backup
+        that somebody asked for, and that copies on the device just then, is waited for.
         The device refuses it (StaleHolder) when another worker has taken the upgrade over.
         """
         spec = StepSpec(key=context.key(word), command=command, cwd=cwd, env=env)
@@ -107,17 +112,24 @@ class DetachedCalls:
             del tail[:-TAIL_BYTES]
             journal.output(spec.key, data)
 
-        left = journal.seconds_left()
-        end = run_step(
-            self._shell,
-            spec,
-            holder=self._holder(context),
-            limit_seconds=left if limit_seconds is None else min(left, limit_seconds),
-            on_output=heard,
-            on_tick=context.tick,
-            output_from=journal.output_stored(spec.key),
-        )
-        return end.status, tail.decode(errors="replace")
+        while True:
+            left = journal.seconds_left()
+            try:
+                end = run_step(
+                    self._shell,
+                    spec,
+                    holder=self._holder(context),
+                    limit_seconds=left if limit_seconds is None else min(left, limit_seconds),
+                    on_output=heard,
+                    on_tick=context.tick,
+                    output_from=journal.output_stored(spec.key),
+                )
+            except StepStillRunning as other:
+                if not other.key.startswith(BACKUP) or left < BUSY_SECONDS:
+                    raise
+                pause_for(context, BUSY_SECONDS)
+            else:
+                return end.status, tail.decode(errors="replace")
 
     def end_what_was_left(self, context: Context, *, but: str = "") -> None:
         """No step runs any more of which nobody heard how it ended: its state was over while the device was away.

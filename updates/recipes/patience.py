@@ -32,10 +32,11 @@ def patiently(context: Context, way: Way, look: Callable[[], Found]) -> Found:
             if not error.retryable or context.journal.seconds_left() < pause:
                 raise
             way.close()
-        _pause(context, pause)
+        pause_for(context, pause)
 
 
-def _pause(context: Context, seconds: float) -> None:
+def pause_for(context: Context, seconds: float) -> None:
+    """So many seconds are over; meanwhile it is heard when the upgrade is to end."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         context.tick()

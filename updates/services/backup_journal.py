@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from updates.errors import NoArrow
 from updates.machine import Event, State
 from updates.models import Backup
+from updates.recipes.detached import BACKUP
 from updates.runner import Failure, HandOver
 
 FENCE: Final = "fence"
@@ -31,7 +32,7 @@ class BackupJournal:
         self._ends = time.monotonic() + limit_seconds
         self._wants_leave = wants_leave
         self._heard: dict[str, int] = {}
-        self.upgrade = f"backup-{backup.pk}"
+        self.upgrade = f"{BACKUP}{backup.pk}"
         self.state = State.BACKING_UP
         self.state_seq = VISIT
         self.is_success = False
