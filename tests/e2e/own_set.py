@@ -47,6 +47,10 @@ print("found", json.dumps({
     "version": settings.VERSION,
 }))
 """
+HURRY: Final = """\
+from updates.models import WatchedContainer
+WatchedContainer.objects.filter(is_portal=True).update(health_seconds={seconds})
+"""
 PATIENCE_SECONDS: Final = 900
 
 
@@ -65,8 +69,8 @@ class OwnSet:
         self.image = f"{self.registry.host}/fleetwright"
         self._release(FIRST, base=portal_image(engine, FIRST))
         self._release(SECOND)
-        idle = "printf 'from signal import *; sigwait({SIGTERM})' >/app/manage.py"
-        self._release(UNWELL, run=idle)
+        idle = "import signal, sys, time; signal.signal(15, sys.exit); time.sleep(99999)"
+        self._release(UNWELL, run=f"printf '{idle}' >/app/manage.py")
         last = max(path.stem for path in (ROOT / "updates/migrations").glob("0*.py"))
         spoils = MIGRATION.format(last=last).replace("\n", "\\n").replace('"', '\\"')
         self._release(SPOILS, run=f'printf "{spoils}" >/app/updates/migrations/9999_spoils.py')
@@ -96,12 +100,18 @@ class OwnSet:
         self.production.remove()
         self.registry.remove()
 
+    def be_well_within(self, seconds: int) -> None:
+        """So long a new version has to become healthy."""
+        self._python(HURRY.format(seconds=seconds))
+
+    def _python(self, script: str) -> str:
+        words = ("exec", "-T", "scheduler", "python", "manage.py", "shell", "-v0", "-c", script)
+        return self.production.compose(*words, upgrades=True)
+
     def look(self) -> dict[str, Any]:
         """The portal's own upgrades, newest first; its database's tables; the version that answers. Empty while it is away."""
-        words = ("exec", "-T", "scheduler", "python", "manage.py", "shell", "-v0", "-c", LOOK)
         try:
-            said = self.production.compose(*words, upgrades=True)
-            found: dict[str, Any] = json.loads(said.partition("found ")[2])
+            found: dict[str, Any] = json.loads(self._python(LOOK).partition("found ")[2])
         except (RuntimeError, ValueError):
             return {}
         return found

@@ -72,6 +72,7 @@ def test_its_own_upgrade_is_followed_on_the_page_that_is_open(own: OwnSet, desk:
 
 @pytest.mark.parametrize("version", [UNWELL, SPOILS])
 def test_what_is_never_well_is_rolled_back(own: OwnSet, desk: Page, version: str) -> None:
+    own.be_well_within(45)
     runs, before = own.versions(), own.look()
     order(desk, own, version)
     told = desk.locator("#fw-upgrading")
