@@ -24,7 +24,7 @@ from django.utils.module_loading import import_string
 from devices.models import Credential, Device, DeviceGroup, StoredImport, StoredSelection
 from portal.core import clock
 from portal.core.errors import Refused
-from portal.core.search import Joined, containing, words_of
+from portal.core.search import SHORTEST_INDEXED, Joined, containing, words_of
 
 
 class DeviceFilter(django_filters.FilterSet):
@@ -169,10 +169,14 @@ def attributes_as_text(attributes: Mapping[str, Any]) -> str:
 
 def devices_with_any(words: Iterable[str]) -> QuerySet[Device]:
     """Devices with at least one of the words in their name, in no order."""
-    # The first part alone is answered from the index.
-    anywhere = reduce(or_, (Q(searched__icontains=word) for word in words), Q())
-    in_name = reduce(or_, (Q(name__icontains=word) for word in words), Q())
-    return Device.objects.alias(searched=Joined(*SEARCHED)).filter(anywhere, in_name).order_by()
+    wanted = list(words)
+    in_name = reduce(or_, (Q(name__icontains=word) for word in wanted), Q())
+    found = Device.objects.filter(in_name).order_by()
+    if any(len(word) < SHORTEST_INDEXED for word in wanted):
+        return found
+    # This part alone is answered from the index.
+    anywhere = reduce(or_, (Q(searched__icontains=word) for word in wanted), Q())
+    return found.alias(searched=Joined(*SEARCHED)).filter(anywhere)
 
 
 GROUP_WORDS = frozenset(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -88,7 +90,8 @@ class BulkPage(VerbPage):
             self.devices = stored_selection(self.selection, cast(User, self.request.user))
         except (ValueError, Refused) as error:
             raise Http404(str(error)) from error
-        self.count = self.devices.count()
+        self.found = _found(self.devices)
+        self.count = sum(one.number for one in self.found)
 
     def title(self) -> str:
         return f"{self.verb.label}: {self.count} device{'' if self.count == 1 else 's'}"
@@ -118,9 +121,9 @@ class BulkPage(VerbPage):
     def get_context_data(self, **kwargs: object) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {
             "count": self.count,
-            "types": _counts(self.devices, "device_type"),
-            "drivers": _counts(self.devices, "driver"),
-            "unreachable": self.devices.exclude(unreachable_reason="").count(),
+            "types": _most((one.device_type, one.number) for one in self.found),
+            "drivers": _most((one.driver, one.number) for one in self.found),
+            "unreachable": sum(one.unreachable for one in self.found),
         }
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
@@ -183,13 +186,28 @@ def _now(order: BulkOrder) -> str:
     )
 
 
-def _counts(devices: QuerySet[Device], field: str) -> list[tuple[str, int]]:
-    """How many of the devices there are of each kind, the most frequent first."""
-    found = (
-        devices.order_by().values_list(field).annotate(count=Count("pk")).order_by("-count", field)
-    )
-    kinds = [(str(kind), count) for kind, count in found[: KINDS + 1]]
-    if len(kinds) <= KINDS:
-        return kinds
-    rest = devices.count() - sum(count for _, count in kinds[:KINDS])
-    return [*kinds[:KINDS], ("others", rest)]
+class _Found(NamedTuple):
+    """How many devices there are of a type that have that driver, and how many of them cannot be reached."""
+
+    device_type: str
+    driver: str
+    number: int
+    unreachable: int
+
+
+def _found(devices: QuerySet[Device]) -> list[_Found]:
+    """Asked once: the selection may be the whole fleet."""
+    rows = devices.order_by().values_list("device_type", "driver")
+    unreachable = Count("pk", filter=~Q(unreachable_reason=""))
+    return [_Found(*row) for row in rows.annotate(number=Count("pk"), unreachable=unreachable)]
+
+
+def _most(counts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """How many there are of each kind, the most frequent first; the seldom ones together."""
+    found: Counter[str] = Counter()
+    for kind, count in counts:
+        found[kind] += count
+    rows = sorted(found.items(), key=lambda one: (-one[1], one[0]))
+    if len(rows) <= KINDS:
+        return rows
+    return [*rows[:KINDS], ("others", sum(count for _, count in rows[KINDS:]))]

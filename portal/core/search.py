@@ -35,6 +35,10 @@ class Joined(Func):
         return self.as_sql(compiler, connection, arg_joiner=SQLITE_JOINER, **extra)
 
 
+SHORTEST_INDEXED: Final = 3
+"""Letters of a word that the index of a text can find: it holds their triples, and looks through all of itself for less."""
+
+
 def containing(
     rows: QuerySet[Row],
     words: Iterable[str],
