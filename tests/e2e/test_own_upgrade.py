@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.own_set import SECOND, SPOILS, UNWELL, OwnSet
-from tests.environment.chromium import open_page, running_chromium
+from tests.environment.chromium import open_page
 from tests.environment.docker import DockerEngine
 from tests.environment.workdir import workdir
 
@@ -31,10 +31,10 @@ def own(docker_engine: DockerEngine) -> Iterator[OwnSet]:
 
 
 @pytest.fixture(scope="module")
-def desk(own: OwnSet) -> Iterator[Page]:
+def desk(own: OwnSet, chromium: Browser) -> Iterator[Page]:
     """A browser in which `admin` is logged in."""
     password = own.production.password()
-    with running_chromium(own.engine.address) as browser, open_page(browser) as page:
+    with open_page(chromium) as page:
         page.set_default_timeout(60_000)
         page.goto(f"{own.production.url}/login/")
         page.locator("[name=username]").fill("admin")
