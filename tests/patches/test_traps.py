@@ -178,18 +178,16 @@ def test_code_that_fails_at_its_load_leaves_the_old_one_and_asks_for_a_person(ba
 
 
 @contextmanager
-def during_installing(
-    upgrade: Upgrade, deed: Callable[[], object], *, state: State = State.INSTALLING
-) -> Iterator[None]:
-    """`deed` is done by a thread as soon as the upgrade is in that state. What it starts lives as long as the block."""
+def during_installing(upgrade: Upgrade, deed: Callable[[], object]) -> Iterator[None]:
+    """`deed` is done by a thread as soon as the upgrade is INSTALLING. What it starts lives as long as the block."""
     is_over = threading.Event()
 
     def run() -> None:
         try:
             wait_until(
-                lambda: Upgrade.objects.get(pk=upgrade.pk).state == state,
+                lambda: Upgrade.objects.get(pk=upgrade.pk).state == State.INSTALLING,
                 seconds=20,
-                what=state,
+                what="the installing",
             )
             deed()
         finally:

@@ -14,15 +14,17 @@ from pytest_django import Settings
 from devices.drivers.beam.terms import Atom, Term
 from devices.drivers.nodes import PatchFile, Trouble, Turn
 from patches.asking import ask_all
-from patches.jobs import look_at_instance, restart_node, run_patch_check
+from patches.jobs import look_at_instance, restart_node, run_patch, run_patch_check
 from patches.models import Application, KeptFiles, Node, Patch, PatchCheck
 from patches.services import nodes as node_services
 from patches.services.node_records import save_node
 from patches.services.patch_checks import request_patch_checks
 from patches.services.patches import delete_patch
+from patches.services.recipes import patch_recipe
 from portal.core.errors import NotPermitted
 from tests.drivers.nodes.python_under_test import PythonUnderTest
 from tests.environment.erlang import EBIN, ErlangNode
+from tests.failures.door import Fault, Job
 from tests.patches.bay import COUNTER, GREETING, SPARE, Bay, statuses, who
 from tests.patches.test_statuses import applied, checked, on_record, the_status, uploaded
 from tests.patches.test_traps import SLOW, during_installing, taking_nothing
@@ -33,6 +35,7 @@ from updates.services.recover import recover
 from updates.services.upgrades import cancel_upgrade, retry_upgrade, roll_back_upgrade
 
 pytestmark = pytest.mark.database(transaction=True)
+JOB = Job(lambda upgrade, _shell, *, ways: patch_recipe(upgrade, ways=ways), run_patch)
 
 
 def greeting(bay: Bay, version: int) -> Patch:
@@ -170,13 +173,10 @@ def test_what_broke_and_was_applied_again_goes_back_to_what_was_before(
     )
     bay.check(patch)
     upgrade = bay.order(patch)
-    with (
-        taking_nothing(bay.nodes[1].root / EBIN),
-        dying_on_the_way_back(upgrade, bay.nodes[0]),
-    ):
-        bay.run(upgrade)
+    with taking_nothing(bay.nodes[1].root / EBIN):
+        dies = Fault("node dies", bay.nodes[0].stop, bay.nodes[0].start)
+        JOB.meets(dies, upgrade=upgrade, state=State.ROLLING_BACK)
     assert upgrade.outcome == Outcome.BROKEN, upgrade.error
-    bay.nodes[0].start()
     bay.nodes[0].call("bay_greeting", "answer")
 
     again = bay.apply(patch)
@@ -186,10 +186,6 @@ def test_what_broke_and_was_applied_again_goes_back_to_what_was_before(
     assert bay.answers() == [1, 1]
     assert {row.standing for row in Application.objects.all()} == {"not_applied", "reverted"}
     assert not KeptFiles.objects.exists()
-
-
-def dying_on_the_way_back(upgrade: Upgrade, node: ErlangNode) -> Any:  # noqa: ANN401
-    return during_installing(upgrade, node.stop, state=State.ROLLING_BACK)
 
 
 def test_a_retry_asks_for_the_same_permissions(bay: Bay) -> None:
