@@ -119,6 +119,7 @@ def test_the_overlay_adds_a_watchdog_that_reaches_no_network(production: Product
 
 
 def test_the_watchdog_waits_for_orders_where_the_portal_sees_it(production: Production) -> None:
+    production.compose("up", "--no-start", "--no-build", upgrades=True)
     production.compose("up", "--detach", "--no-build", "--no-deps", "watchdog", upgrades=True)
     wait_until(
         lambda: (
