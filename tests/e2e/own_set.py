@@ -8,10 +8,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
-from tests.e2e.production import PROJECT, Production
+from tests.e2e.production import PROJECT, START_SECONDS, Production
 from tests.environment.docker import DockerEngine
 from tests.environment.portal_images import ROOT, portal_image
 from tests.environment.registry import Registry
+from tests.environment.waiting import wait_until
 
 FIRST: Final = "1.0.0"
 SECOND: Final = "2.0.0"
@@ -49,7 +50,7 @@ print("found", json.dumps({
 """
 HURRY: Final = """\
 from updates.models import WatchedContainer
-WatchedContainer.objects.filter(is_portal=True).update(health_seconds={seconds})
+print("found", WatchedContainer.objects.filter(is_portal=True).update(health_seconds={seconds}))
 """
 PATIENCE_SECONDS: Final = 900
 
@@ -101,8 +102,13 @@ class OwnSet:
         self.registry.remove()
 
     def be_well_within(self, seconds: int) -> None:
-        """So long a new version has to become healthy."""
-        self._python(HURRY.format(seconds=seconds))
+        """The portal knows itself, and that a new version of it has so long to become healthy."""
+        script = HURRY.format(seconds=seconds)
+        wait_until(
+            lambda: self._python(script).partition("found ")[2].strip() == "1",
+            seconds=START_SECONDS,
+            what="the portal knows itself",
+        )
 
     def _python(self, script: str) -> str:
         words = ("exec", "-T", "scheduler", "python", "manage.py", "shell", "-v0", "-c", script)

@@ -25,6 +25,7 @@ def own(docker_engine: DockerEngine) -> Iterator[OwnSet]:
     found = OwnSet(docker_engine, workdir() / "own-upgrade")
     try:
         found.production.up(upgrades=True)
+        found.be_well_within(60)
         yield found
     finally:
         found.remove()
@@ -72,7 +73,6 @@ def test_its_own_upgrade_is_followed_on_the_page_that_is_open(own: OwnSet, desk:
 
 @pytest.mark.parametrize("version", [UNWELL, SPOILS])
 def test_what_is_never_well_is_rolled_back(own: OwnSet, desk: Page, version: str) -> None:
-    own.be_well_within(45)
     runs, before = own.versions(), own.look()
     order(desk, own, version)
     told = desk.locator("#fw-upgrading")
