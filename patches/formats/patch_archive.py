@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 from typing import IO, BinaryIO, Final
 
 from patches.errors import PatchRefused
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.payloads.archive import entries_of, read_failures
-from updates.formats.quoting import quoted
 
 UTF8_NAME: Final = 0x800
 LOCAL_HEADER: Final = 30

@@ -6,6 +6,7 @@
      |   |- NotPermitted                ... because of who asks
      |   |- PortalBusy                  ... because of how much the portal does already; may be asked again later
      |   |- StorageUnavailable          ... because files cannot be put away or fetched; may be asked again later
+     |   |- TooLarge                    ... because more was sent than anybody reads
      |- devices.errors.DeviceError      see there
      |- updates.errors.*                see there
 
@@ -55,3 +56,9 @@ class PortalBusy(Refused):
 
     code = "FW-104"
     retryable = True
+
+
+class TooLarge(Refused):
+    """More was sent than is ever read here."""
+
+    code = "FW-105"

@@ -13,6 +13,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 
 from portal.core.errors import NotPermitted, PortalBusy
+from portal.core.request_body import is_chunked
 from portal.core.rest.problem import MEDIA_TYPE
 from portal.core.transfers import RETRY_SECONDS, transfers
 
@@ -36,6 +37,10 @@ class UploadLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         announced = request.META.get("CONTENT_LENGTH") or ""
         size = int(announced[:19]) if announced.isdecimal() else 0
+        if is_chunked(request):
+            size = (
+                MARGIN_BYTES + 1
+            )  # nobody knows, and it takes its thread for as long as any other
         if request.content_type != "multipart/form-data" or size <= MARGIN_BYTES:
             return self._get_response(request)
         if not request.path_info.startswith(API):

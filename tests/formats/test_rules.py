@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FORMATS = ROOT / "updates" / "formats"
 SOURCES = {
-    "mender_artifact": ("mender_artifact/*.py", "tar/*.py", "strict_json.py"),
+    "mender_artifact": ("mender_artifact/*.py", "tar/*.py", "../../portal/core/strict_json.py"),
     "module_image": ("module_image/*.py", "tar/*.py"),
 }
 # No member of an imageroot is read into memory as a whole.

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
+from portal.core.strict_json import decode_json_text, json_object
 from updates.errors import BackupRefused
-from updates.formats.strict_json import decode_json_text, json_object
 from updates.formats.tar.writer import member_header, padding
 
 OURS: Final = ".fleetwright"

@@ -11,9 +11,9 @@ from typing import Final
 
 from devices.drivers.references import parse_reference
 from devices.errors import BadReference
+from portal.core.quoting import quoted
+from portal.core.strict_json import JsonObject, decode_json_text, parse_json
 from updates.errors import RepositoryRefused
-from updates.formats.quoting import quoted
-from updates.formats.strict_json import JsonObject, decode_json_text, parse_json
 
 LARGEST_BYTES: Final = 16 * 2**20
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import yaml
 
+from portal.core.quoting import quoted
 from updates.errors import ComposeRefused
-from updates.formats.quoting import quoted
 
 LARGEST_BYTES: Final = 512 * 1024
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from devices.drivers.references import Reference, parse_reference
 from devices.errors import BadReference
-from updates.formats.quoting import quoted
+from portal.core.quoting import quoted
 
 _VERSION: Final = re.compile(r"v?([0-9]+(?:\.[0-9]+)*)((?:[-+_.].*)?)", re.ASCII)
 _FULL: Final = 3

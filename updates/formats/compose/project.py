@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
+from portal.core.quoting import quoted
 from updates.errors import ComposeRefused
-from updates.formats.quoting import quoted
 
 _PREFIX: Final = "com.docker.compose."
 _NAME: Final = re.compile(r"[a-z0-9_][a-z0-9_-]{0,254}", re.ASCII)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.description import StateScript
 from updates.formats.mender_artifact.header_info import HeaderInfo, parse_header_info
@@ -11,7 +12,6 @@ from updates.formats.mender_artifact.json_member import decode_json_text, parse_
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_script_name, never_runs
 from updates.formats.mender_artifact.type_info import TypeInfo, parse_type_info
-from updates.formats.quoting import quoted
 from updates.formats.tar import TarArchive, TarMember
 
 HEADER_INFO = "header-info"

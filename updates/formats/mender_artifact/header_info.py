@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portal.core.strict_json import JsonObject
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.json_member import (
     decode_json_text,
@@ -11,7 +12,6 @@ from updates.formats.mender_artifact.json_member import (
 )
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_label, check_payload_type
-from updates.formats.strict_json import JsonObject
 
 _WHERE = "header-info"
 

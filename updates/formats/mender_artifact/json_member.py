@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from portal.core import strict_json
+from portal.core.strict_json import JsonObject
 from updates.errors import ArtifactRefused
-from updates.formats import strict_json
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.strict_json import JsonObject
 
 
 def decode_json_text(content: bytes, *, where: str) -> str:

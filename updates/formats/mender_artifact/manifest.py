@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import is_file_name
-from updates.formats.quoting import quoted
 
 VERSION = "version"
 PAYLOAD_FOLDER = "data/0000/"

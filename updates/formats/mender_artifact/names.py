@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.quoting import quoted
 
 ROOTFS_IMAGE = "rootfs-image"
 """The payload type that clients knew before there were Update Modules: exactly one file, a file system."""

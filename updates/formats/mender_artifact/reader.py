@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.byte_source import CHUNK_BYTES, HashedSource
 from updates.formats.mender_artifact.description import (
@@ -29,7 +30,6 @@ from updates.formats.mender_artifact.signature import decode_signature
 from updates.formats.mender_artifact.tar_archive import tar_archive
 from updates.formats.mender_artifact.unpacking import UnpackedSource
 from updates.formats.mender_artifact.version import check_version
-from updates.formats.quoting import quoted
 from updates.formats.tar import TarArchive, TarMember
 
 _VERSION = "version"

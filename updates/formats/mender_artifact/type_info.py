@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from portal.core.quoting import quoted
+from portal.core.strict_json import JsonObject
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.header_info import HeaderInfo
 from updates.formats.mender_artifact.json_member import (
@@ -12,8 +14,6 @@ from updates.formats.mender_artifact.json_member import (
 )
 from updates.formats.mender_artifact.limits import Limits
 from updates.formats.mender_artifact.names import check_label, check_value
-from updates.formats.quoting import quoted
-from updates.formats.strict_json import JsonObject
 
 _WHERE = "type-info"
 

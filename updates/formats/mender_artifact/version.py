@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.json_member import decode_json_text, parse_json_object
 from updates.formats.mender_artifact.limits import Limits
-from updates.formats.quoting import quoted
 
 _VERSION = 3
 VERSION_CONTENT = b'{"format":"mender","version":3}'

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from portal.core.quoting import quoted
 from updates.errors import ModuleRefused
 from updates.formats.module_image.limits import Limits
-from updates.formats.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from devices.drivers.shell import TreeFile
+from portal.core.quoting import quoted
 from updates.errors import ModuleRefused
 from updates.formats.byte_source import CHUNK_BYTES, ChunkSource, take
 from updates.formats.module_image.limits import Limits
 from updates.formats.module_image.listing import Kind, Listed, Listing
 from updates.formats.module_image.places import Places
-from updates.formats.quoting import quoted
 from updates.formats.tar import (
     DIRECTORY,
     GNU_LONG_LINK,

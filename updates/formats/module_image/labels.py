@@ -11,9 +11,9 @@ import semver
 
 from devices.drivers.references import parse_reference
 from devices.errors import BadReference
+from portal.core.quoting import quoted
 from updates.formats.module_image.imageroot import DEFAULT_ROOT
 from updates.formats.module_image.limits import Limits
-from updates.formats.quoting import quoted
 
 PREFIX: Final = "org.nethserver."
 

@@ -12,9 +12,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from portal.core.quoting import quoted
 from updates.errors import ModuleRefused
 from updates.formats.module_image.limits import Limits
-from updates.formats.quoting import quoted
 
 _HISTORIC_PREFIX: Final = "imageroot"
 _MOST_LINKS: Final = 40  # as Linux follows

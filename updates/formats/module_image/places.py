@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 
+from portal.core.quoting import quoted
 from updates.errors import ModuleRefused
 from updates.formats.module_image.limits import Limits
 from updates.formats.module_image.listing import Kind, Listed
-from updates.formats.quoting import quoted
 
 
 class Places:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from portal.core.quoting import quoted
 from updates.formats.module_image.listing import Kind, Listed, Listing
-from updates.formats.quoting import quoted
 
 SCRIPTS: Final = "update-module.d"
 ACTION: Final = "actions/update-module"

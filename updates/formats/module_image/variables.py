@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from portal.core.quoting import quoted
 from updates.errors import ModuleRefused
-from updates.formats.quoting import quoted
 
 PREVIOUS: Final = "PREV_"
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, BinaryIO, Final, NoReturn
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
-from updates.formats.quoting import quoted
 
 FOLDER_MODE: Final = 0o755
 FILE_MODE: Final = 0o644

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO, Final
 
+from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.payloads.archive import ArchiveLimits, Entry, entries_of, read_failures
-from updates.formats.quoting import quoted
 
 _LIMITS: Final = ArchiveLimits()
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from portal.core.errors import Refused
+from portal.core.quoting import quoted
 from updates.formats.byte_source import CHUNK_BYTES, ByteSource, take
-from updates.formats.quoting import quoted
 from updates.formats.tar.dialect import Dialect
 from updates.formats.tar.header import (
     BLOCK_BYTES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from updates.formats.quoting import quoted
+from portal.core.quoting import quoted
 from updates.formats.tar.dialect import Dialect
 
 BLOCK_BYTES = 512

@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn, Self
 
-from portal.core.errors import Refused
-from updates.formats.quoting import quoted
+from portal.core.errors import FleetwrightError
+from portal.core.quoting import quoted
 
-Refusal = Callable[[str, str], Refused]
+Refusal = Callable[[str, str], FleetwrightError]
 """Makes the error of a stable rule and a sentence."""
 
 _MAX_DIGITS = 300  # longer ones are no float64, which is what Go makes of every number
