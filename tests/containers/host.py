@@ -131,6 +131,11 @@ class Host:
 
         wait_until(is_well, seconds=PATIENCE_SECONDS, what="a ledger that is well")
 
+    def start_dependants(self, deployed: Deployed) -> None:
+        """Who lives in its network runs."""
+        for name in deployed.dependants:
+            self.engine.docker("start", name)
+
     def inspected(self, name: str) -> dict[str, Any]:
         """What the engine tells of a container."""
         found: dict[str, Any] = json.loads(self.engine.docker("container", "inspect", name))[0]

@@ -23,6 +23,10 @@ HEALTH_SECONDS: Final = 6
 WAY_BACK: Final = (
     State.ROLLING_BACK, State.ROLLBACK_RESTARTING, State.ROLLBACK_VERIFYING, State.FAILING,
 )  # fmt: skip
+STARTS_AGAIN: Final = (
+    State.INSTALLING, State.RESTARTING, State.VERIFYING, *WAY_BACK[:-1],
+)  # fmt: skip
+"""An engine that starts again does not always start what lives in another container's network. In these states we do."""
 STATES: Final = [one for one in State if one not in (State.PENDING, State.FINISHED)]
 ANSWER_SECONDS: Final = 30
 
@@ -72,6 +76,8 @@ class Bench:
         ledger.forget(ledger.reference(cell.version.number))
         upgrade = ordered(self.watched, cell.version.number)
         JOB.meets(cell.fault, upgrade=upgrade, state=cell.state)
+        if cell.fault.passes and cell.state not in STARTS_AGAIN:
+            self.host.start_dependants(self.deployed)
         return upgrade
 
     def complaint(self, upgrade: Upgrade) -> str:

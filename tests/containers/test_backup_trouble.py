@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from tests.environment.module_images import build_image, busybox_files
 from tests.environment.programs import need_root
 from updates.errors import StepFailed
 from updates.plan import DumpPlan
-from updates.recipes.container.backup_scripts import EMPTY, SWAP, UNPACK
+from updates.recipes.container.backup_scripts import EMPTY, SWAP, UNPACK, UNPACK_DUMPS, WRITE
 
 CHANGERS = ("mv", "rm", "mkdir", "chmod", "chown", "touch", "tar")
 IMAGE = "backup-tests/busybox:1"
@@ -282,3 +283,26 @@ class TestInContainers:
         with pytest.raises(StepFailed, match="ended with status 5") as raised:
             bench.backups.restore(bench.context, path)
         assert raised.value.output == "no thanks\n"
+
+
+def test_what_follows_the_end_mark_of_a_copy_is_no_damage(tmp_path: Path) -> None:
+    """tar reads no further than that; who writes to it must not break off for it."""
+    name = "upgrade-backup-20261121_230000.tar.gz"
+    part, place, dumps = tmp_path / f".{name}.part", tmp_path / "place", tmp_path / "dumps"
+    part.mkdir()
+    place.mkdir()
+    with tarfile.open(part / "piece-0", "w") as tar:
+        for member in (".fleetwright/backup.json", "./book", ".fleetwright/dumps/0"):
+            tar.addfile(tarfile.TarInfo(member))
+    (part / "produce.sh").write_text("head -c 50000000 /dev/zero\n")
+
+    def run(script: str, *words: object) -> str:
+        command = ["sh", "-c", script, "sh", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return f"{done.returncode} {done.stdout}{done.stderr}".strip()
+
+    assert run(WRITE, tmp_path, name) == "0"
+    assert run(UNPACK, tmp_path / name, "sum", place, ".", "") == "0"
+    assert run(UNPACK_DUMPS, tmp_path / name, dumps) == "0"
+    assert (place / ".upgrade-restore/new/book").is_file()
+    assert (dumps / ".fleetwright/dumps/0").is_file()

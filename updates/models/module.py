@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from devices.models import NAME, Device
@@ -55,3 +56,10 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Whatever is done to an instance is done through its device's shell or engine."""
+        if self.device_id and self.device.driver == Device.Driver.PULL:
+            raise ValidationError(
+                f"{self.device} pulls by itself: nothing connects to it, so it has no instances."
+            )

@@ -135,6 +135,12 @@ class Upgrade(models.Model):
                 name="upgrade_of_module_order",
             ),
             models.Index(
+                # Every device that pulls asks for its own, again and again.
+                fields=["device", "created_at", "id"],
+                condition=~Q(state="finished"),
+                name="upgrade_open_of_device",
+            ),
+            models.Index(
                 fields=["state", "lease_until"],
                 condition=~Q(state="finished"),
                 name="upgrade_unfinished",

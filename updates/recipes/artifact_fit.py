@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 
+from updates.formats.mender_artifact import ArtifactDescription
 from updates.plan import ArtifactPlan
 from updates.recipes.finding import Finding
 
@@ -34,8 +35,7 @@ def is_installed(plan: ArtifactPlan) -> bool:
 
 def new_provides(plan: ArtifactPlan) -> dict[str, str]:
     """What the artifact itself brings: its name, its group and what its payload provides."""
-    own = {"artifact_name": plan.artifact_name, **plan.provides}
-    return own | ({"artifact_group": plan.artifact_group} if plan.artifact_group else {})
+    return _brought(plan.artifact_name, plan.artifact_group, plan.provides)
 
 
 def provides_after(plan: ArtifactPlan) -> dict[str, str]:
@@ -44,15 +44,13 @@ def provides_after(plan: ArtifactPlan) -> dict[str, str]:
     Keys that match one of the artifact's clears go first, then its own come in. An artifact without any clears list drops
     everything. The name is always replaced.
     """
-    if plan.clears_provides is None:
-        kept = {}
-    else:
-        kept = {
-            key: value
-            for key, value in plan.device.provides.items()
-            if not any(_matches(key, glob) for glob in plan.clears_provides)
-        }
-    return kept | new_provides(plan)
+    return _kept(plan.device.provides, plan.clears_provides) | new_provides(plan)
+
+
+def after_commit(before: Mapping[str, str], artifact: ArtifactDescription) -> dict[str, str]:
+    """What a device that provided `before` provides once this artifact is committed, by the same rules."""
+    brought = _brought(artifact.name, artifact.group, artifact.provides)
+    return _kept(before, artifact.clears_provides) | brought
 
 
 def changes(plan: ArtifactPlan) -> dict[str, list[str | None]]:
@@ -63,6 +61,20 @@ def changes(plan: ArtifactPlan) -> dict[str, list[str | None]]:
         key: [before.get(key), after.get(key)]
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
+    }
+
+
+def _brought(name: str, group: str | None, provides: Mapping[str, str]) -> dict[str, str]:
+    return {"artifact_name": name, **provides, **({"artifact_group": group} if group else {})}
+
+
+def _kept(before: Mapping[str, str], clears: Sequence[str] | None) -> dict[str, str]:
+    if clears is None:
+        return {}
+    return {
+        key: value
+        for key, value in before.items()
+        if not any(_matches(key, glob) for glob in clears)
     }
 
 

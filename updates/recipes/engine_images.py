@@ -127,17 +127,20 @@ class Images:
         """What was fetched by its digest goes by its own names alone."""
         self._engine.remove_image(self._new)
 
-    def keep(self, references: Iterable[str]) -> list[dict[str, str]]:
-        """The images of these references have another tag, of ours: what was in force can be put back. Rows of what it was."""
-        kept = []
+    def to_keep(self, references: Iterable[str]) -> list[dict[str, str]]:
+        """A row for each of these references that the engine has an image of: which one, and the tag of ours to keep it by."""
+        rows = []
         for number, reference in enumerate(sorted({one for one in references if one})):
             image = self._there(reference)
-            if image is None:
-                continue
-            tag = f"{KEEP}:{self._upgrade}-{number}"
-            self._engine.tag(image.id, tag)
-            kept.append({"reference": reference, "id": image.id, "tag": tag})
-        return kept
+            if image is not None:
+                tag = f"{KEEP}:{self._upgrade}-{number}"
+                rows.append({"reference": reference, "id": image.id, "tag": tag})
+        return rows
+
+    def keep(self, rows: Iterable[dict[str, str]]) -> None:
+        """These images have our tags: what was in force can be put back. The rows are written down before, for whoever cleans."""
+        for row in rows:
+            self._engine.tag(row["id"], row["tag"])
 
     def _there(self, reference: str) -> Image | None:
         """The engine's image; None also for what is named like an image's variable and is no image."""

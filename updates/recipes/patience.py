@@ -1,4 +1,4 @@
-"""Asking a device again that is away for a while: for what changes nothing there."""
+"""Asking a device again that is away for a while: for what changes nothing there, or is the same when it is done twice."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from devices import services as devices
 from devices.drivers.engine import Engine
@@ -20,33 +21,28 @@ from updates.errors import StepFailed
 from updates.machine import State
 from updates.models import Backup, WatchedContainer
 from updates.plan import ContainerPlan
+from updates.recipes.container.backup_alone import backed_up
 from updates.recipes.container.backup_files import BackupFiles
+from updates.recipes.container.backup_journal import BackupJournal
 from updates.recipes.container.backups import Backups
 from updates.recipes.detached import DetachedCalls
 from updates.runner import Context, HandOver
-from updates.services.backup_journal import BackupJournal
-from updates.services.backup_records import columns, note_found, there
+from updates.services.backup_records import LONGEST_ERROR, columns, note_found, there
 from updates.services.backups import Situation
 from updates.services.container_orders import plan_container
 from updates.services.container_recipes import mountpoint
 
 log = structlog.get_logger(__name__)
 
-CHECKED: Final = "checked"
-"""The fact that a look has found all that is needed."""
-LONGEST: Final = Backup._meta.get_field("error").max_length or 0
-
 
 def carry_out_backup(backup: Backup, *, wants_leave: Callable[[], bool]) -> str:
     """The backup is there, or the row says why not. While an upgrade is active on the device, or this worker leaves, it waits."""
     if not backup.is_waiting:
         return "over"
-    limit = settings.STATE_LIMIT_SECONDS[State.BACKING_UP]
     try:
         if Situation(backup.watched).why_not_touch() is not None:
             return "waits"
-        journal = BackupJournal(backup, limit_seconds=limit, wants_leave=wants_leave)
-        written = _made(backup, Context(journal))
+        written = _made(backup, Context(_journal(backup, wants_leave)))
     except StepStillRunning:
         return "waits"
     except (HandOver, StaleHolder):
@@ -74,7 +70,7 @@ def carry_out_deletion(backup: Backup) -> str:
     except DeviceUnreachable:
         return "waits"
     except DeviceError as error:
-        backup.delete_requested_at, backup.error = None, f"Not deleted. {error}"[:LONGEST]
+        backup.delete_requested_at, backup.error = None, f"Not deleted. {error}"[:LONGEST_ERROR]
         backup.save(update_fields=["delete_requested_at", "error"])
         return "refused"
     backup.deleted_at = clock.now()
@@ -93,23 +89,28 @@ def look_at_backups(watched: WatchedContainer) -> str:
     return ""
 
 
+def _journal(backup: Backup, wants_leave: Callable[[], bool]) -> BackupJournal:
+    def keep(facts: dict[str, Any]) -> None:
+        backup.facts = facts
+        backup.save(update_fields=["facts"])
+
+    return BackupJournal(
+        backup.pk,
+        backup.facts,
+        keep=keep,
+        trouble=(OperationalError, InterfaceError),
+        limit_seconds=settings.STATE_LIMIT_SECONDS[State.BACKING_UP],
+        wants_leave=wants_leave,
+    )
+
+
 def _made(backup: Backup, context: Context) -> dict[str, Any]:
     watched = backup.watched
     device = watched.instance.device
     plan = replace(plan_container(watched, image=watched.image), upgrade=context.journal.upgrade)
     with devices.opened(device) as shell, opened_engine(device) as engine:
         backups = _backups(plan, shell, engine)
-        if not context.journal.recall(CHECKED):
-            bad = next((one for one in backups.findings() if not one.ok), None)
-            if bad is not None:
-                raise Refused(bad.says)
-            context.journal.remember(CHECKED, True)  # noqa: FBT003 - a JSON value
-        written = backups.live(context)
-        if written is None:
-            raise Refused(backups.why_not_live(context))
-        backups.prune(context, never=_needed(watched))
-        shell.remove_tree(f"{plan.device.work_root}/{plan.upgrade}")
-        return written.as_json()
+        return backed_up(context, plan, shell, backups, never=_needed(watched)).as_json()
 
 
 def _backups(plan: ContainerPlan, shell: Shell, engine: Engine) -> Backups:
@@ -133,6 +134,6 @@ def _needed(watched: WatchedContainer) -> list[str]:
 
 
 def _refused(backup: Backup, why: str) -> str:
-    backup.error = why[:LONGEST]
+    backup.error = why[:LONGEST_ERROR]
     backup.save(update_fields=["error"])
     return "refused"

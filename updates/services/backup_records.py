@@ -15,6 +15,7 @@ from updates.recipes.container.backup_files import FoundBackup
 from updates.recipes.container.backups import COPIED, PRUNED
 
 LONGEST: Final = Backup._meta.get_field("version").max_length or 0
+LONGEST_ERROR: Final = Backup._meta.get_field("error").max_length or 0
 
 
 def record_backups(finished: Upgrade) -> None:

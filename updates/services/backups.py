@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -18,6 +19,8 @@ from updates.plan import Mode
 from updates.services.backup_records import there
 from updates.services.container_orders import build_container_upgrade, plan_container
 from updates.services.ordering import locked_idle, place
+from updates.services.portal_backups import hand_over_backup, look_in_directory
+from updates.services.portal_state import watchdog_status
 from updates.services.reasons import given_reason
 from updates.services.watching import require_watched
 
@@ -26,10 +29,6 @@ RESTORE: Final = "updates.restore_backup"
 DELETE: Final = "updates.delete_backup"
 MAKE_JOB: Final = "updates.jobs.run_backup"
 DELETE_JOB: Final = "updates.jobs.run_backup_deletion"
-LOOK_JOB: Final = "updates.jobs.run_backup_look"
-PORTALS_OWN: Final = (
-    "The portal's own data are backed up by its watchdog, when it upgrades the portal."
-)
 PORTALS_WAY_BACK: Final = "The portal's own data are put back by hand, while it is stopped."
 ONLY_ONE: Final = "It is the only backup that is known to be good: make another one first."
 
@@ -53,8 +52,9 @@ class Situation:
 
     def why_not_make(self) -> Refused | None:
         """Why none can be made now, if so."""
-        if self._watched.is_portal:
-            return Refused(PORTALS_OWN)
+        deaf = watchdog_status().says if self._watched.is_portal else ""
+        if deaf:
+            return Refused(deaf)
         return self._unwatched() or self._making() or self.why_not_touch()
 
     def why_not_restore(self, backup: Backup) -> Refused | None:
@@ -101,7 +101,7 @@ class Situation:
 
 
 def back_up_now(*, watched: WatchedContainer, actor: Actor, reason: str) -> Backup:
-    """A worker will copy the data while the containers run; the row says what became of it.
+    """A worker, or the portal's watchdog, will copy the data while the containers run; the row says what became of it.
 
     Conflict while another one is being made; TargetBusy while an upgrade is active on the device.
     """
@@ -119,7 +119,10 @@ def back_up_now(*, watched: WatchedContainer, actor: Actor, reason: str) -> Back
             created_at=clock.now(),
         )
         audit.record(actor=actor, action="container.back_up", subject=row.instance, reason=why)
-        _start(MAKE_JOB, backup)
+        if row.is_portal:
+            transaction.on_commit(partial(hand_over_backup, backup))
+        else:
+            _start(MAKE_JOB, backup)
     return backup
 
 
@@ -165,14 +168,14 @@ def look_for_backups(*, watched: WatchedContainer, actor: Actor) -> None:
     actor.require(ADD)
     require_watched(watched)
     audit.record(actor=actor, action="container.look_for_backups", subject=watched.instance)
-    dispatch.start_job(LOOK_JOB, argument=str(watched.pk), job=f"backup-look-{watched.pk}")
+    look_in_directory(watched.pk)
 
 
 def recover_backups(known: set[str]) -> None:
     """What is to be made or deleted, and whose job is not among `known`, has a job again: see `settings.RECOVERED`."""
     rows = Backup.objects.filter(deleted_at=None)
     for job, due in (
-        (MAKE_JOB, rows.filter(taken_at=None, error="")),
+        (MAKE_JOB, rows.filter(taken_at=None, error="", watched__is_portal=False)),
         (DELETE_JOB, rows.filter(delete_requested_at__isnull=False)),
     ):
         for backup in due:

@@ -50,6 +50,11 @@ class Folder:
         return self.journals / "drained"
 
     @property
+    def backup_order(self) -> Path:
+        """A backup that somebody wants now, and then what became of it."""
+        return self.journals / "backup-order"
+
+    @property
     def template(self) -> Path:
         """How the portal wants to be upgraded: a plan that lacks its id, its image and its version."""
         return self.journals / "template"

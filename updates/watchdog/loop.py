@@ -19,6 +19,8 @@ from updates.plan import ContainerPlan
 from updates.recipes.patience import patiently
 from updates.runner import Context, Failure, HandOver, Recipe, WhenNeeded, advance
 from updates.watchdog.admission import Admission
+from updates.watchdog.backing_up import carry_out_backup
+from updates.watchdog.backup_order import read_backup_order
 from updates.watchdog.durable import clear_drafts, locked, remove
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
@@ -103,6 +105,7 @@ class Watchdog:
         self._look_at_engine()
         record = unfinished(self._folder) or self._taken()
         if record is None:
+            self._back_up()
             return
         self._heart.upgrade = record.upgrade
         try:
@@ -112,6 +115,24 @@ class Watchdog:
             self._heart.upgrade = ""
             self._heart.is_hung = lambda: False
         self._forget_old()
+
+    def _back_up(self) -> None:
+        """The backup that somebody wants, if any, was made, or is known why it was not."""
+        try:
+            order = read_backup_order(self._folder)
+        except ValueError as error:
+            log.error("the order of a backup is put away", error=str(error))
+            remove(self._folder.backup_order)
+            return
+        if order is None or order.is_over:
+            return
+        carry_out_backup(
+            order,
+            self._folder,
+            open_engine=self._open_engine,
+            plan_on=lambda engine, trigger: self._planner(engine).plan(trigger),
+            wants_leave=self._stopped.is_set,
+        )
 
     def _look_at_engine(self) -> None:
         """Whoever looks at the heartbeat knows whether the engine answers: nothing is ordered while it does not."""
@@ -168,10 +189,12 @@ class Watchdog:
                 f"The trigger has the number {trigger.sequence}, but number {newest} was taken before: it is an old one."
             )
         with self._open_engine() as engine:
-            own = own_container(engine)
-            admission = Admission(engine, self._environment, self._folder, own=own)
-            planner = Planner(engine, self._environment, self._folder, admission, own=own)
-            return ordered(trigger, plan=planner.plan(trigger).as_json())
+            return ordered(trigger, plan=self._planner(engine).plan(trigger).as_json())
+
+    def _planner(self, engine: Engine) -> Planner:
+        own = own_container(engine)
+        admission = Admission(engine, self._environment, self._folder, own=own)
+        return Planner(engine, self._environment, self._folder, admission, own=own)
 
     def _carry_out(self, record: Record) -> None:
         fence = claim(self._folder, record.upgrade, last_seen=self._last_seen)

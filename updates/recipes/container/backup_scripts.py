@@ -51,7 +51,8 @@ if gzip -1 </dev/null >/dev/null 2>&1; then fast=-1; fi
 [ "$(cat produced)" = 0 ] || fail "The data cannot be copied."
 flush archive
 gzip -t archive || fail "The copy cannot be read back."
-{ gzip -dc archive; echo "$?" >produced; } | tar -tf - >members || fail "The copy is no whole tar."
+# tar ends at the end mark: what follows is read all the same, or gzip could not write it, and fail.
+{ gzip -dc archive; echo "$?" >produced; } | { tar -tf - >members && cat >/dev/null; } || fail "The copy is no whole tar."
 [ "$(cat produced)" = 0 ] || fail "The copy cannot be unpacked."
 [ "$(head -n 1 members)" = .fleetwright/backup.json ] || fail "The copy does not begin as it should."
 sum=$(sha256sum <archive) || exit 1
@@ -148,7 +149,7 @@ if [ "$prefix" = . ]; then what=; fi
 # What went wrong is told by words: on a full file system there is no room for a file that says so.
 said=$({
   mkdir -p -- $work/new && { gzip -dc -- "$file" || echo 'not unpacked' >&2; } |
-    tar -C $work/new --numeric-owner -xpf - $what || echo 'not unpacked' >&2
+    { tar -C $work/new --numeric-owner -xpf - $what && cat >/dev/null; } || echo 'not unpacked' >&2
 } 2>&1)
 case $said in
 *'not unpacked'*)
@@ -195,7 +196,7 @@ SWAP: Final = _SWAP + 'swap "$1" "$2" "$3"\n'
 UNPACK_DUMPS: Final = r"""
 umask 077
 mkdir -p -- "$2" && cd -- "$2" || exit 1
-{ gzip -dc -- "$1"; echo "$?" >unzipped; } | tar -xpf - .fleetwright/dumps || exit 1
+{ gzip -dc -- "$1"; echo "$?" >unzipped; } | { tar -xpf - .fleetwright/dumps && cat >/dev/null; } || exit 1
 [ "$(cat unzipped)" = 0 ]
 """
 

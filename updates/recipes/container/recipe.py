@@ -28,6 +28,7 @@ from devices.errors import EngineRefused, HealthFailed
 from updates.errors import NotCompatible, StepFailed
 from updates.machine import Event, State
 from updates.plan import ContainerPlan, Mode
+from updates.recipes.ballast import Ballast
 from updates.recipes.container.backups import Backups
 from updates.recipes.container.before import Before, Standing
 from updates.recipes.container.fit import ContainerFit
@@ -94,6 +95,8 @@ class ContainerRecipe:
         self._around = around
         self._standing = Standing(plan, shell)
         self._running = Running(plan, engine)
+        self._work = f"{plan.device.work_root}/{plan.upgrade}"
+        self._ballast = Ballast(shell, self._work)
 
     def step(self, state: State) -> Step | None:
         steps: Mapping[State, Step] = {
@@ -163,8 +166,10 @@ class ContainerRecipe:
         references = [
             str((one.get("Config") or {}).get("Image", "")) for one in before.containers.values()
         ]
-        images = self._images.keep(one for one in references if "@" not in one)
+        images = self._images.to_keep(one for one in references if "@" not in one)
         self._standing.write(Before(before.containers, before.ran, images, before.dependants))
+        self._images.keep(images)
+        self._ballast.lay(context)
         if self._plan.backup.wanted and self._is_running(before):
             self._backups.live(context)
         return Event.DONE
@@ -306,6 +311,7 @@ class ContainerRecipe:
         before = self._before(context)
         if not journal.recall(BEGUN):
             return Event.DONE
+        self._ballast.drop(context)
         self._running.stop(context, [*self._plan.containers, *before.dependants])
         patiently(context, self._engine, lambda: self._images.put_back(before.images))
         backup = journal.recall(BACKUP)
@@ -340,28 +346,28 @@ class ContainerRecipe:
         journal = context.journal
         if journal.is_broken:
             return Event.NOTHING_TO_DO
-        self._images.release_new()
+        patiently(context, self._engine, self._images.release_new)
         is_kept = journal.is_success and bool(journal.recall(KEPT))
         stays = self._around.ways_back() | ({self._plan.upgrade} if is_kept else set())
         if journal.is_success and self._plan.kept_of is not None:
             stays -= {self._plan.kept_of}
-        for upgrade in self._standing.upgrades(context):
-            if upgrade not in stays and (journal.is_success or upgrade == self._plan.upgrade):
-                self._forget(context, upgrade)
+        written = self._standing.upgrades(context) if journal.is_success else []
+        for upgrade in sorted({*written, self._plan.upgrade} - stays):
+            self._forget(context, upgrade)
         try:
             if self._plan.backup.wanted:
                 self._backups.clear(context)
                 self._prune(context)
         finally:
-            self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.upgrade}")
+            patiently(context, self._shell, lambda: self._shell.remove_tree(self._work))
         return Event.DONE
 
     def _forget(self, context: Context, upgrade: str) -> None:
         before = self._standing.read(context, upgrade)
         if before.containers:
             self._way(before).forget(context, upgrade)
-        self._images.release(before.images)
-        self._standing.forget(upgrade)
+        patiently(context, self._engine, lambda: self._images.release(before.images))
+        patiently(context, self._shell, lambda: self._standing.forget(upgrade))
 
     def _prune(self, context: Context) -> None:
         """What was copied while it ran is not needed any more, nor is any copy of an upgrade after which all is as before."""

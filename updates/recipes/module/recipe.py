@@ -170,7 +170,9 @@ class ModuleRecipe:
             self._services.stop(context, ran)
         self._tree.back_up(context)
         self._keeping.back_up_volumes(context)
-        self._keeping.write(Kept(self._images.keep(self._in_force(context)), ran))
+        images = self._images.to_keep(self._in_force(context))
+        self._keeping.write(Kept(images, ran))
+        self._images.keep(images)
         self._go_on(context)
         return Event.DONE
 
