@@ -11,18 +11,20 @@ from django.forms import ChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from devices.admin_views import bulk, device_list, imports, saved_filters
+from devices.admin_views import bulk, device_list, enrolment, imports, preauthorise, saved_filters
 from devices.admin_views import device as device_pages
 from devices.admin_views import groups as group_pages
 from devices.admin_views.credentials import DeleteCredential
 from devices.admin_views.engines import engine_urls
 from devices.admin_views.host_key import ConfirmHostKey
 from devices.admin_views.links import device_url, why_not_local
+from devices.admin_views.pulled import DecommissionDevice
 from devices.admin_views.registry_logins import DeleteRegistryLogin
 from devices.forms import CredentialForm, DeviceGroupForm, RegistryLoginForm
-from devices.models import Credential, Device, DeviceGroup, RegistryLogin
+from devices.models import AuthSet, Credential, Device, DeviceGroup, RegistryLogin
 from devices.services import (
     GUARD,
     USE_LOCAL_DRIVER,
@@ -33,7 +35,7 @@ from devices.services import (
 )
 from devices.services.engine_settings import save_registry_login
 from portal.core.actors import actor_of
-from portal.core.admin import ServedAdmin
+from portal.core.admin import ReadOnlyAdmin, ServedAdmin, component, verb_urls
 from portal.core.pages import number_or_404
 from portal.core.queries import edits_of
 
@@ -82,10 +84,19 @@ class DeviceAdmin(ServedAdmin):
     def formfield_for_choice_field(
         self, db_field: Field[str, str], request: HttpRequest, **kwargs: object
     ) -> ChoiceField | None:
-        """Who may not make the portal's own host a device is not offered the driver for it, and cannot post it either."""
+        """Who may not make the portal's own host a device is not offered the driver for it, and cannot post it either.
+
+        That a device pulls is never a choice: it did so before it was one, and goes on.
+        """
         field = super().formfield_for_choice_field(db_field, request, **kwargs)
-        if db_field.name == "driver" and not request.user.has_perm(USE_LOCAL_DRIVER):
-            field.choices = [row for row in field.choices if row[0] != Device.Driver.LOCAL]
+        if db_field.name == "driver":
+            match = request.resolver_match
+            pk = int(match.kwargs.get("pk", 0)) if match else 0
+            pulls = Device.objects.filter(pk=pk, driver=Device.Driver.PULL).exists()
+            offered = {Device.Driver.PULL} if pulls else set(Device.Driver) - {Device.Driver.PULL}
+            if not request.user.has_perm(USE_LOCAL_DRIVER):
+                offered -= {Device.Driver.LOCAL}
+            field.choices = [row for row in field.choices if row[0] in {"", *offered}]
         return field
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -108,6 +119,7 @@ class DeviceAdmin(ServedAdmin):
             ("filters/<int:pk>/delete/", "drop_filter", saved_filters.drop_filter),
             ("<int:pk>/refresh/", "refresh", device_pages.refresh),
             ("<int:pk>/host-key/", "host_key", ConfirmHostKey.as_view()),
+            ("<int:pk>/decommission/", "decommission", DecommissionDevice.as_view()),
         ]
         own = self.admin_site.admin_view
         return [
@@ -118,6 +130,51 @@ class DeviceAdmin(ServedAdmin):
                 name="devices_device_bulk_order_live",
             ),
             *engine_urls(own),
+            *super().get_urls(),
+        ]
+
+
+@admin.register(AuthSet)
+class AuthSetAdmin(ReadOnlyAdmin):
+    """Keys of devices that pull. The list is the page of enrolment; each verb has a page."""
+
+    fields = (
+        "identity", "status", "sha256", "pem", "requested_at", "last_asked_at", "decided_at",
+        "decided_by_name",
+    )  # fmt: skip
+    readonly_fields = ("sha256", "pem")
+
+    def changelist_view(
+        self, request: HttpRequest, *_args: object, **_extra: object
+    ) -> HttpResponse:
+        return enrolment.key_list(request)
+
+    @admin.display(description="SHA-256 of the key")
+    def sha256(self, key: AuthSet) -> SafeString:
+        return component("data", data=key.key_hash)
+
+    @admin.display(description="Public key")
+    def pem(self, key: AuthSet) -> SafeString:
+        return component("data", data=key.public_key)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = self.admin_site.admin_view
+        verbs = {"reject": enrolment.RejectKey, "dismiss": enrolment.DismissKey}
+        pages = {
+            "accept": enrolment.AcceptKeys,
+            "preauthorise": preauthorise.Preauthorise,
+            "preauthorise-file": preauthorise.PreauthoriseFile,
+        }
+        return [
+            *(
+                path(
+                    f"{word}/",
+                    own(verb.as_view()),
+                    name=f"devices_authset_{word.replace('-', '_')}",
+                )
+                for word, verb in pages.items()
+            ),
+            *verb_urls(self, verbs),
             *super().get_urls(),
         ]
 

@@ -6,6 +6,7 @@ DeviceError
  |   |- HostKeyChanged     the device shows another key than the confirmed one
  |   |- LoginRefused       the device does not take our credential
  |   |- EngineUnreachable  its Docker Engine gives no answer, or the connection broke
+ |   |- NeverReached       it asks us, and we never ask it
  |- CommandFailed          a command of ours ended with a status that is not 0
  |- CommandTimedOut        a command was still running at its time limit, and was killed
  |- OutOfSpace             the device has no room for what has to go there
@@ -29,6 +30,10 @@ DeviceError
  |   |- RegistryRefused    it wants a login, does not let us in, or has heard too much of us
  |   |- NotInRegistry      it has no such image
  |   |- NoSuchPlatform     it has the image for other platforms only
+
+AskedWrongly               what a device that pulls, or something that plays one, asks of us
+ |- NotLetIn               nobody let it in, or not any more: it learns nothing else
+ |- Unreadable             it sent something that is not of the protocol
 """
 
 from __future__ import annotations
@@ -76,6 +81,13 @@ class EngineUnreachable(DeviceUnreachable):
     """The device's Docker Engine does not answer, or the connection to it broke."""
 
     code = "DEV-104"
+
+
+class NeverReached(DeviceUnreachable):
+    """The device pulls by itself: there is no way to it, and nobody is to blame."""
+
+    code = "DEV-105"
+    retryable = False
 
 
 class CommandFailed(DeviceError):
@@ -240,3 +252,22 @@ class NoSuchPlatform(RegistryError):
     def __init__(self, sentence: str, *, platforms: list[str]) -> None:
         super().__init__(sentence)
         self.platforms = platforms
+
+
+class AskedWrongly(FleetwrightError):
+    """Nothing was stored and nothing was done of what it asked for."""
+
+    code = "ASK-000"
+
+
+class NotLetIn(AskedWrongly):
+    """Whoever it is hears the same: that it was refused, rejected, forgotten or never known is nobody's business."""
+
+    code = "ASK-001"
+
+    def __init__(self) -> None:
+        super().__init__("This device is not let in.")
+
+
+class Unreadable(AskedWrongly):
+    code = "ASK-002"

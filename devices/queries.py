@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -15,13 +14,13 @@ import django_filters
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
-from django.db.models.fields.json import KT, KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
 from django.db.models.lookups import Exact
 from django.utils.module_loading import import_string
 
-from devices.models import Credential, Device, DeviceGroup, StoredImport, StoredSelection
+from devices.attribute_words import conditions_in
+from devices.models import AuthSet, Credential, Device, DeviceGroup, StoredImport, StoredSelection
 from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.search import SHORTEST_INDEXED, Joined, containing, words_of
@@ -55,8 +54,9 @@ class DeviceFilter(django_filters.FilterSet):
         method="by_silence", min_value=1, max_value=3650, label="Silent for days"
     )
     outdated = django_filters.BooleanFilter(method="by_age", label="Outdated")
+    shut_out = django_filters.BooleanFilter(method="by_keys", label="Pulls and is shut out")
     attribute = django_filters.CharFilter(
-        method="by_attributes", label="Attribute", help_text="site=Leipzig; floor=1"
+        method="by_attributes", label="Attribute", help_text="site=Leipzig; floor>3"
     )
 
     class Meta:
@@ -102,6 +102,16 @@ class DeviceFilter(django_filters.FilterSet):
         none = Q(offered_host_key="")
         return devices.filter(~none if is_offered else none)
 
+    def by_keys(
+        self,
+        devices: QuerySet[Device],
+        _name: str,
+        is_shut_out: bool,  # noqa: FBT001
+    ) -> QuerySet[Device]:
+        """Devices that pull and may not; or all others."""
+        pulls_in_vain = Q(driver=Device.Driver.PULL) & ~_let_in()
+        return devices.filter(pulls_in_vain if is_shut_out else ~pulls_in_vain)
+
     def by_silence(self, devices: QuerySet[Device], _name: str, days: Decimal) -> QuerySet[Device]:
         """Devices that have not answered for so many days, or never."""
         since = clock.now() - timedelta(days=float(days))
@@ -118,11 +128,9 @@ class DeviceFilter(django_filters.FilterSet):
         return devices.filter(ask() if is_outdated else ~ask())
 
     def by_attributes(self, devices: QuerySet[Device], _name: str, text: str) -> QuerySet[Device]:
-        """Devices that have all of these attributes. A text that is none is refused like any wrong word."""
-        for key, value in attributes_in(text).items():
-            devices = devices.filter(
-                Exact(Cast(KeyTextTransform(key, "attributes"), TextField()), value)
-            )
+        """Devices that have all of these attributes, as people wrote them or as the devices report them."""
+        for condition in conditions_in(text):
+            devices = devices.filter(condition.as_query())
         return devices
 
 
@@ -137,34 +145,7 @@ def find_devices(devices: QuerySet[Device], text: str) -> QuerySet[Device]:
     return containing(devices, words_of(text), columns=SEARCHED)
 
 
-PAIR: Final = re.compile(r"\s*([^=;\\]+)=((?:[^;\\]|\\.)*)(?:;|\Z)", re.DOTALL)
 SELECTION_HOURS: Final = 24
-
-
-def attributes_in(text: str) -> dict[str, str]:
-    r"""Attributes written as "site=Leipzig; floor=1"; a semicolon or backslash in a value has a backslash before it.
-
-    Refused when the text is something else.
-    """
-    found, place = {}, 0
-    while text[place:].strip():
-        pair = PAIR.match(text, place)
-        if pair is None or not pair[1].strip():
-            raise Refused(
-                f"Attributes are written as site=Leipzig; floor=1, and not as {text[:100]!r}."
-            )
-        found[pair[1].strip()] = re.sub(r"\\(.)", r"\1", pair[2].strip())
-        place = pair.end()
-    return found
-
-
-def attributes_as_text(attributes: Mapping[str, Any]) -> str:
-    """What `attributes_in` reads."""
-    written = []
-    for key, value in attributes.items():
-        escaped = re.sub(r"([;\\])", r"\\\1", str(value))
-        written.append(f"{key}={escaped}")
-    return "; ".join(written)
 
 
 def devices_with_any(words: Iterable[str]) -> QuerySet[Device]:
@@ -282,3 +263,18 @@ def select_devices(
     for group in DeviceGroup.objects.filter(pk__in=groups or []):
         wanted |= Q(pk__in=devices_in(group).values("pk"))
     return Device.objects.filter(wanted)
+
+
+def shut_out(*, devices: list[int] | None = None) -> set[int]:
+    """The ids of devices that pull and may not, of all or of `devices`: no key of theirs is accepted, no order reaches them."""
+    pulling = Device.objects.filter(~_let_in(), driver=Device.Driver.PULL)
+    if devices is not None:
+        pulling = pulling.filter(pk__in=devices)
+    return set(pulling.order_by().values_list("pk", flat=True))
+
+
+def _let_in() -> Q:
+    accepted = AuthSet.objects.filter(
+        identity__device=OuterRef("pk"), status=AuthSet.Status.ACCEPTED
+    )
+    return Q(Exists(accepted))

@@ -16,6 +16,7 @@ from devices.api.credentials import Credentials
 from devices.api.devices import Devices
 from devices.api.engines import Engines, RegistryLogins
 from devices.api.groups import DeviceGroupMembers, DeviceGroups
+from devices.api.keys import DeviceKeys
 from patches.api.modules import Instances, Modules
 from patches.api.nodes import Nodes
 from patches.api.patches import PatchChecks, Patches
@@ -59,6 +60,7 @@ router.register(
     "update-modules/<int:module>/checks", UpdateModuleChecks, basename="update-module-checks"
 )
 router.register("devices", Devices, basename="devices")
+router.register("device-keys", DeviceKeys, basename="device-keys")
 router.register("device-groups", DeviceGroups, basename="device-groups")
 router.register(
     "device-groups/<int:group>/members", DeviceGroupMembers, basename="device-group-members"

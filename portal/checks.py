@@ -45,6 +45,10 @@ def check_names(
         **{f"settings.UPGRADE_FINISHED, {name}": name for name in settings.UPGRADE_FINISHED},
         **{f"settings.RECOVERED, {name}": name for name in settings.RECOVERED},
         **{
+            f"settings.DEVICE_DECOMMISSIONED, {name}": name
+            for name in settings.DEVICE_DECOMMISSIONED
+        },
+        **{
             f"settings.UPGRADE_PANELS[{kind!r}]": name
             for kind, name in settings.UPGRADE_PANELS.items()
         },

@@ -52,6 +52,7 @@ devices.view_devicegroup             x       x         x          x
 devices.view_credential              x       x         x          x
 devices.view_engineaccess            x       x         x          x
 devices.view_registrylogin           x       x         x          x
+devices.view_authset                 x       x         x          x
 core.view_auditevent                 x       x         x          x
 
 updates.upload_artifact              -       x         -          x
@@ -90,6 +91,7 @@ devices.change_device                -       x         -          x
 devices.add_devicegroup              -       x         -          x
 devices.change_devicegroup           -       x         -          x
 devices.delete_devicegroup           -       x         -          x
+devices.decide_authset               -       x         -          x
 core.share_savedfilter               -       x         -          x
 
 devices.confirm_host_key             -       -         x          x
@@ -103,6 +105,7 @@ updates.recover_upgrade              -       -         x          x
 updates.delete_artifact              -       -         x          x
 
 devices.delete_device                -       -         -          x
+devices.decommission_device          -       -         -          x
 patches.add_node                     -       -         -          x
 patches.change_node                  -       -         -          x
 patches.delete_node                  -       -         -          x

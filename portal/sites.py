@@ -54,6 +54,7 @@ GROUPS = (
         "Fleet",
         (
             ("Devices", "devices", "admin:devices_device_changelist", "devices.view_device"),
+            ("Enrolment", "how_to_reg", "admin:devices_authset_changelist", "devices.view_authset"),
             ("Groups", "workspaces", "admin:devices_devicegroup_changelist", "devices.view_devicegroup"),
             ("Credentials", "key", "admin:devices_credential_changelist", "devices.view_credential"),
             ("Registry logins", "passkey", "admin:devices_registrylogin_changelist", "devices.view_registrylogin"),
@@ -88,6 +89,8 @@ VERBS: Final = (
     ("Add instance", "add_circle", "admin:updates_instance_add", "updates.add_instance"),
     ("Add module", "add_circle", "admin:updates_module_add", "updates.add_module"),
     ("Add device", "add_circle", "admin:devices_device_add", "devices.add_device"),
+    ("Devices that ask to be let in", "how_to_reg", "admin:devices_authset_changelist", "devices.view_authset"),
+    ("Preauthorise a device", "how_to_reg", "admin:devices_authset_preauthorise", "devices.decide_authset"),
     ("Add repository", "add_circle", "admin:updates_repository_new", "updates.add_repository"),
     ("Stuck upgrades", "hourglass_disabled", "admin:updates_upgrade_stuck", "updates.view_upgrade"),
     ("History of upgrades", "history", "admin:updates_upgrade_changelist", "updates.view_upgrade"),

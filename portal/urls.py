@@ -1,8 +1,9 @@
 """Where everything is."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from devices import mender_views
 from portal import health
 from portal.dashboard import front_page
 
@@ -11,6 +12,10 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("api/v1/", include("portal.api")),
     path("api/upgrade/", include("updates.api.seed_upgrade")),
+    path("api/devices/", include("devices.mender_urls")),
+    path("api/devices/", include("updates.mender_urls")),
+    re_path("^api/devices/", mender_views.nowhere),
+    path("api/management/", include("portal.mender_management.urls")),
     path("second-factor/", include("portal.second_factor.urls")),
     path("queue/", include("portal.queue_pages")),
     path("overview/running/", front_page.running_fragment, name="running"),

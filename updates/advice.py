@@ -111,6 +111,7 @@ CODES: Final[dict[str, Advice]] = ENGINE_CODES | {
         "So many large files were on their way at once that the portal took no more.",
         (Step("Wait for some of them to end, then try again."),),
     ),
+    "FW-105": Advice("More was sent than the portal ever reads.", (_READ_OUTPUT,)),
     "DEV-000": Advice("The device did not do what it was asked for.", (_READ_OUTPUT, _REACH)),
     "DEV-100": Advice(
         "The device is off, its network is down, or something on the way refuses the connection.",
@@ -141,6 +142,10 @@ CODES: Final[dict[str, Advice]] = ENGINE_CODES | {
             Step("Check which credential the device uses, and its user name."),
             Step("Check that the public key is there.", "cat ~/.ssh/authorized_keys"),
         ),
+    ),
+    "DEV-105": Advice(
+        "The device pulls: it takes what an artifact brings, by itself, and nothing else.",
+        (Step("Apply an artifact, or add the device as one that is reached by SSH."),),
     ),
     "DEV-200": Advice(
         "A command that we rely on failed on the device: a full or read-only disk is the usual cause.",
@@ -214,6 +219,14 @@ CODES: Final[dict[str, Advice]] = ENGINE_CODES | {
             Step("Or tell the two apart by what they depend on."),
         ),
     ),
+    "UPD-106": Advice(
+        "A device spoke of an upgrade that it was never offered.",
+        (Step("Nothing to do here: what it said was not taken in. See what runs on that device."),),
+    ),
+    "UPD-107": Advice(
+        "A device's link to an artifact was too old, or not one of ours.",
+        (Step("Nothing to do: it gets a new one when it asks for its update again."),),
+    ),
     "UPD-110": Advice(
         "What was given as a key is none that artifacts can be signed or verified with.",
         (Step("Give an RSA key of 2048 bits or more, or an ECDSA key on P-256, as PEM."),),
@@ -252,6 +265,39 @@ CODES: Final[dict[str, Advice]] = ENGINE_CODES | {
         (
             Step("Read what the watchdog says.", "docker logs --tail 50 fleetwright-upgrader"),
             Step("Restart its container: it goes on where it was."),
+        ),
+    ),
+    "UPD-310": Advice(
+        "The device's own Mender client reported that the update failed there.",
+        (
+            Step("Read the device's log, below in the output: its errors come last."),
+            Step("If it sent none, read it on the device.", "journalctl -u 'mender*' -n 200"),
+        ),
+    ),
+    "UPD-311": Advice(
+        "The device asked for its next update as if there had been none: it lost power, or its report did not get through.",
+        (
+            Step("Read on the device what became of it.", "journalctl -u 'mender*' -n 200"),
+            Step("Check that nothing on its way to the portal fails for longer than it tries."),
+        ),
+    ),
+    "UPD-312": Advice(
+        "The device is off, has lost its network, or hangs in the middle of the update.",
+        (
+            Step(
+                "Check that it has power and network. Once it is back, it says by itself what it has."
+            ),
+            Step(
+                "See whether its client runs, and what it does.", "journalctl -u 'mender*' -n 200"
+            ),
+        ),
+    ),
+    "UPD-313": Advice(
+        "It was decommissioned in the middle of the update, and may have gone on with it.",
+        (
+            Step(
+                "Accept it again if it is to be a device of the fleet, and see what it says that it has."
+            ),
         ),
     ),
     "BUG": Advice(

@@ -27,8 +27,15 @@ BATCH: Final = 500
 
 
 def start_upgrades(upgrades: Iterable[Upgrade]) -> None:
-    """Once the transaction is committed, a worker will take each of these upgrades up. Without Redis: `recover` will."""
-    work = [(settings.KINDS[row.kind], str(row.pk), job_id(row)) for row in upgrades]
+    """Once the transaction is committed, a worker will take each of these upgrades up. Without Redis: `recover` will.
+
+    Those that are no worker's to carry out are nobody's here: their device asks by itself, or the watchdog looks.
+    """
+    work = [
+        (settings.KINDS[row.kind], str(row.pk), job_id(row))
+        for row in upgrades
+        if row.executor == Upgrade.Executor.WORKER
+    ]
     transaction.on_commit(partial(_enqueue, work))
 
 

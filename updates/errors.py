@@ -14,6 +14,8 @@ FleetwrightError
  |   |- NotCompatible         this artifact does not fit this device
  |   |- TooLate               the upgrade is past the state in which this could be asked
  |   |- NotUndoable           nothing to go back to, or something newer stands on top
+ |   |- NotOffered            the device that asks knows of no such upgrade
+ |   |- LinkExpired           a device's link to an artifact is not good any more
  |   |- Conflict
  |       |- TargetBusy        another upgrade is active on this target
  |- StepFailed                a step of a recipe failed; what the machine does next is its table's business
@@ -121,6 +123,14 @@ class TooLate(Refused):
 
 class NotUndoable(Refused):
     code = "UPD-103"
+
+
+class NotOffered(Refused):
+    code = "UPD-106"
+
+
+class LinkExpired(Refused):
+    code = "UPD-107"
 
 
 class TargetBusy(Conflict):

@@ -11,7 +11,6 @@ from operator import or_
 from typing import Any
 
 import django_filters
-from django.conf import settings
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.fields.json import KT
 from django.db.models.lookups import Exact
@@ -21,6 +20,7 @@ from devices.models import Device, DeviceGroup
 from devices.queries import devices_in, devices_with_any
 from portal.core import clock
 from portal.core.search import containing, words_of
+from updates.limits import is_not_held, limit_seconds, overdue
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Instance, ModuleOrder, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
@@ -269,7 +269,7 @@ def stuck(*, limit: int = PAGE, offset: int = 0) -> list[Stuck]:
     now = clock.now()
     worst_first = Case(
         When(_unheld(now), then=0),
-        When(_overdue(now), then=1),
+        When(overdue(now), then=1),
         default=2,
         output_field=IntegerField(),
     )
@@ -298,7 +298,7 @@ def _for_any_of(kinds: Iterable[Standstill]) -> Q:
     reasons = {
         Standstill.WAITING: _waiting(now),
         Standstill.UNHELD: _unheld(now),
-        Standstill.OVERDUE: _overdue(now),
+        Standstill.OVERDUE: overdue(now),
         Standstill.HELD: _held(),
     }
     return reduce(or_, (reasons[kind] for kind in kinds))
@@ -319,10 +319,7 @@ def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:
         return Stuck(row, Standstill.WAITING, why, can_recover=False, waits_for=ahead)
     by_worker = row.executor == Upgrade.Executor.WORKER
     if row.state == State.PENDING:
-        why = (
-            "Its turn has come, and nobody has taken it up yet: all workers are busy, or none runs."
-        )
-        return Stuck(row, Standstill.WAITING, why, can_recover=by_worker)
+        return Stuck(row, Standstill.WAITING, _why_not_begun(row, now), can_recover=by_worker)
     if row.facts.get(HELD) and row.cancel_requested_at is None:
         why = "It is installed, and waits until somebody commits it, or cancels it."
         return Stuck(row, Standstill.HELD, why, can_recover=False)
@@ -335,12 +332,20 @@ def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:
             f"Its worker {row.worker} was lost while {_word(row)}: its lease ran out {silent} ago."
         )
         return Stuck(row, Standstill.UNHELD, why, can_recover=True)
-    allowed = timedelta(seconds=settings.STATE_LIMIT_SECONDS[row.state])
+    allowed = timedelta(seconds=limit_seconds(row) or 0)
     why = (
         f"It has been {_word(row)} for {timesince(row.state_entered_at, now)}, "
         f"and {timesince(now - allowed, now)} are allowed."
     )
+    if row.executor == Upgrade.Executor.DEVICE:
+        why = f"{why} {_last_heard(row, now)}"
     return Stuck(row, Standstill.OVERDUE, why, can_recover=False)
+
+
+def _why_not_begun(row: Upgrade, now: datetime) -> str:
+    if row.executor == Upgrade.Executor.DEVICE:
+        return f"Its turn has come: the device gets it when it asks next. {_last_heard(row, now)}"
+    return "Its turn has come, and nobody has taken it up yet: all workers are busy, or none runs."
 
 
 def _waiting(now: datetime) -> Q:
@@ -364,16 +369,9 @@ def _held() -> Q:
     return Q(state__in=ACTIVE, cancel_requested_at=None) & ~is_not_held()
 
 
-def is_not_held() -> Q:
-    """Nobody has to say first that it is to be committed."""
-    return Q(**{f"facts__{HELD}__isnull": True})
-
-
-def _overdue(now: datetime) -> Q:
-    late = Q()
-    for state, seconds in settings.STATE_LIMIT_SECONDS.items():
-        late |= Q(state=state, state_entered_at__lt=now - timedelta(seconds=seconds))
-    return late & is_not_held()
+def _last_heard(row: Upgrade, now: datetime) -> str:
+    seen = row.device.last_seen
+    return f"It last asked {timesince(seen, now)} ago." if seen else "It has not asked yet."
 
 
 def _word(row: Upgrade) -> str:

@@ -17,20 +17,18 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
+from devices.admin_views.counted import CountedForm, CountedPage
 from devices.models import BulkOrder, Device, DeviceGroup
 from devices.queries import stored_selection
 from devices.services.bulk import (
-    MEANT_ABOVE,
     PERMISSIONS,
     Verb,
     order_bulk,
-    require_meant,
 )
 from portal.core.errors import Refused
-from portal.core.forms import ReasonForm, show_with
-from portal.core.pages import VerbPage, fragment, mark_of, page, require
+from portal.core.pages import fragment, mark_of, page, require
 
 KINDS: Final = 8
 FAILURES: Final = 50
@@ -48,25 +46,19 @@ BUTTONS: Final = {
 }
 
 
-class BulkForm(ReasonForm):
-    """`expected` is how many devices the page showed; `number` is what somebody has to type for more than a few."""
+class BulkForm(CountedForm):
+    """For which group, where it is about one; `selection` is the stored one."""
 
     group = forms.ModelChoiceField(
         DeviceGroup.objects.filter(kind=DeviceGroup.Kind.STATIC),
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
-    number = forms.IntegerField(
-        label="Number of devices",
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )
-    expected = forms.IntegerField(widget=forms.HiddenInput())
     selection = forms.UUIDField(widget=forms.HiddenInput())
     field_order = ("group", "reason", "number")
 
 
-class BulkPage(VerbPage):
+class BulkPage(CountedPage):
     """Asks for the group, a reason, and the number when it is a big one. Refused when the selection changed meanwhile."""
 
     template_name = "devices/bulk.html"
@@ -103,7 +95,7 @@ class BulkPage(VerbPage):
         return [DOES[self.verb]]
 
     def get_initial(self) -> dict[str, Any]:
-        return {"selection": self.selection, "expected": self.count}
+        return super().get_initial() | {"selection": self.selection}
 
     def get_form(self, form_class: type[forms.Form] | None = None) -> forms.Form:
         form = super().get_form(form_class)
@@ -111,11 +103,6 @@ class BulkPage(VerbPage):
             form.fields["group"].required = True
         else:
             del form.fields["group"]
-        if self.count > MEANT_ABOVE:
-            form.fields["number"].required = True
-            form.fields["number"].help_text = f"Type {self.count} to say that you mean so many."
-        else:
-            del form.fields["number"]
         return form
 
     def get_context_data(self, **kwargs: object) -> dict[str, Any]:
@@ -126,17 +113,9 @@ class BulkPage(VerbPage):
             "unreachable": sum(one.unreachable for one in self.found),
         }
 
-    def form_invalid(self, form: forms.Form) -> HttpResponse:
-        show_with(form, expected=str(self.count))
-        return super().form_invalid(form)
-
     def act(self, form: forms.Form) -> str:
         given = form.cleaned_data
-        if given["expected"] != self.count:
-            raise Refused(
-                f"The fleet changed since you looked: it would be {self.count} devices now, and not {given['expected']}."
-            )
-        require_meant(count=self.count, said=given.get("number"), how="type the number")
+        self.require_as_seen(given)
         order = order_bulk(
             verb=self.verb,
             devices=self.devices,

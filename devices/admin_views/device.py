@@ -12,10 +12,11 @@ from django.views.decorators.http import require_POST
 from devices.admin_views.engines import images_button
 from devices.admin_views.host_key import fingerprint
 from devices.admin_views.links import device_url, why_not_local
+from devices.admin_views.pulled import decommission_button, pulled_panel
 from devices.errors import DeviceError
 from devices.models import Device
 from devices.queries import groups_of
-from devices.services import delete_device, refresh_device
+from devices.services import delete_device, refresh_device, why_no_way_in
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
 
 
@@ -35,6 +36,7 @@ def device_page(request: HttpRequest, device: Device) -> HttpResponse:
             "place": request.GET.urlencode(),
             "may_see_upgrades": not why_not_permitted(request, "updates.view_upgrade"),
             "buttons": _buttons(request, device),
+            **pulled_panel(request, device),
         },
     )
 
@@ -87,7 +89,7 @@ class DeleteDevice(VerbPage):
 
 
 def _buttons(request: HttpRequest, device: Device) -> list[Button]:
-    why_not_edited = why_not_local(request, device)
+    why_not_edited, no_way_in = why_not_local(request, device), why_no_way_in(device)
     return [
         *([_host_key_button(request, device)] if device.offered_host_key else []),
         Button(
@@ -96,23 +98,7 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
             why_not=why_not_permitted(request, "updates.apply_artifact"),
             is_main=True,
         ),
-        Button(
-            "Install a module",
-            reverse("admin:updates_installation_install", args=[device.pk]),
-            why_not=why_not_permitted(request, "updates.order_module"),
-        ),
-        Button(
-            "Refresh",
-            reverse("admin:devices_device_refresh", args=[device.pk]),
-            why_not=why_not_permitted(request, "devices.refresh_device"),
-            posts=True,
-        ),
-        Button(
-            "Engine",
-            reverse("admin:devices_device_engine", args=[device.pk]),
-            why_not=why_not_permitted(request, "devices.view_engineaccess"),
-        ),
-        images_button(request, device),
+        *_connecting_buttons(request, device, no_way_in),
         Button(
             "Edit",
             reverse("admin:devices_device_edit", args=[device.pk]),
@@ -123,6 +109,33 @@ def _buttons(request: HttpRequest, device: Device) -> list[Button]:
             reverse("admin:devices_device_delete", args=[device.pk]),
             why_not=why_not_permitted(request, "devices.delete_device") or why_not_edited,
             is_danger=True,
+        ),
+    ]
+
+
+def _connecting_buttons(request: HttpRequest, device: Device, no_way_in: str) -> list[Button]:
+    """What has to connect to the device; for one that pulls, instead of the last of them, what ends that."""
+    return [
+        Button(
+            "Install a module",
+            reverse("admin:updates_installation_install", args=[device.pk]),
+            why_not=no_way_in or why_not_permitted(request, "updates.order_module"),
+        ),
+        Button(
+            "Refresh",
+            reverse("admin:devices_device_refresh", args=[device.pk]),
+            why_not=no_way_in or why_not_permitted(request, "devices.refresh_device"),
+            posts=True,
+        ),
+        Button(
+            "Engine",
+            reverse("admin:devices_device_engine", args=[device.pk]),
+            why_not=no_way_in or why_not_permitted(request, "devices.view_engineaccess"),
+        ),
+        *(
+            [decommission_button(request, device)]
+            if no_way_in
+            else [images_button(request, device)]
         ),
     ]
 

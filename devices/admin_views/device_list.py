@@ -56,16 +56,19 @@ class DeviceListForm(forms.Form):
     )
     inconsistent = forms.ChoiceField(label="Broken", choices=YES_NO, required=False)
     outdated = forms.ChoiceField(label="Outdated", choices=YES_NO, required=False)
+    shut_out = forms.ChoiceField(label="Shut out", choices=YES_NO, required=False)
     driver = forms.ChoiceField(
         label="Driver", choices=[("", "Any"), *Device.Driver.choices], required=False
     )
     attribute = forms.CharField(
         label="Attributes",
         required=False,
-        widget=forms.TextInput(attrs={"placeholder": "site=Leipzig; floor=1"}),
+        widget=forms.TextInput(attrs={"placeholder": "site=Leipzig; floor>3"}),
     )
     always = ("device_type", "installed", "group")
-    seldom = ("unreachable", "silent_days", "inconsistent", "outdated", "driver", "attribute")
+    seldom = (
+        "unreachable", "silent_days", "inconsistent", "outdated", "driver", "shut_out", "attribute",
+    )  # fmt: skip
 
     @property
     def in_sight(self) -> list[forms.BoundField]:

@@ -19,7 +19,8 @@ from django_htmx.http import HttpResponseClientRefresh
 from devices.forms import MembersForm
 from devices.models import Device, DeviceGroup
 from devices.queries import GROUP_WORDS, devices_in, devices_matching, devices_open_to
-from devices.services.device_files import MOST_BYTES, read_devices
+from devices.services.csv_table import MOST_BYTES
+from devices.services.device_files import read_devices
 from devices.services.groups import GUARD, Change, delete_group, name_members
 from portal.core.errors import Refused
 from portal.core.keyset import counted, slice_by_name

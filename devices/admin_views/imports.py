@@ -14,7 +14,8 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from devices.models import Device, StoredImport
 from devices.queries import stored_import
-from devices.services.device_files import MOST_BYTES, MOST_ROWS, WRITTEN
+from devices.services.csv_table import MOST_BYTES, MOST_ROWS
+from devices.services.device_files import WRITTEN
 from devices.services.imports import Verdict, import_devices, preview_import, store_import
 from portal.core.errors import Refused
 from portal.core.forms import ReasonForm, show_with

@@ -17,7 +17,9 @@ from rest_framework.viewsets import GenericViewSet
 from devices import services
 from devices.models import Device
 from devices.queries import DeviceFilter
-from devices.services.device_files import MOST_BYTES, devices_csv
+from devices.services.csv_table import MOST_BYTES
+from devices.services.device_files import devices_csv
+from devices.services.enrolment import decommission
 from devices.services.imports import Preview, Verdict, import_devices, preview_import
 from portal.core import clock
 from portal.core.exports import as_file
@@ -155,6 +157,14 @@ class Devices(
         device = services.confirm_host_key(
             device=self.get_object(), key=order["key"], actor=actor_in(request)
         )
+        return Response(self.get_serializer(device).data)
+
+    @extend_schema(request=ReasonSerializer, responses=DeviceSerializer)
+    @action(detail=True, methods=["post"])
+    def decommission(self, request: Request, **_path: object) -> Response:
+        """Forget the keys of a device that pulls, and end what was ordered for it; it and its history stay."""
+        device, reason = self.get_object(), order_in(request, ReasonSerializer)["reason"]
+        decommission(device=device, actor=actor_in(request), reason=reason)
         return Response(self.get_serializer(device).data)
 
     @extend_schema(responses={(200, "text/csv"): str})

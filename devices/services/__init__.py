@@ -20,7 +20,9 @@ from devices.services.reach import (
     note_unreachable,
     opened,
     refresh_device,
+    require_way_in,
     secrets_of,
+    why_no_way_in,
 )
 
 __all__ = [
@@ -39,8 +41,10 @@ __all__ = [
     "refresh_device",
     "refuse_unreadable_key",
     "register_localhost",
+    "require_way_in",
     "save_credential",
     "save_device",
     "save_group",
     "secrets_of",
+    "why_no_way_in",
 ]

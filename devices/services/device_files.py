@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from django.db.models import QuerySet
 
+from devices.attribute_words import attributes_as_text
 from devices.models import Device
-from devices.queries import attributes_as_text
+from devices.services.csv_table import Line, read_table
 from portal.core.errors import Refused
-from portal.core.exports import csv_lines, read_cell
+from portal.core.exports import csv_lines
 from portal.core.keyset import all_by_name
 
 WRITTEN: Final = (
@@ -29,23 +28,6 @@ WRITTEN: Final = (
 """Columns of a file that can be read back."""
 TOLD: Final = ("installed", "last_seen", "unreachable_reason")
 """Columns that the portal writes after them, and passes over when it reads them."""
-MOST_BYTES: Final = 10 * 2**20
-MOST_ROWS: Final = 20_000
-DELIMITERS: Final = (",", ";", "\t")
-BYTE_ORDER_MARKS: Final = {
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-FALLBACK: Final = "cp1252"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row of the file: the line that it begins on, and its cells by column. Cells of missing columns are missing."""
-
-    number: int
-    cells: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +52,12 @@ def read_devices(content: bytes) -> DeviceFile:
 
     Refused, with the line, if it is something else.
     """
-    if len(content) > MOST_BYTES:
-        raise Refused(f"The file is larger than {MOST_BYTES // 2**20} MiB.")
-    text, notes = _decoded(content)
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=_delimiter(text),
-        strict=True,
-        skipinitialspace=True,
-    )
-    try:
-        columns = _columns(next(reader, []))
-        lines = list(_lines(reader, columns))
-    except csv.Error as error:
-        raise Refused(f"Line {reader.line_num} is no CSV: {error}.") from None
+    table = read_table(content, columns_of=_columns)
+    lines = [
+        Line(line.number, {name: cell for name, cell in line.cells.items() if name in WRITTEN})
+        for line in table.lines
+    ]
+    columns, notes = table.columns, list(table.notes)
     if passed := [column for column in columns if column in TOLD]:
         notes.append(f"What the portal itself finds out is passed over: {', '.join(passed)}.")
     return DeviceFile(columns, lines, notes)
@@ -105,29 +79,6 @@ def _row(device: Device) -> dict[str, object]:
     }
 
 
-def _decoded(content: bytes) -> tuple[str, list[str]]:
-    for mark, encoding in BYTE_ORDER_MARKS.items():
-        if content.startswith(mark):
-            try:
-                return content.decode(encoding), []
-            except UnicodeDecodeError:
-                raise Refused(f"The file says that it is {encoding}, and is not.") from None
-    try:
-        return content.decode(), []
-    except UnicodeDecodeError:
-        pass
-    try:
-        text = content.decode(FALLBACK)
-    except UnicodeDecodeError:
-        raise Refused("The file is no text: save it as CSV in UTF-8.") from None
-    return text, ["The file is not in UTF-8, so it was read as Windows-1252: look at the umlauts."]
-
-
-def _delimiter(text: str) -> str:
-    head = text.lstrip("\r\n").split("\n", 1)[0]
-    return max(DELIMITERS, key=head.count)
-
-
 def _columns(head: list[str]) -> tuple[str, ...]:
     columns = tuple(cell.strip().lower().replace(" ", "_") for cell in head)
     if "name" not in columns:
@@ -137,23 +88,3 @@ def _columns(head: list[str]) -> tuple[str, ...]:
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise Refused(f"The column {twice[0]} is there twice.")
     return columns
-
-
-def _lines(reader: Iterator[list[str]], columns: tuple[str, ...]) -> Iterator[Line]:
-    count, number = 0, 2
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            count += 1
-            if count > MOST_ROWS:
-                raise Refused(f"The file has more than {MOST_ROWS:,} rows: import it in parts.")
-            if len(row) != len(columns):
-                raise Refused(
-                    f"Line {number} has {len(row)} cells, and the first line has {len(columns)}."
-                )
-            cells = {
-                column: read_cell(cell.strip())
-                for column, cell in zip(columns, row, strict=True)
-                if column in WRITTEN
-            }
-            yield Line(number, cells)
-        number = reader.line_num + 1  # type: ignore[attr-defined]

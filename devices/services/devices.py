@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 
@@ -52,11 +53,15 @@ def save_device(*, device: Device, actor: Actor) -> Device:
     """The device, new or edited, is as given. Django's ValidationError, by field, when that cannot be.
 
     The pinned host key stays, whatever the address: another machine there will be refused, until somebody confirms it.
-    A device that is, was or becomes the portal's own host needs `devices.use_local_driver` too.
+    A device that is, was or becomes the portal's own host needs `devices.use_local_driver` too. That a device pulls is not said
+    here: it does once it has asked by itself and was accepted.
     """
     require_save(device, actor=actor)
-    if Device.Driver.LOCAL in (device.driver, _stored_driver(device)):
+    before = _stored_driver(device)
+    if Device.Driver.LOCAL in (device.driver, before):
         actor.require(USE_LOCAL_DRIVER)
+    if why := why_not_driven(device, before=before):
+        raise ValidationError({"driver": why})
     device.full_clean()
     with transaction.atomic():
         is_new = device._state.adding
@@ -69,6 +74,18 @@ def save_device(*, device: Device, actor: Actor) -> Device:
             data={"changes": changes},
         )
     return device
+
+
+def why_not_driven(device: Device, *, before: str | None) -> str:
+    """Why nobody can say that the device has this driver, when it had `before` (None: it is new); empty if they can."""
+    pull = Device.Driver.PULL
+    if before == pull != device.driver:
+        return (
+            f"{device} pulls by itself, and keeps doing so: add the other as a device of its own."
+        )
+    if device.driver == pull != before:
+        return "A device pulls once its own client has asked to be let in, and was accepted."
+    return ""
 
 
 def delete_device(*, device: Device, actor: Actor, reason: str) -> None:
@@ -84,6 +101,10 @@ def delete_device(*, device: Device, actor: Actor, reason: str) -> None:
             audit.record(actor=actor, action="device.delete", subject=device, reason=reason)
             device.delete()
     except ProtectedError:
+        if device.driver == Device.Driver.PULL:
+            raise Refused(
+                f"{device} pulls by itself, and would ask again: decommission it. Its history stays."
+            ) from None
         raise Refused(f"{device} is part of the history, so it stays.") from None
 
 

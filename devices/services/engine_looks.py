@@ -15,7 +15,7 @@ from devices.drivers.engine_containers import Container
 from devices.errors import DeviceError
 from devices.models import Device, EngineAccess, EngineLook
 from devices.services.engines import opened_engine
-from devices.services.reach import opened
+from devices.services.reach import opened, require_way_in
 from portal.core import clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -31,6 +31,7 @@ PROJECT: Final = "com.docker.compose.project"
 def request_look(*, device: Device, actor: Actor) -> EngineLook:
     """A worker will ask the device's engine; nothing new if one is about to. Refused where nobody said how it is reached."""
     actor.require("devices.refresh_device")
+    require_way_in(device)
     if not EngineAccess.objects.filter(device=device).exists():
         raise Refused(f"How the Docker Engine of {device} is reached is not known: say it first.")
     look = EngineLook.objects.filter(device=device).first()

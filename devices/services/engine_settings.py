@@ -12,6 +12,7 @@ from devices.drivers.references import checked_host
 from devices.errors import BadReference, LoginRefused
 from devices.models import Device, EngineAccess, RegistryLogin
 from devices.services.devices import USE_LOCAL_DRIVER
+from devices.services.reach import require_way_in
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.edits import changes_of, require_save
@@ -63,6 +64,7 @@ def delete_engine_access(*, access: EngineAccess, actor: Actor, reason: str) -> 
 
 def refuse_unusable(access: EngineAccess) -> None:
     """Nothing, or Refused with the reason why nobody could be reached so."""
+    require_way_in(access.device)
     if access.way == EngineAccess.Way.SSH and access.device.driver != Device.Driver.SSH:
         raise Refused(f"{access.device} is not reached by SSH, so its engine cannot be either.")
     if access.way != EngineAccess.Way.TCP:

@@ -13,10 +13,12 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from devices.attribute_words import attributes_in
 from devices.models import Credential, Device, StoredImport
-from devices.queries import SELECTION_HOURS, attributes_in
-from devices.services.device_files import DeviceFile, Line, read_devices
-from devices.services.devices import EDITABLE, USE_LOCAL_DRIVER
+from devices.queries import SELECTION_HOURS
+from devices.services.csv_table import Line
+from devices.services.device_files import DeviceFile, read_devices
+from devices.services.devices import EDITABLE, USE_LOCAL_DRIVER, why_not_driven
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.edits import differences
@@ -197,6 +199,8 @@ def _why_not(device: Device, before: Device | None, *, actor: Actor, is_changed:
         problems += [f"{field}: {' '.join(why)}" for field, why in error.message_dict.items()]
     if device.driver == Device.Driver.SSH and not (device.host and device.credential):
         problems.append("A device reached by SSH needs a host and a credential.")
+    if why := why_not_driven(device, before=before.driver if before else None):
+        problems.append(why)
     if not is_changed:
         return problems
     effect = "devices.change_device" if before else "devices.add_device"

@@ -11,11 +11,18 @@ from devices.drivers.local import LocalShell
 from devices.drivers.shell import Shell
 from devices.drivers.ssh import SshAddress, SshLink, SshShell
 from devices.drivers.ssh_dial import SshDial
-from devices.errors import DeviceUnreachable, HostKeyChanged, HostKeyUnknown, LoginRefused
+from devices.errors import (
+    DeviceUnreachable,
+    HostKeyChanged,
+    HostKeyUnknown,
+    LoginRefused,
+    NeverReached,
+)
 from devices.models import Credential, Device, EngineAccess
 from devices.services.credentials import login_of
 from portal.core import clock
 from portal.core.actors import Actor
+from portal.core.errors import Refused
 
 SHORT_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -33,7 +40,10 @@ INVENTORY = (
 
 @contextmanager
 def opened(device: Device) -> Iterator[Shell]:
-    """A Shell on the device, closed afterwards. What it shows about trust is kept for the operator to see."""
+    """A Shell on the device, closed afterwards. What it shows about trust is kept for the operator to see.
+
+    NeverReached for one that pulls.
+    """
     shell = _shell(device)
     try:
         yield shell
@@ -46,7 +56,10 @@ def opened(device: Device) -> Iterator[Shell]:
 
 @contextmanager
 def dialled(device: Device) -> Iterator[Dial]:
-    """A way to ports that only the device itself reaches: through its SSH connection, or from here where it is this machine."""
+    """A way to ports that only the device itself reaches: through its SSH connection, or from here where it is this machine.
+
+    NeverReached for one that pulls.
+    """
     if device.driver == Device.Driver.LOCAL:
         yield dial_straight
         return
@@ -84,8 +97,12 @@ def secrets_of(device: Device) -> tuple[str, ...]:
 
 
 def refresh_device(*, device: Device, actor: Actor) -> Device:
-    """The device was asked who it is: attributes and last_seen are new, or the reason why it could not be reached is kept."""
+    """The device was asked who it is: attributes and last_seen are new, or the reason why it could not be reached is kept.
+
+    Refused for one that pulls.
+    """
     actor.require("devices.refresh_device")
+    require_way_in(device)
     try:
         with opened(device) as shell:
             attributes = {
@@ -105,13 +122,28 @@ def refresh_device(*, device: Device, actor: Actor) -> Device:
     return device
 
 
+def require_way_in(device: Device) -> None:
+    """Nothing, or Refused for a device that pulls: whatever has to connect to it has no way."""
+    if why := why_no_way_in(device):
+        raise Refused(why)
+
+
+def why_no_way_in(device: Device) -> str:
+    """Why nothing connects to the device, in a sentence; empty if something may."""
+    if device.driver != Device.Driver.PULL:
+        return ""
+    return f"{device} pulls by itself: it asks the portal, and nothing connects to it."
+
+
 def note_seen(device: Device) -> None:
     """The device answered just now."""
     Device.objects.filter(pk=device.pk).update(last_seen=clock.now(), unreachable_reason="")
 
 
 def note_unreachable(device: Device, error: DeviceUnreachable) -> None:
-    """Why the device could not be reached is shown with it until it answers again."""
+    """Why the device could not be reached is shown with it until it answers again; that nobody ever reaches it is no news."""
+    if isinstance(error, NeverReached):
+        return
     Device.objects.filter(pk=device.pk).update(unreachable_reason=str(error)[:300])
 
 
@@ -126,6 +158,8 @@ def _shell(device: Device) -> Shell:
 
 
 def _credential(device: Device) -> Credential:
+    if why := why_no_way_in(device):
+        raise NeverReached(why)
     if device.credential is None:
         raise LoginRefused(f"{device} has no credential to log in with.")
     return device.credential

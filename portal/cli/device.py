@@ -14,9 +14,10 @@ from devices.admin_views.host_key import fingerprint
 from devices.api.devices import DeviceSerializer, import_as_json
 from devices.models import Credential, Device
 from devices.queries import devices_matching
-from devices.services.device_files import MOST_BYTES, devices_csv
+from devices.services.csv_table import MOST_BYTES
+from devices.services.device_files import devices_csv
 from devices.services.imports import Preview, Verdict, import_devices, preview_import
-from portal.cli import find
+from portal.cli import enrolment, find
 from portal.cli.limit import limit_argument, shown
 from portal.cli.output import Output
 from portal.cli.reason import reason_argument
@@ -229,4 +230,5 @@ VERBS: Final[Mapping[str, Verb]] = {
     "export": Verb("write devices as CSV", _filter_arguments, _export),
     "import": Verb("add and change devices as a CSV file says", _import_arguments, _import),
     "delete": Verb("delete a device that the history does not name", _delete_arguments, _delete),
+    **enrolment.VERBS,
 }

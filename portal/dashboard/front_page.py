@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
-from devices.models import Device
+from devices.models import AuthSet, Device
 from patches.models import Application
 from patches.queries import attention
 from portal.core.pages import Button, mark_of, require, why_not_permitted
@@ -150,6 +150,7 @@ def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
     running, stuck = standing["running"], reverse("admin:updates_upgrade_stuck")
     outdated = sum(row.count for row in installed if row.newest)
     broken = sum(row.count for row in installed if row.is_broken)
+    asking = AuthSet.objects.filter(status=AuthSet.Status.PENDING).count()
     return [
         _tile("Running", running, _history(active="true"), "run" if running else ""),
         _tile("Waiting", standing["pending"], _history(state="pending"), ""),
@@ -158,6 +159,7 @@ def _tiles(installed: list[statistics.Installed]) -> list[dict[str, Any]]:
             for word, look in (("stuck", "bad"), ("held", "back"))
         ),
         _tile("Broken devices", broken, _devices(inconsistent="true"), "bad"),
+        _tile("Ask to be let in", asking, reverse("admin:devices_authset_changelist"), "back"),
         _tile(
             "Unreachable",
             sum(row.unreachable for row in installed),

@@ -36,6 +36,7 @@ ADVICE = {
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
 RECOVERED = [
+    "updates.services.pulled.end_silent",
     "updates.services.portal_follow.recover_portal",
     "updates.services.repositories.recover_fetches",
     "updates.services.local_images.recover_removals",
@@ -68,6 +69,18 @@ UPGRADE_FINISHED = [
 ]
 """Functions that the journal calls, in this order, inside the transaction that finishes an upgrade."""
 
+DEVICE_DECOMMISSIONED = ["updates.services.pulled.end_for"]
+"""Functions that are called with the device inside the transaction that decommissions it: what they hold of it ends there."""
+
+LAST_SEEN_SECONDS = env.int("LAST_SEEN_SECONDS", default=60)
+"""When a device that pulls was last heard is written no more often than this: an idle poll costs no write."""
+DEVICE_TOKEN_SECONDS = env.int("DEVICE_TOKEN_SECONDS", default=7 * 24 * 3600)
+"""For how long a device that pulls may use one token; then it proves anew who it is."""
+PENDING_DEVICES_LIMIT = env.int("PENDING_DEVICES_LIMIT", default=1000)
+"""How many devices may wait for somebody to accept them; who comes then is not stored, and may ask again."""
+NEW_DEVICES_PER_MINUTE = env.int("NEW_DEVICES_PER_MINUTE", default=100)
+"""How many unknown devices a minute are stored; who comes then is not, and may ask again."""
+
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
 HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", default=10)
 RECOVER_SECONDS = env.int("RECOVER_SECONDS", default=60)
@@ -89,6 +102,16 @@ STATE_LIMIT_SECONDS = {
     "cleaning": MODULE_SECONDS,
 } | {state: int(seconds) for state, seconds in env.dict("STATE_LIMIT_SECONDS", default={}).items()}
 """How long a step may take in each state. Nowhere less than the 4 hours that Mender's client allows an Update Module."""
+
+DEVICE_LIMIT_SECONDS = dict.fromkeys(STATE_LIMIT_SECONDS, 25 * 3600) | {
+    state: int(seconds) for state, seconds in env.dict("DEVICE_LIMIT_SECONDS", default={}).items()
+}
+"""How long a device that carries an upgrade out itself may say nothing of it, in each state: its scripts may have it wait for a
+day, and after a rollback it may ask no more often than that. Then it counts as lost, and the upgrade is over."""
+DOWNLOAD_LINK_SECONDS = env.int("DOWNLOAD_LINK_SECONDS", default=24 * 3600)
+"""How long a device may fetch an artifact by the link that it was given, from its first byte to its last."""
+DEVICES_REACH_STORAGE = env.bool("DEVICES_REACH_STORAGE", default=False)
+"""Devices fetch artifacts straight from the bucket, by links that are signed for it, and not through the portal."""
 
 QUERY_LIMIT_SECONDS = env.int("QUERY_LIMIT_SECONDS", default=60)
 """How long an Update Module may think about a query, which changes nothing."""

@@ -82,7 +82,9 @@ STORAGES = {
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = incoming(VAR_DIR)
 
+WEB_PROCESSES = max(1, env.int("WEB_PROCESSES", default=1))
+"""Of the web server. One uses one core: more are for fleets of pull devices that keep it busy."""
 WEB_THREADS = env.int("WEB_THREADS", default=32)
-"""Requests that the web server works on at once. They come and go as they are needed."""
+"""Requests that each process of the web server works on at once. They come and go as they are needed."""
 TRANSFERS_AT_ONCE = max(1, WEB_THREADS * 3 // 4)
 """How many of those threads may be busy with a large upload or download; the others are for pages."""

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 
 STATUS = 429
+API: Final = "/api/"
 
 
 def locked_out(
     request: HttpRequest, _response: HttpResponse | None, _credentials: dict[str, Any] | None
 ) -> HttpResponse:
-    """The page for a user name and address that are locked out; it says nothing about whether there is such a user."""
+    """The answer for a user name and address that are locked out; it says nothing about whether there is such a user."""
     seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    headers = {"Retry-After": str(seconds), "Cache-Control": "no-store"}
+    if request.path_info.startswith(API):
+        request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+        sentence = f"Too many logins failed: wait {seconds // 60} minutes, then try again."
+        said = {"error": sentence, "request_id": request_id}
+        return JsonResponse(said, status=STATUS, headers=headers)
     response = TemplateResponse(
         request,
         "sign_in/locked_out.html",
@@ -28,6 +36,6 @@ def locked_out(
             "minutes": seconds // 60,
         },
         status=STATUS,
-        headers={"Retry-After": str(seconds), "Cache-Control": "no-store"},
+        headers=headers,
     )
     return response.render()

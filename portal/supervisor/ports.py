@@ -38,10 +38,10 @@ def listens(host: str, port: int) -> bool:
     return True
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, *, tls: bool = False) -> str:
     """Where a browser on this machine finds the server."""
     place = EVERYWHERE.get(host, host)
-    return f"http://{f'[{place}]' if ':' in place else place}:{port}/"
+    return f"{'https' if tls else 'http'}://{f'[{place}]' if ':' in place else place}:{port}/"
 
 
 def _why(error: OSError, host: str, port: int) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 
 from portal.supervisor import ports
+from portal.supervisor.certificate import Certificate
 from portal.supervisor.program import Program
 
 WEB_GRACE_SECONDS: Final = 15.0
@@ -19,16 +20,23 @@ WORKER_TTL_SECONDS: Final = 30
 """RQ writes a worker off this long after its last sign of life (and 60 s more). Short, so that /readyz tells the truth."""
 
 
-def web(*, host: str, port: int) -> Program:
-    """The web server: one process with threads, since almost all of a request's time is the database's, or a slow client's."""
+def web(*, host: str, port: int, certificate: Certificate | None = None) -> Program:
+    """The web server: few processes with many threads, since most of a request's time is the database's, or a slow client's.
+
+    With a certificate it speaks TLS, and nothing else.
+    """
     options = {
         "--interface": "wsgi",
         "--host": host,
         "--port": str(port),
+        "--workers": str(settings.WEB_PROCESSES),
         "--blocking-threads": str(settings.WEB_THREADS),
         "--workers-kill-timeout": f"{WEB_GRACE_SECONDS - 5:.0f}",
         "--log-level": "warning",
     }
+    if certificate is not None:
+        options["--ssl-certificate"] = str(certificate.certificate)
+        options["--ssl-keyfile"] = str(certificate.key)
     words = (word for option in options.items() for word in option)
     return Program(
         name="web",

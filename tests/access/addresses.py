@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.views.generic import RedirectView, View
 
 WHO: Final = ("anonymous", "viewer", "operator", "approver", "administrator")
 PAGE_METHODS: Final = ("GET", "POST")
+EFFECTS: Final = ("put", "patch", "delete")
 API: Final = "api/v1/"
 SEED_API: Final = "api/upgrade/"
 """Where the portal's own upgrade is asked for in other words than the rest."""
@@ -73,6 +75,8 @@ def _walk(resolver: URLResolver, before: str = "") -> Iterator[tuple[str, URLPat
 
 
 def _more_methods(pattern: URLPattern) -> list[str]:
-    """What a view of the API takes besides: DRF keeps its methods with the view."""
+    """What a view of an API takes besides: DRF keeps its methods with the view, Django's classes define theirs."""
     actions: dict[str, str] = getattr(pattern.callback, "actions", None) or {}
-    return sorted({method.upper() for method in actions} - {*PAGE_METHODS, "HEAD"})
+    view = getattr(pattern.callback, "view_class", View)
+    handled = [] if view is RedirectView else [method for method in EFFECTS if method in vars(view)]
+    return sorted({method.upper() for method in (*actions, *handled)} - {*PAGE_METHODS, "HEAD"})

@@ -15,6 +15,7 @@ from django_rq import get_connection
 from rq import Queue
 
 from devices.models import (
+    AuthSet,
     BulkOrder,
     Credential,
     Device,
@@ -36,6 +37,7 @@ from tests.modules.rows import NEW
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import checked, new_instance, new_node, new_patch
+from tests.pulled.rows import asking_device
 from tests.watching.rows import backed_up, container, seen, watched
 from updates.models import (
     Artifact,
@@ -103,6 +105,8 @@ class World:
             return "?app_label=devices&model_name=devicegroup&field_name=members"
         if route == "devices/device/bulk/<slug:verb>/":
             return f"?selection={StoredSelection.objects.get(owner=by).pk}"
+        if route == "devices/authset/accept/":
+            return f"?key={AuthSet.objects.get().pk}"
         if route == "updates/imageremoval/on/<int:device>/remove/":
             return "?image=shop:1"
         return ""
@@ -124,6 +128,7 @@ class World:
             "instance": str(self.node.instance_id),
             "patch": str(self.patch.pk),
             "kind": "any",
+            "word": "none",
         }
         if place in fixed:
             return fixed[place]
@@ -135,9 +140,19 @@ class World:
 
     def _named(self, by: User) -> list[tuple[str, object]]:
         return [
+            ("api/v1/device-keys", AuthSet.objects.get().pk),
+            ("devices/authset/", AuthSet.objects.get().pk),
+            *(
+                (route, Device.objects.get(driver="pull").pk)
+                for route in (
+                    "devices/device/<int:pk>/decommission/",
+                    "api/v1/devices/<int:pk>/decommission",
+                )
+            ),
             ("devices/device/import/", StoredImport.objects.get(owner=by).pk),
             ("devices/device/bulk/", BulkOrder.objects.values_list("pk", flat=True)[0]),
             ("devices/device/filters/", SavedFilter.objects.get(owner=by).pk),
+            ("api/management/", self.unused_artifact.pk),
             ("patches/patch/", self.patch.pk),
             ("patches/node/", self.node.pk),
             ("updates/instance/", self.node.instance_id),
@@ -176,6 +191,7 @@ class World:
             ("api/v1/deployments", self.deployment.pk),
             ("updates/deployment/", self.deployment.pk),
             ("api/v1/upgrades", self.upgrade.pk),
+            ("api/devices/", self.upgrade.pk),
             ("updates/upgrade/", self.upgrade.pk),
             ("updates/upgradeevent/", self.upgrade.events.values_list("pk", flat=True)[0]),
             ("api/v1/devices", self.device.pk),
@@ -216,6 +232,7 @@ class World:
             "devices": {**device, "credential": self.credential.pk},
             "devices/<int:pk>": {**device, "credential": self.credential.pk},
             "devices/<int:pk>/confirm-host-key": {"key": OFFERED},
+            "device-keys": {"identity": {"mac": "01"}, "public_key": PUBLIC_KEY, **why},
             "device-groups": {"name": "New"},
             "device-groups/<int:pk>": {"name": "New"},
             "device-groups/<int:pk>/change-members": {"add": [self.device.pk]},
@@ -318,6 +335,8 @@ def make_world(folder: Path) -> World:
         actor=actor_of(User.objects.create_superuser("root")),
         reason="Ask it",
     )
+    asking_device("52:54:00:00:00:01")
+    new_device("kiosk", driver=Device.Driver.PULL)
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     Repository.objects.create(name="own", url="https://modules.example", added_at=clock.now())
     request_removal(

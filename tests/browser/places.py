@@ -9,15 +9,18 @@ from django.contrib.auth.models import Group, User
 from django.urls import reverse
 
 from devices.models import (
+    AuthSet,
     BulkOrder,
     Credential,
     Device,
     DeviceGroup,
     EngineAccess,
     EngineLook,
+    InstalledRecord,
     RegistryLogin,
 )
 from devices.services.bulk import order_bulk
+from devices.services.enrolment import accept
 from devices.services.imports import store_import
 from devices.services.selections import store_selection
 from portal.core import clock
@@ -29,6 +32,7 @@ from tests.browser.fleet import OLD, Fleet
 from tests.browser.systems import with_systems
 from tests.environment.index_server import package
 from tests.journal.rows import new_device
+from tests.pulled.rows import asking_device
 from tests.watching.rows import backed_up, watched
 from updates.models import (
     Backup,
@@ -70,6 +74,7 @@ LISTS = (
     "patches_patch_changelist",
     "patches_node_changelist",
     "devices_device_changelist",
+    "devices_authset_changelist",
     "devices_devicegroup_changelist",
     "devices_credential_changelist",
     "devices_registrylogin_changelist",
@@ -96,6 +101,8 @@ FORMS = (
     "patches_node_add",
     "devices_device_add",
     "devices_device_import",
+    "devices_authset_preauthorise",
+    "devices_authset_preauthorise_file",
     "devices_devicegroup_add",
     "devices_credential_add",
     "devices_registrylogin_add",
@@ -136,6 +143,7 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
     registry_login = RegistryLogin.objects.create(
         registry="ghcr.io", username="us", secret="s3cret"
     )
+    key, kiosk_that_pulls = with_keys()
     generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     kiosk = fleet.device("kiosk-01")
     group = DeviceGroup.objects.get(name="Pilot")
@@ -190,6 +198,10 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "updates_upgrade_apply": kiosk,
         "devices_device_change": kiosk,
         "devices_device_edit": kiosk,
+        "devices_device_decommission": kiosk_that_pulls,
+        "devices_authset_change": key,
+        "devices_authset_reject": key,
+        "devices_authset_dismiss": key,
         "devices_device_delete": kiosk,
         "devices_device_host_key": box,
         "devices_device_bulk_order": order,
@@ -256,6 +268,9 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "the queue": "/queue/",
         "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
         + f"?selection={picked.pk}",
+        "accept keys": f"{reverse('admin:devices_authset_accept')}?everything=on",
+        "accepted keys": f"{reverse('admin:devices_authset_changelist')}?status=accepted",
+        "a device that pulls": reverse("admin:devices_device_change", args=[kiosk_that_pulls.pk]),
         "an import": reverse("admin:devices_device_import_preview", args=[brought.pk]),
         "remove images": reverse("admin:updates_imageremoval_remove", args=[box.pk])
         + f"?{urlencode({'image': IMAGE})}",
@@ -275,6 +290,21 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
             for what, upgrade in (upgrades | systems.upgrades).items()
         },
     }
+
+
+def with_keys() -> tuple[AuthSet, Device]:
+    """Keys of each kind; a pending one, and a device that pulls, which has two and reports much."""
+    key = asking_device("52:54:00:00:00:01")
+    asking_device("52:54:00:00:00:02", status=AuthSet.Status.REJECTED)
+    asking_device("52:54:00:00:00:03", status=AuthSet.Status.PREAUTHORIZED, has_asked=False)
+    device = accept(auth_set=asking_device("52:54:00:00:00:04"), actor=PORTAL)
+    asking_device("52:54:00:00:00:04")
+    numbers = {f"sensor_{number}": str(number) for number in range(30)}
+    device.reported |= {"kernel": "6.1.0-18-armmp-lpae", "rooms": ["hall", "lift"], **numbers}
+    device.last_seen = clock.now()
+    device.save()
+    InstalledRecord.objects.create(device=device, artifact_name="release-1", at=clock.now())
+    return key, device
 
 
 def with_backups() -> Backup:

@@ -18,18 +18,19 @@ START_SECONDS = 60
 
 
 class WebServer:
-    """Answers at `url`."""
+    """Answers at `url`: for the browser, or at another address of this machine for who cannot reach that one."""
 
-    def __init__(self) -> None:
-        self._port = free_port()
-        self.url = f"http://{HOST}:{self._port}"
+    def __init__(self, *, host: str = HOST) -> None:
+        self._host, self._port = host, free_port()
+        self.url = f"http://{host}:{self._port}"
         self.start()
 
     def start(self) -> None:
         """It answers, at the address that it had before."""
-        self._child = _started("web", *programs.web(host=HOST, port=self._port).command)
+        command = programs.web(host=self._host, port=self._port).command
+        self._child = _started("web", f"ALLOWED_HOSTS={self._host}", *command)
         wait_until(
-            lambda: ports.listens(HOST, self._port) or not self._child.running,
+            lambda: ports.listens(self._host, self._port) or not self._child.running,
             seconds=START_SECONDS,
             what=self.url,
         )

@@ -22,6 +22,7 @@ OTHERS = {
     "updates_trustedkey_changelist", "updates_trustedkey_change", "updates_signingkey_changelist",
     "updates_signingkey_change", "updates_deployment_changelist", "updates_deployment_change",
     "updates_upgrade_stuck", "upgrade, broken", "upgrade, waiting", "devices_device_changelist",
+    "a device that pulls", "devices_authset_changelist", "accepted keys",
     "devices_device_change", "devices_devicegroup_changelist", "devices_devicegroup_change",
     "devices_credential_changelist", "devices_credential_change", "devices_device_engine", "patches_patch_changelist",
     "patches_patch_change", "a patch on an instance", "patches_node_changelist", "patches_node_change",

@@ -11,8 +11,11 @@ from django.core.files.base import ContentFile
 
 from devices.models import Credential, Device
 from portal.core.actors import PORTAL
+from tests.e2e.portal_for_devices import Portal
 from tests.e2e.portal_process import PortalProcess
 from tests.environment.device_container import DeviceContainer
+from tests.environment.docker import DockerEngine
+from tests.environment.ports import free_port
 from tests.environment.programs import program
 from tests.environment.ssh_fleet import own_sshd as own_sshd
 from updates.models import Artifact
@@ -124,3 +127,15 @@ def uploaded(write_artifact: WriteArtifact) -> Callable[..., Artifact]:
         return upload_artifact(file=ContentFile(path.read_bytes(), name=path.name), actor=PORTAL)
 
     return upload
+
+
+@pytest.fixture
+def portal(docker_engine: DockerEngine, start_portal: StartPortal) -> Portal:
+    """The portal's web server, over the test's database, where containers reach it."""
+    host, port = docker_engine.machine_address, free_port()
+
+    def start() -> PortalProcess:
+        words = ("start", "web", "--host", host, "--port", str(port))
+        return start_portal(*words, ALLOWED_HOSTS=host)
+
+    return Portal(host, port, start, start())

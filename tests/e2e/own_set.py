@@ -114,6 +114,25 @@ class OwnSet:
         words = ("exec", "-T", "scheduler", "python", "manage.py", "shell", "-v0", "-c", script)
         return self.production.compose(*words, upgrades=True)
 
+    def back_up(self) -> dict[str, Any]:
+        """A backup that somebody asked for in a shell, as the portal has it on record once it is over."""
+        self._manage("backup", "now", "fleetwright", "--reason", "Before the weekend")
+
+        def newest() -> dict[str, Any]:
+            rows = json.loads(self._manage("backup", "list", "fleetwright", "--json"))
+            return rows[0] if rows[0]["taken_at"] or rows[0]["error"] else {}
+
+        return wait_until(newest, seconds=START_SECONDS, what="a backup of the portal")
+
+    def files_in(self, backup: str) -> list[str]:
+        """What that file holds, which is for the watchdog's eyes alone."""
+        command = ("exec", "fleetwright-upgrader", "python", "-m", "tarfile", "-l", backup)
+        return self.engine.docker(*command).split()
+
+    def _manage(self, *words: str) -> str:
+        command = ("exec", "-T", "scheduler", "python", "manage.py", *words)
+        return self.production.compose(*command, upgrades=True)
+
     def look(self) -> dict[str, Any]:
         """The portal's own upgrades, newest first; its database's tables; the version that answers. Empty while it is away."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -60,7 +61,9 @@ def order(desk: Page, own: OwnSet, version: str) -> None:
 def test_its_own_upgrade_is_followed_on_the_page_that_is_open(own: OwnSet, desk: Page) -> None:
     order(desk, own, SECOND)
     told = desk.locator("#fw-upgrading")
-    expect(told).to_contain_text("Restarting services... (60%)", timeout=MILLISECONDS)
+    # The page asks every three seconds: which of the two it comes to see is chance.
+    halfway = re.compile(r"Restarting services... \(60%\)|Running health checks... \(80%\)")
+    expect(told).to_contain_text(halfway, timeout=MILLISECONDS)
     with desk.expect_navigation(timeout=MILLISECONDS):  # it is loaded anew by itself
         expect(told).to_contain_text("Upgrade complete! Reloading...", timeout=MILLISECONDS)
 
@@ -69,6 +72,15 @@ def test_its_own_upgrade_is_followed_on_the_page_that_is_open(own: OwnSet, desk:
     assert seen["upgrades"][0] == [SECOND, "finished", "succeeded", "", ""]
     assert seen["version"] == SECOND
     assert own.versions() == dict.fromkeys(EACH, SECOND), "the watchdog made itself anew, last"
+
+
+def test_its_data_are_backed_up_while_it_runs(own: OwnSet) -> None:
+    runs = own.versions()
+    made = own.back_up()
+
+    assert (made["error"], made["is_live"], made["upgrade"]) == ("", True, None)
+    assert any("/dumps/" in name for name in own.files_in(made["path"])), "the database's, too"
+    assert own.versions() == runs
 
 
 @pytest.mark.parametrize("version", [UNWELL, SPOILS])

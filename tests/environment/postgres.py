@@ -8,10 +8,13 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from tests.environment import debian
 from tests.environment.child import Child
@@ -23,13 +26,14 @@ URL_VARIABLE = "TEST_POSTGRES_URL"
 USER = "fleetwright"
 START_SECONDS = 30
 START_ATTEMPTS = 3
+DURABLE = {"listen_addresses": "127.0.0.1", "max_connections": "200"}
+"""Otherwise as PostgreSQL comes."""
 SETTINGS = {
+    **DURABLE,
     # The data is thrown away, so nothing has to survive a power cut.
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "listen_addresses": "127.0.0.1",
-    "max_connections": "200",
 }
 
 
@@ -44,6 +48,13 @@ class Cluster:
     url: str
     child: Child
 
+    def new_database(self, name: str) -> str:
+        """The URL of an empty database of this name, which is there now."""
+        server = self.url.rpartition("/")[0]
+        with closing(psycopg.connect(f"{server}/postgres", autocommit=True)) as maintenance:
+            maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return f"{server}/{name}"
+
 
 _started: list[Cluster] = []
 
@@ -55,7 +66,7 @@ def shared_url() -> str:
     PostgresMissing where there is none and none may be installed.
     """
     if URL_VARIABLE not in os.environ:
-        cluster = _start()
+        cluster = start(workdir() / "postgres", settings=SETTINGS)
         _started.append(cluster)
         os.environ[URL_VARIABLE] = cluster.url
     return os.environ[URL_VARIABLE]
@@ -81,10 +92,10 @@ def programs_folder() -> Path:
     return newest.parent
 
 
-def _start() -> Cluster:
+def start(folder: Path, *, settings: Mapping[str, str]) -> Cluster:
+    """A new cluster, which keeps its files in `folder`, answers. PostgresMissing where there is none."""
     programs = programs_folder()
     user = _server_user()
-    folder = workdir() / "postgres"
     folder.mkdir()
     password = secrets.token_hex(16)
     password_file = folder / "password"
@@ -97,9 +108,16 @@ def _start() -> Cluster:
     for _ in range(START_ATTEMPTS):
         # Somebody else may take the port first; the server then ends at once, and another port is tried.
         port = free_port()
-        settings = [f"-c{name}={value}" for name, value in (SETTINGS | {"port": port}).items()]
+        options = [f"-c{name}={value}" for name, value in settings.items()]
         child = Child(
-            [str(programs / "postgres"), "-D", str(data), f"-k{folder}", *settings],
+            [
+                str(programs / "postgres"),
+                "-D",
+                str(data),
+                f"-k{folder}",
+                f"-cport={port}",
+                *options,
+            ],
             log=folder / "log",
             user=user,
             stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown: clients are not waited for

@@ -159,7 +159,7 @@ def test_a_wrong_filter_is_refused_with_its_reason(
     del order["everything"]
     response = operator.post(reverse(DEPLOY), order | {"where_attribute": "no equals sign"})
     assert response.status_code == 422
-    assert "Attributes are written as" in response.content.decode()
+    assert "Attributes are asked for as" in response.content.decode()
 
 
 def test_two_ways_to_choose_are_one_too_many(

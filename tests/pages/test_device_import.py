@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
+from devices.attribute_words import attributes_as_text, attributes_in
 from devices.models import Credential, Device, StoredImport
-from devices.queries import attributes_as_text, attributes_in
-from devices.services.device_files import MOST_ROWS, devices_csv, read_devices
+from devices.services.csv_table import MOST_ROWS
+from devices.services.device_files import devices_csv, read_devices
 from devices.services.imports import Preview, Verdict, import_devices, preview_import
 from portal.core.actors import PORTAL, actor_of
 from portal.core.errors import Refused

@@ -80,7 +80,7 @@ def test_devices_are_found_by_what_is_known_of_them(
     ("words", "says"),
     [
         ("colour=red", "A device filter knows no colour."),
-        ("attribute=red", "Attributes are written as site=Leipzig; floor=1"),
+        ("attribute=red", "Attributes are asked for as site=Leipzig; floor"),
         ("silent_days=0", "The device filter is wrong: silent_days"),
         ("driver=smoke", "The device filter is wrong: driver"),
     ],

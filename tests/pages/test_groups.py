@@ -201,7 +201,7 @@ def test_a_dynamic_group_is_made_with_all_the_words_of_the_list(operator: Client
     assert group.filter == {"q": "lab", "attribute": "site=Leipzig"}
     assert shown(operator.get(page_of(group))) == ["lab-1"]
     wrong = operator.post(page_of(group, "edit"), given | {"attribute": "red"})
-    assert "Attributes are written as" in wrong.content.decode()
+    assert "Attributes are asked for as" in wrong.content.decode()
 
 
 def test_a_static_group_has_members_and_no_filter(operator: Client) -> None:

@@ -17,10 +17,10 @@ def start_up(tmp_path: Path) -> Iterator[StartUp]:
     """Starts `manage.py up` in the test's folder, with the variables given; whatever runs at the end is stopped."""
     started: list[PortalUp] = []
 
-    def start(*, terminal: int | None = None, **env: str) -> PortalUp:
+    def start(*, terminal: int | None = None, tls: bool = False, **env: str) -> PortalUp:
         var = tmp_path / "var"
         database = {"DATABASE_URL": f"sqlite:///{var / 'fleetwright.sqlite3'}"}
-        started.append(PortalUp(var=var, env={**database, **env}, terminal=terminal))
+        started.append(PortalUp(var=var, env={**database, **env}, terminal=terminal, tls=tls))
         return started[-1]
 
     yield start

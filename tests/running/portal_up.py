@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +18,7 @@ from tests.e2e.portal_process import ROOT, descendants
 from tests.environment.ports import free_port
 from tests.environment.waiting import wait_until
 
+UP = (sys.executable, "manage.py", "up", "--workers=1")
 READY_SECONDS = 300
 STOP_SECONDS = 120
 """How long a busy machine may take: alone it is a few seconds."""
@@ -32,17 +34,19 @@ class PortalUp:
         env: Mapping[str, str],
         port: int | None = None,
         terminal: int | None = None,
+        tls: bool = False,
     ) -> None:
         """`terminal`: a file descriptor to be its standard input, so that it asks questions there."""
         var.mkdir(parents=True, exist_ok=True)
         self.var = var
         self.port = port or free_port()
+        self.tls = tls
         self.log = var / "up.log"
         self.env = portal_environment(var, env)
         self.starts_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "up", f"--port={self.port}", "--workers=1"],
+                [*UP, f"--port={self.port}", *(["--tls"] if tls else [])],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL if terminal is None else terminal,
@@ -54,6 +58,15 @@ class PortalUp:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        """What whoever talks to it over TLS has to trust."""
+        return self.var / "tls" / "certificate.pem"
 
     @property
     def said(self) -> str:
@@ -76,9 +89,8 @@ class PortalUp:
     def get(self, path: str) -> tuple[int, Any]:
         """Status of an answer and, if it is a good one, its JSON; status 0 while nobody answers."""
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.port}{path}", timeout=10
-            ) as answer:
+            trust = ssl.create_default_context(cafile=self.certificate) if self.tls else None
+            with urllib.request.urlopen(self.url + path, timeout=10, context=trust) as answer:  # noqa: S310 - ours
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

@@ -17,6 +17,7 @@ from updates.admin_views.timeline import name_of
 from updates.advice import advise
 from updates.advised import Advice
 from updates.errors import NotUndoable
+from updates.limits import limit_seconds
 from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.queries import Standstill, Stuck, explained, stuck_upgrades
@@ -58,7 +59,7 @@ def _standstill(upgrade: Upgrade) -> Stuck | None:
 
 
 def _time_limit(upgrade: Upgrade) -> datetime | None:
-    seconds = settings.STATE_LIMIT_SECONDS.get(upgrade.state)
+    seconds = limit_seconds(upgrade)
     return upgrade.state_entered_at + timedelta(seconds=seconds) if seconds else None
 
 
@@ -115,7 +116,9 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
             buttons.insert(0, commit_button(request, upgrade))
         if standstill and standstill.can_recover:
             buttons.insert(0, button("recover", "Recover", is_main=True))
-        if standstill and standstill.kind in (Standstill.UNHELD, Standstill.OVERDUE):
+        is_stuck = standstill and standstill.kind in (Standstill.UNHELD, Standstill.OVERDUE)
+        by_device = upgrade.executor == Upgrade.Executor.DEVICE
+        if is_stuck or (by_device and upgrade.cancel_requested_at is not None):
             buttons.append(button("force_cancel", "Force cancel", is_danger=True))
         return buttons
     is_failed = upgrade.outcome not in (Outcome.SUCCEEDED, Outcome.CANCELLED)

@@ -114,6 +114,11 @@ class CancelUpgrade(UpgradeVerb):
     is_danger = True
 
     def says(self) -> list[str]:
+        if self.upgrade.executor == Upgrade.Executor.DEVICE:
+            return [
+                "An upgrade that the device has not been offered yet is over at once.",
+                "Else the device hears of it with its next report, and takes back what it changed; what it has committed stays.",
+            ]
         return [
             "An upgrade that waits is over at once.",
             "One that runs stops at its next safe point; what it changed already is taken back.",
@@ -196,12 +201,16 @@ class ForceCancelUpgrade(UpgradeVerb):
     def says(self) -> list[str]:
         harmless = State(self.upgrade.state) in BEFORE_ANY_CHANGE
         return [
-            "It is over at once, whatever its worker is doing. That worker can write nothing more.",
+            "It is over at once, whatever its device is doing, which is told so when it reports next."
+            if self.upgrade.executor == Upgrade.Executor.DEVICE
+            else "It is over at once, whatever its worker is doing. That worker can write nothing more.",
             "Nothing can have been changed on the device yet, so it ends as cancelled."
             if harmless
             else "Nothing is undone or cleaned up on the device: unless its end was decided already, "
             "it ends as broken, and a person has to look.",
-            "What waits for the device goes on. Try Recover first: it does no harm.",
+            "What waits for the device goes on."
+            if self.upgrade.executor == Upgrade.Executor.DEVICE
+            else "What waits for the device goes on. Try Recover first: it does no harm.",
         ]
 
     def act(self, form: forms.Form) -> str:

@@ -16,6 +16,7 @@ from updates.journal.orders import (
     want_commit,
 )
 from updates.journal.turns import ahead_of
+from updates.journal.walk import walk
 
 __all__ = [
     "DatabaseJournal",
@@ -28,5 +29,6 @@ __all__ = [
     "open_upgrades",
     "put_back",
     "request_cancel",
+    "walk",
     "want_commit",
 ]

@@ -119,7 +119,7 @@ def end_file(folder: Folder, upgrade: str, failure: Failure, *, outcome: Outcome
 
 
 def end_row(upgrade_id: str, failure: Failure, *, outcome: Outcome) -> None:
-    """An upgrade that the watchdog never took is over. TooLate when it was already."""
+    """An upgrade that nobody holds is over: the watchdog never took it, or it is its device's. TooLate when it was already."""
     with transaction.atomic():
         row = Upgrade.objects.select_for_update().get(pk=upgrade_id)
         if row.state == State.FINISHED:

@@ -44,6 +44,8 @@ def placed(upgrade: Upgrade) -> None:
 
 def refuse_not_undoable(upgrade: Upgrade) -> None:
     """An Update Module has to know the way back, and nothing may stand on top."""
+    if upgrade.executor == Upgrade.Executor.DEVICE:
+        raise NotUndoable("The device itself installed it: deploy an older artifact to it.")
     if not upgrade.facts.get("supports_rollback"):
         raise NotUndoable("Its Update Module does not support rollback: deploy an older artifact.")
     newer = _newer_on_top(upgrade)

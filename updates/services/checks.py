@@ -17,11 +17,11 @@ from portal.core.errors import Refused
 from updates import dispatch
 from updates.models import Artifact, Check, Release
 from updates.plan import ArtifactPlan
-from updates.recipes.artifact_fit import changes, is_installed
+from updates.recipes.artifact_fit import changes, fit, is_installed
 from updates.recipes.finding import Finding
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import artifacts_of, nearest
-from updates.services.looking import Seen, over_in_any_case, seen_on
+from updates.services.looking import Seen, over_in_any_case, said_by, seen_on
 from updates.services.planning import plan_artifact
 from updates.services.recipes import artifact_recipe
 
@@ -95,7 +95,10 @@ def carry_out_check(check: Check) -> Check:
             device=check.device,
             update_module=newest_update_module(check.artifact.payload_type),
         )
-        seen = seen_on(check.device, lambda shell: artifact_recipe(plan, shell).inspect())
+        if check.device.driver == Device.Driver.PULL:
+            seen = said_by(check.device, fit(plan))
+        else:
+            seen = seen_on(check.device, lambda shell: artifact_recipe(plan, shell).inspect())
         verdict, would_change = _verdict(plan, seen), changes(plan)
     return _keep(check, verdict, seen.findings, would_change)
 

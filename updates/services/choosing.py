@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from devices.models import Device
+from devices.models import UNKNOWN_TYPE, Device
 from portal.core.errors import Refused
 from updates.errors import NotCompatible
 from updates.models import Artifact, Release
 from updates.recipes.artifact_fit import fit, is_installed
 from updates.recipes.finding import Finding
 from updates.services.planning import plan_artifact
+
+NOT_LET_IN: Final = "It pulls its updates, and none of its keys is accepted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ def choose(artifacts: Sequence[Artifact], device: Device, *, signed_only: str = 
 
     `signed_only` names the group for which only a signed one counts; empty: there is none.
     """
+    if device.device_type == UNKNOWN_TYPE:
+        return Choice(None, why_not="It has not said yet what type of device it is.")
     misfits: list[tuple[bool, str]] = []
     for artifact in artifacts:
         plan = plan_artifact(artifact=artifact, device=device, update_module=None)

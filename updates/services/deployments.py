@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from devices.models import Device
-from devices.queries import signed_only_groups
+from devices.queries import shut_out, signed_only_groups
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -19,14 +19,14 @@ from updates.errors import TooLate
 from updates.machine import CANCELLABLE
 from updates.models import Artifact, Deployment, Release, UpdateModule, Upgrade
 from updates.services.artifacts import newest_update_module
-from updates.services.choosing import Choice, artifacts_of, choose, refuse_withdrawn
+from updates.services.choosing import NOT_LET_IN, Choice, artifacts_of, choose, refuse_withdrawn
 from updates.services.planning import plan_artifact
 from updates.services.upgrades import build
 
 AT_ONCE = 1000
 """Upgrades that are made and written at once: a deployment to a whole fleet needs no more memory than its list of devices."""
 
-TOLD_APART = ("name", "device_type", "provides", "root")
+TOLD_APART = ("name", "device_type", "provides", "root", "driver")
 """What is loaded of a device to say whether an artifact fits it."""
 
 
@@ -60,9 +60,12 @@ def _preview(
     release: Release, artifacts: Sequence[Artifact], devices: QuerySet[Device], *, force: bool
 ) -> Preview:
     refuse_withdrawn(release)
-    preview, guarded = Preview(), signed_only_groups()
+    preview, guarded, outside = Preview(), signed_only_groups(), shut_out()
     choices: dict[tuple[str, str, str], Choice] = {}
     for device in devices.only(*TOLD_APART).iterator(AT_ONCE):
+        if device.pk in outside:
+            preview.left_out.append((device, NOT_LET_IN))
+            continue
         # In a fleet thousands are alike, and alike devices get the same answer.
         signed_only = guarded.get(device.pk, "")
         alike = (device.device_type, signed_only, repr(sorted(device.provides.items())))

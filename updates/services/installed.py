@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from devices.services import note_seen
+from devices.services.pulled import heard_from
 from updates.machine import Outcome
 from updates.models import Upgrade
 from updates.plan import INCONSISTENT
@@ -18,6 +19,9 @@ UNREACHABLE_CODES = "DEV-1"
 def record_outcome(finished: Upgrade) -> None:
     """The device provides what the upgrade left there; an upgrade that broke it is shown in the artifact's name."""
     if finished.artifact is None:
+        return
+    if finished.executor == Upgrade.Executor.DEVICE:
+        _record_reported(finished)
         return
     if not finished.error_code.startswith(UNREACHABLE_CODES):
         note_seen(finished.device)
@@ -37,6 +41,14 @@ def record_outcome(finished: Upgrade) -> None:
     else:
         return
     device.save(update_fields=["provides"])
+
+
+def _record_reported(finished: Upgrade) -> None:
+    """What the device says is installed is so; until it says more, a success has installed what it was about."""
+    device = finished.device
+    is_news = finished.outcome == Outcome.SUCCEEDED and not finished.unchanged
+    if is_news and device.artifact_name != finished.to_version:
+        heard_from(device, provides=provides_after(plan_now(finished)))
 
 
 def _remember_before(finished: Upgrade) -> None:

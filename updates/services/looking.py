@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from django.utils.timesince import timesince
+
 from devices import services as devices
 from devices.drivers.shell import Shell
 from devices.errors import DeviceError, DeviceUnreachable, EngineUnreachable
 from devices.models import Device
+from portal.core import clock
 from portal.core.errors import StorageUnavailable
 from updates.recipes.finding import BUG, Finding
 
@@ -46,6 +49,16 @@ def seen_on(device: Device, look: Look) -> Seen:
     except (DeviceError, StorageUnavailable) as error:
         seen.findings.append(Finding("device", ok=False, says=str(error)))
     return seen
+
+
+def said_by(device: Device, findings: Iterable[Finding]) -> Seen:
+    """What follows from the device's own last words, where nothing connects to it; and how old these are."""
+    if device.last_seen is None:
+        says = "Nothing connects to it, and it has not said anything yet."
+        return Seen([Finding("connection", ok=False, says=says)], is_reached=False)
+    ago = timesince(device.last_seen, clock.now())
+    says = f"Nothing connects to it: this is decided from what it last said, {ago} ago."
+    return Seen([Finding("connection", ok=True, says=says), *findings])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from devices.drivers.shell import Shell
 from devices.models import Device
+from devices.services import why_no_way_in
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -29,16 +30,25 @@ ASKED_ANEW: Final = ("verdict", "findings", "requested_by_name", "requested_at",
 def request_module_checks(
     *, module: UpdateModule, devices: Iterable[Device], actor: Actor
 ) -> list[ModuleCheck]:
-    """A look at each device is on its way; until it is done its verdict is `waiting`. Refused when no device is chosen."""
+    """A look at each device is on its way; until it is done its verdict is `waiting`. Refused when no device is chosen.
+
+    Devices that pull are left out, since nothing connects to them.
+    """
     actor.require("updates.check_artifact")
     now = clock.now()
+    reached, why = [], "No device is chosen."
+    for device in devices:
+        if no_way := why_no_way_in(device):
+            why = no_way
+        else:
+            reached.append(device)
     with transaction.atomic():
         checks = ModuleCheck.objects.bulk_create(
             (
                 ModuleCheck(
                     module=module, device=device, requested_by_name=actor.name, requested_at=now
                 )
-                for device in devices
+                for device in reached
             ),
             batch_size=BATCH,
             update_conflicts=True,
@@ -46,7 +56,7 @@ def request_module_checks(
             update_fields=ASKED_ANEW,
         )
         if not checks:
-            raise Refused("No device is chosen.")
+            raise Refused(why)
         data = {"devices": len(checks)}
         audit.record(actor=actor, action="update_module.check", subject=module, data=data)
         for check in ModuleCheck.objects.filter(module=module, requested_at=now):

@@ -7,6 +7,7 @@ import uuid
 from devices.models import Device
 from portal.core import audit, clock
 from portal.core.actors import Actor
+from portal.core.errors import Refused
 from updates import dispatch, journal
 from updates.errors import TargetBusy
 from updates.machine import ACTIVE, State
@@ -34,11 +35,18 @@ def locked_idle(device: Device) -> Device:
 
 
 def upgrade_for(plan: Plan, *, kind: Kind, device: Device, actor: Actor, reason: str) -> Upgrade:
-    """The upgrade for `plan`, not saved yet. What it is about, and from and to which version, is for the caller to add."""
+    """The upgrade for `plan`, not saved yet. What it is about, and from and to which version, is for the caller to add.
+
+    Refused when the device pulls, and this is nothing that it could: its own client installs artifacts.
+    """
+    pulls = device.driver == Device.Driver.PULL
+    if pulls and kind != Kind.ARTIFACT:
+        raise Refused(f"{device} asks for its updates itself, and takes artifacts only.")
     now = clock.now()
     return Upgrade(
         id=uuid.UUID(plan.upgrade),
         kind=kind,
+        executor=Upgrade.Executor.DEVICE if pulls else Upgrade.Executor.WORKER,
         device=device,
         plan=plan.as_json(),
         requested_by=actor.user,
@@ -54,6 +62,5 @@ def place(upgrade: Upgrade, *, actor: Actor, action: str) -> Upgrade:
     journal.open_upgrades([upgrade])
     orders_of(upgrade).placed(upgrade)
     audit.record(actor=actor, action=action, subject=upgrade, reason=upgrade.reason)
-    if upgrade.executor == Upgrade.Executor.WORKER:
-        dispatch.start_upgrades([upgrade])
+    dispatch.start_upgrades([upgrade])
     return upgrade

@@ -42,7 +42,10 @@ def plan_artifact(
         type_info=artifact.type_info,
         meta_data=artifact.meta_data,
         scripts=artifact.scripts,
-        update_module=_plan_module(update_module) if update_module else None,
+        # A device that pulls has its own.
+        update_module=_plan_module(update_module)
+        if update_module and device.driver != Device.Driver.PULL
+        else None,
         force=force,
         tree_of=str(tree_of) if tree_of else None,
     )

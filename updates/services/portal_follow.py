@@ -18,6 +18,7 @@ from updates.machine import CANCELLABLE, Outcome, State
 from updates.models import Upgrade, WatchedContainer
 from updates.plan import Kind
 from updates.runner import Failure
+from updates.services.portal_backups import follow_backup
 from updates.services.portal_container import know_portal, leave_word
 from updates.services.portal_state import closed_by, folder, known_records
 from updates.services.portal_trigger import hand_over
@@ -45,6 +46,7 @@ def follow() -> None:
         return
     for record in known_records():
         _copy(record)
+    follow_backup()
     _say_drained()
     mine = Upgrade.objects.filter(executor=Upgrade.Executor.WATCHDOG)
     for upgrade in mine.exclude(state=State.FINISHED):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from devices.models import Device
-from devices.queries import signed_only_groups
+from devices.queries import shut_out, signed_only_groups
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -17,7 +17,7 @@ from updates.machine import Outcome, State
 from updates.models import Artifact, Deployment, Release, Upgrade
 from updates.plan import ArtifactPlan, Kind
 from updates.services.artifacts import newest_update_module
-from updates.services.choosing import artifacts_of, choose, refuse_withdrawn
+from updates.services.choosing import NOT_LET_IN, artifacts_of, choose, refuse_withdrawn
 from updates.services.kinds import orders_of
 from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_artifact
@@ -177,6 +177,8 @@ def chosen(artifacts: list[Artifact], device: Device) -> Artifact:
     """The one that fits the device, of a release that is not withdrawn."""
     if artifacts:
         refuse_withdrawn(artifacts[0].release)
+    if device.driver == Device.Driver.PULL and shut_out(devices=[device.pk]):
+        raise Refused(f"{device} cannot be updated: {NOT_LET_IN[0].lower()}{NOT_LET_IN[1:]}")
     signed_only = signed_only_groups(devices=[device.pk]).get(device.pk, "")
     return choose(artifacts, device, signed_only=signed_only).required()
 

@@ -11,7 +11,12 @@ from updates.turns import ahead
 
 
 def start_next(finished: Upgrade) -> None:
-    """What waited for `finished` alone is enqueued. Called in the transaction that finishes it."""
+    """What waited for `finished` alone is enqueued. Called in the transaction that finishes it.
+
+    What waits behind an upgrade that its device carried out is the device's own to ask for.
+    """
+    if finished.executor == Upgrade.Executor.DEVICE:
+        return
     waited = Q(device=finished.device_id)
     if finished.module_order_id is not None:
         waited |= Q(module_order=finished.module_order_id, module_order__canary=True)

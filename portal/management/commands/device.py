@@ -5,5 +5,5 @@ from portal.cli.verb import VerbCommand
 
 
 class Command(VerbCommand):
-    help = "Lists, shows, adds, refreshes, trusts and deletes devices."
+    help = "Lists, shows, adds, refreshes, trusts and deletes devices; decides who is let in."
     verbs = VERBS

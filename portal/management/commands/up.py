@@ -16,6 +16,7 @@ from redis import Redis, RedisError
 from portal.management import first_start
 from portal.settings.environment import BASE_DIR, VAR_DIR
 from portal.supervisor import ports, programs
+from portal.supervisor.certificate import Certificate, own_certificate
 from portal.supervisor.errors import CannotStart
 from portal.supervisor.group import Group
 from portal.supervisor.lock import only_group_in
@@ -38,6 +39,11 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--workers", type=int, default=2, help="upgrades carried out at once")
+        parser.add_argument(
+            "--tls",
+            action="store_true",
+            help="speak TLS, with a certificate made here: for a trial with devices that pull",
+        )
 
     def handle(self, *_args: object, **options: Any) -> None:  # noqa: ANN401 - as argparse has it
         host, port, workers = options["host"], options["port"], options["workers"]
@@ -48,7 +54,10 @@ class Command(BaseCommand):
                 ports.refuse_taken(host, port)
                 queue = self._queue()
                 self._prepare()
-                self._run(self._ranks(queue, host, port, workers), lock, ports.url(host, port))
+                certificate = self._certificate(host) if options["tls"] else None
+                web = programs.web(host=host, port=port, certificate=certificate)
+                url = ports.url(host, port, tls=certificate is not None)
+                self._run(self._ranks(queue, web, workers), lock, _ready(url, certificate))
         except CannotStart as error:
             raise CommandError(str(error)) from None
 
@@ -76,25 +85,27 @@ class Command(BaseCommand):
                 "This is the only time that it is shown."
             )
 
-    def _ranks(
-        self, queue: list[Program], host: str, port: int, workers: int
-    ) -> list[list[Program]]:
+    def _certificate(self, host: str) -> Certificate:
+        """For every name under which the portal answers."""
+        return own_certificate(VAR_DIR / "tls", hosts=[host, *settings.ALLOWED_HOSTS])
+
+    def _ranks(self, queue: list[Program], web: Program, workers: int) -> list[list[Program]]:
         folder = BASE_DIR
         ranks = [
             queue,
-            [programs.web(host=host, port=port)],
+            [web],
             [programs.worker(number, folder=folder) for number in range(1, workers + 1)],
             [programs.scheduler(every_seconds=settings.RECOVER_SECONDS, folder=folder)],
         ]
         return [rank for rank in ranks if rank]
 
-    def _run(self, ranks: list[list[Program]], lock: int, url: str) -> None:
+    def _run(self, ranks: list[list[Program]], lock: int, ready: str) -> None:
         group = Group(
             ranks,
             folder=BASE_DIR,
             inherited=[lock],
             write=_write,
-            on_ready=lambda: self._say(f"Fleetwright is ready: {url}\nCtrl-C stops it."),
+            on_ready=lambda: self._say(ready),
             question=StopQuestion(_why_not_to_stop),
         )
         group.run()
@@ -103,6 +114,13 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(f"\n{text}\n")
         self.stdout.flush()
+
+
+def _ready(url: str, certificate: Certificate | None) -> str:
+    words = [f"Fleetwright is ready: {url}", "Ctrl-C stops it."]
+    if certificate is not None:
+        words.insert(1, f"Devices trust it by this certificate: {certificate.certificate}")
+    return "\n".join(words)
 
 
 def _write(name: str, line: str) -> None:

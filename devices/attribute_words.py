@@ -1,0 +1,108 @@
+"""Attributes of devices as people write them: `site=Leipzig; floor=1`, and asked for: `site=Leipzig; floor>3; mem<=1024`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Case, FloatField, Lookup, Q, TextField, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import (
+    Exact,
+    GreaterThan,
+    GreaterThanOrEqual,
+    LessThan,
+    LessThanOrEqual,
+    Regex,
+)
+
+from portal.core.errors import Refused
+
+WRITTEN: Final = r"((?:[^;\\]|\\.)*)(?:;|\Z)"
+PAIR: Final = re.compile(rf"\s*([^=;\\]+)={WRITTEN}", re.DOTALL)
+CONDITION: Final = re.compile(rf"\s*([^=<>;\\]+)(<=|>=|=|<|>){WRITTEN}", re.DOTALL)
+NUMBER: Final = r"^-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?$"
+"""What compares as a number, whether it was reported as one or as text: short enough to fit any database's."""
+COMPARED: Final[Mapping[str, type[Lookup[Any]]]] = {
+    ">": GreaterThan,
+    ">=": GreaterThanOrEqual,
+    "<": LessThan,
+    "<=": LessThanOrEqual,
+}
+PLACES: Final = ("attributes", "reported")
+"""Where a device's attributes are: what people wrote, and what it reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What is asked of one attribute. `sign` is = for the very text, or compares numbers."""
+
+    key: str
+    sign: str
+    value: str
+
+    def as_query(self) -> Q:
+        """Devices of which it is true, wherever they have the attribute from."""
+        found = Q()
+        for place in PLACES:
+            found |= Q(self._holds(Cast(KeyTextTransform(self.key, place), TextField())))
+        return found
+
+    def _holds(self, text: Cast) -> Lookup[Any]:
+        if self.sign == "=":
+            return Exact(text, self.value)
+        number = Case(
+            When(Regex(text, NUMBER), then=Cast(text, FloatField())),
+            default=Value(None, output_field=FloatField()),
+        )
+        return COMPARED[self.sign](number, float(self.value))
+
+
+def attributes_in(text: str) -> dict[str, str]:
+    r"""Attributes written as "site=Leipzig; floor=1"; a semicolon or backslash in a value has a backslash before it.
+
+    Refused when the text is something else.
+    """
+    pairs = _pieces(text, PAIR, "Attributes are written as site=Leipzig; floor=1")
+    return {pair[1].strip(): _plain(pair[2]) for pair in pairs}
+
+
+def conditions_in(text: str) -> list[Condition]:
+    """What is asked of attributes: all of "site=Leipzig; floor>3; mem<=1024".
+
+    Refused when the text is something else, and when something that is no number is compared as one.
+    """
+    asked = _pieces(text, CONDITION, "Attributes are asked for as site=Leipzig; floor>3")
+    found = [Condition(word[1].strip(), word[2], _plain(word[3])) for word in asked]
+    for condition in found:
+        if condition.sign != "=" and not re.match(NUMBER, condition.value):
+            raise Refused(
+                f"{condition.key}{condition.sign} compares numbers, and {condition.value[:100]!r} is none."
+            )
+    return found
+
+
+def attributes_as_text(attributes: Mapping[str, Any]) -> str:
+    """What `attributes_in` reads."""
+    written = []
+    for key, value in attributes.items():
+        escaped = re.sub(r"([;\\])", r"\\\1", str(value))
+        written.append(f"{key}={escaped}")
+    return "; ".join(written)
+
+
+def _pieces(text: str, form: re.Pattern[str], how: str) -> Iterator[re.Match[str]]:
+    place = 0
+    while text[place:].strip():
+        piece = form.match(text, place)
+        if piece is None or not piece[1].strip():
+            raise Refused(f"{how}, and not as {text[:100]!r}.")
+        yield piece
+        place = piece.end()
+
+
+def _plain(written: str) -> str:
+    return re.sub(r"\\(.)", r"\1", written.strip(), flags=re.DOTALL)

@@ -1,0 +1,78 @@
+"""What devices that pull say of themselves, while they ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import transaction
+
+from devices.inventory import Inventory, check_count
+from devices.models import NAME, Device, InstalledRecord
+from portal.core import clock
+
+TYPE: Final = "device_type"
+INSTALLED: Final = "artifact_name"
+LONGEST_TYPE: Final = 100
+LONGEST_INSTALLED: Final = 300
+
+
+def heard_from(device: Device, *, provides: Mapping[str, str] | None = None) -> None:
+    """The device was heard of just now, and has installed what it says: `provides`, with its type in it or not.
+
+    `last_seen` is no older than `settings.LAST_SEEN_SECONDS`; when the artifact's name is another than before, it is on
+    record. If nothing of this is news, the database is not asked.
+    """
+    news: dict[str, Any] = {}
+    if provides is not None:
+        news = _news_of(device, provides)
+    _keep(device, news)
+
+
+def report_inventory(device: Device, *, said: Inventory, replaces: bool) -> None:
+    """What the device reported of itself is `said`, over its identity; without `replaces`, also over what it reported before.
+
+    Unreadable if that would be too much. Its type and the installed artifact are as it says here, if it says so.
+    """
+    reported = {
+        **device.identity.id_data,
+        **({} if replaces else device.reported),
+        **said,
+    }
+    check_count(len(reported))
+    named = {key: str(said[key]) for key in (TYPE, INSTALLED) if isinstance(said.get(key), str)}
+    news = _news_of(device, {**device.provides, **named}) if named else {}
+    if reported != device.reported:
+        news["reported"] = reported
+    _keep(device, news)
+
+
+def _news_of(device: Device, provides: Mapping[str, str]) -> dict[str, Any]:
+    """The columns that would change, if this is what is installed."""
+    news: dict[str, Any] = {}
+    kind = provides.get(TYPE, "")
+    if kind != device.device_type and len(kind) <= LONGEST_TYPE and re.match(NAME.regex, kind):
+        news[TYPE] = kind
+    installed = {key: value for key, value in provides.items() if key != TYPE}
+    if installed != device.provides:
+        news["provides"] = installed
+    return news
+
+
+def _keep(device: Device, news: dict[str, Any]) -> None:
+    now = clock.now()
+    due = timedelta(seconds=settings.LAST_SEEN_SECONDS)
+    if not news and device.last_seen is not None and now - device.last_seen < due:
+        return
+    before = device.artifact_name
+    for column, value in {**news, "last_seen": now}.items():
+        setattr(device, column, value)
+    with transaction.atomic():
+        Device.objects.filter(pk=device.pk).update(**news, last_seen=now)
+        if device.artifact_name != before:
+            InstalledRecord.objects.create(
+                device=device, artifact_name=device.artifact_name[:LONGEST_INSTALLED], at=now
+            )

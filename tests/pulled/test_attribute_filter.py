@@ -1,0 +1,56 @@
+"""What lists, the API and dynamic groups ask of attributes: the very text, or a number, wherever a device has it from."""
+
+from __future__ import annotations
+
+import pytest
+
+from devices.models import Device
+from devices.queries import devices_matching
+from portal.core.errors import Refused
+
+pytestmark = pytest.mark.database
+
+
+@pytest.fixture
+def fleet(db: None) -> None:
+    rows: list[tuple[str, dict[str, object], dict[str, object]]] = [
+        ("written", {"floor": "3", "site": "Leipzig"}, {}),
+        ("reported", {}, {"floor": 4, "site": "Leipzig", "mem": 512.5}),
+        ("both", {"floor": "1"}, {"floor": "10", "mem": "1024"}),
+        ("words", {"floor": "ground", "mem": ""}, {"mem": ["1", "2"]}),
+        ("huge", {"floor": "9" * 400}, {"floor": "1e999"}),
+        ("nothing", {}, {}),
+    ]
+    for name, attributes, reported in rows:
+        Device.objects.create(
+            name=name, device_type="x", driver="pull", attributes=attributes, reported=reported
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("site=Leipzig", "reported written"),
+        ("floor=4", "reported"),
+        ("floor=10", "both"),
+        ("floor=1", "both"),
+        ("floor>3", "both reported"),
+        ("floor>=3", "both reported written"),
+        ("floor<3", "both"),
+        ("floor < 3; mem >= 1024", "both"),
+        ("mem<=1024", "both reported"),
+        ("mem<=512.5", "reported"),
+        ("mem>-1e2", "both reported"),
+        ("site=Leipzig; floor>3", "reported"),
+        ("nowhere>0", ""),
+    ],
+)
+def test_attributes_are_asked_for(fleet: None, text: str, found: str) -> None:
+    names = devices_matching({"attribute": text}).order_by("name").values_list("name", flat=True)
+    assert " ".join(names) == found
+
+
+@pytest.mark.parametrize("text", ["floor>ground", "floor>", "floor", ">3", "floor>>3", "a<1e999"])
+def test_what_makes_no_sense_is_refused_in_words(text: str) -> None:
+    with pytest.raises(Refused, match=r"written|asked for|compares numbers"):
+        devices_matching({"attribute": text})
