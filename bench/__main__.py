@@ -2,8 +2,9 @@
 
     ARGS="--only WORD"     measure only pages with the word in their name
     ARGS="--explain"       PostgreSQL's plan of the slowest statement of each page that is over a limit
-    ARGS="--part nodes"    measure only hot patches on Erlang nodes; `pages`: only the fleet's pages and orders
-    ARGS="--devices 10000 --upgrades 100000"   a smaller fleet
+    ARGS="--part nodes"    measure only hot patches on Erlang nodes; `fleet`: only devices that ask, beside goosebit's;
+                           `pages`: only pages and orders
+    ARGS="--devices 10000 --upgrades 100000"   fewer rows for the pages; below 1000 also fewer devices that ask
 
 With TEST_POSTGRES_URL in the environment the database is made there, and kept: a second run measures it without filling it.
 """
@@ -32,6 +33,7 @@ from django.test import Client  # noqa: E402
 from bench.addresses import addresses  # noqa: E402
 from bench.database import fill_once, make_database, rows, yardstick_ms  # noqa: E402
 from bench.examples import give_own_rows  # noqa: E402
+from bench.fleet.compared import DEVICES, measure_fleets  # noqa: E402
 from bench.fleet_data import Size  # noqa: E402
 from bench.nodes import measure_nodes  # noqa: E402
 from bench.orders import measure_orders  # noqa: E402
@@ -53,6 +55,9 @@ class Wish:
     explain: bool
     size: Size
 
+    def wants(self, part: str) -> bool:
+        return self.part in ("", part)
+
 
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
@@ -67,12 +72,14 @@ def main() -> int:
         return 2
     logging.disable(logging.CRITICAL)
     report = Report(_machine(), _commit())
-    if wish.part != "nodes":
-        _measure_fleet(report, wish)
-    if wish.part != "pages" and not wish.only:
+    if wish.wants("pages"):
+        _measure_rows(report, wish)
+    if wish.wants("nodes") and not wish.only:
         for compared in measure_nodes():
             report.nodes.append(compared)
             say(str(compared))
+    if wish.wants("fleet") and not wish.only:
+        _measure_fleets(report, min(DEVICES, wish.size.devices))
     say(report.summary())
     if not wish.only:
         report.write(OUT)
@@ -80,7 +87,19 @@ def main() -> int:
     return 1 if report.over() else 0
 
 
-def _measure_fleet(report: Report, wish: Wish) -> None:
+def _measure_fleets(report: Report, devices: int) -> None:
+    try:
+        for sample in measure_fleets(OUT.absolute(), devices=devices):
+            report.fleets.append(sample)
+            say(str(sample))
+    finally:
+        postgres.stop_shared()
+        remove_workdir()
+    for line in report.fleet_lines():
+        say(line)
+
+
+def _measure_rows(report: Report, wish: Wish) -> None:
     redis = RedisServer(Path(settings.REDIS_URL.removeprefix("unix://")))
     redis.start()
     try:
@@ -118,7 +137,9 @@ def _measure_pages(report: Report, wish: Wish) -> None:
 def _wish() -> Wish:
     parser = argparse.ArgumentParser(prog="bench", description="Measure pages with a large fleet.")
     parser.add_argument("--only", default="", help="pages with this word in their name")
-    parser.add_argument("--part", choices=["pages", "nodes"], default="", help="only that part")
+    parser.add_argument(
+        "--part", choices=["pages", "nodes", "fleet"], default="", help="only that part"
+    )
     parser.add_argument("--explain", action="store_true", help="show plans of slow statements")
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--upgrades", type=int, default=1_000_000)

@@ -31,6 +31,8 @@ LEFT_OUT: Final = {
     "admin:view_on_site": "it leads elsewhere",
     "admin:updates_artifact_download": "it sends a file, and takes as long as the storage does",
     "artifacts-file": "it sends a file, and takes as long as the storage does",
+    "mender_download": "it sends a file, and takes as long as the storage does",
+    "mender_artifact": "it answers whoever shows a token, and not the visitor",
     "django_rq:worker_details": "it is about a worker, and none runs",
     "django_rq:result_detail": "it is about a result, and no worker has made one",
     "django_rq:cron_scheduler_detail": "it is about RQ's own scheduler of recurring jobs, which nobody here uses",
@@ -148,7 +150,10 @@ def addresses(visitor: User) -> list[Address]:
     """
     found: list[Address] = []
     forgotten: list[str] = []
-    picked = picked_by(visitor)
+    needed = {
+        "admin:devices_device_bulk": picked_by(visitor),
+        "admin:devices_authset_accept": {"everything": "on"},
+    }
     for name, words in _names(get_resolver().url_patterns):
         if name in LEFT_OUT:
             continue
@@ -157,8 +162,7 @@ def addresses(visitor: User) -> list[Address]:
             forgotten.append(name)
         for label, values in given:
             title = f"{name} ({label})" if label else name
-            always = picked if name == "admin:devices_device_bulk" else {}
-            found += _asked(name, title, reverse(name, kwargs=values), always)
+            found += _asked(name, title, reverse(name, kwargs=values), needed.get(name, {}))
     if forgotten:
         raise NoExample(f"Nothing is known to ask these addresses for: {', '.join(forgotten)}")
     return found

@@ -14,6 +14,7 @@ from django_rq import get_connection
 from rq import Queue
 
 from devices.models import (
+    AuthSet,
     BulkOrder,
     Credential,
     Device,
@@ -56,6 +57,7 @@ NOUNS: Final[dict[str, type[Model]]] = {
     "update-modules": UpdateModule,
     "update-module-checks": UpdateModule,
     "devices": Device,
+    "device-keys": AuthSet,
     "device-groups": DeviceGroup,
     "device-group-members": DeviceGroup,
     "bulk-orders": BulkOrder,

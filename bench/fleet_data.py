@@ -18,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from bench.containers_data import fill_containers
 from bench.modules_data import fill_modules
+from bench.pulled_data import fill_pulled
 from bench.systems_data import fill_systems
 from devices.models import Credential, RegistryLogin
 from portal.core.actors import PORTAL
@@ -343,6 +344,8 @@ def fill(size: Size) -> Iterator[str]:
         yield "modules"
         fill_containers()
         yield "containers"
+        fill_pulled()
+        yield "devices that pull"
         cursor.execute(
             "DROP TABLE bench_type, bench_newest, bench_deployment, bench_device, bench_order"
         )

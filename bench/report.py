@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bench.fleet.compared import Ahead, ahead
+from bench.fleet.race import Run, Sample, standings
 from bench.nodes import Compared
 from bench.orders import OrderFigure
 from bench.pages import Figure
@@ -17,6 +19,12 @@ SQL_MS: Final = 150.0
 UNITS: Final = 1.5
 """The same limit on a machine whose unit is 100 ms; slower and busier ones are measured by this."""
 HEAD: Final = "  queries   SQL ms  first ms  units  total ms     KiB  page"
+
+RUN_HEAD: Final = "{:>9} {:>7} {:>7} {:>7} {:>7}"
+FLEET_HEAD: Final = f"{'':20} {'lost':>5} " + "   ".join(
+    RUN_HEAD.format(what, "p50 ms", "p99 ms", "CPU ms", "others")
+    for what in ("updates/s", "polls/s")
+)
 
 
 def is_over(page: Figure) -> bool:
@@ -35,12 +43,27 @@ class Report:
     pages: list[Figure] = field(default_factory=list)
     orders: list[OrderFigure] = field(default_factory=list)
     nodes: list[Compared] = field(default_factory=list)
+    fleets: list[Sample] = field(default_factory=list)
 
     def over(self) -> list[str]:
         """What is over its limit, by name."""
         slow = [page.name for page in self.pages if is_over(page)]
         far = [f"{one.what} on {one.nodes} nodes" for one in self.nodes if one.is_over]
-        return [*slow, *(order.name for order in self.orders if order.is_over), *far]
+        behind = [one.who for one in self.fleets_ahead() if one.is_over]
+        return [*slow, *(order.name for order in self.orders if order.is_over), *far, *behind]
+
+    def fleets_ahead(self) -> list[Ahead]:
+        """How far each of our fleets is before goosebit's; nobody where none was measured."""
+        return ahead(standings(self.fleets)) if self.fleets else []
+
+    def fleet_lines(self) -> Iterator[str]:
+        """The median of everybody's rounds, and how they compare."""
+        if self.fleets:
+            yield FLEET_HEAD
+        for one in standings(self.fleets):
+            yield f"{one.who:20} {one.lost:5} {_run(one.updates)}   {_run(one.polls)}"
+        for each in self.fleets_ahead():
+            yield f"{'!' if each.is_over else ' '} {each}"
 
     def page_line(self, page: Figure) -> str:
         mark = "!" if is_over(page) else " "
@@ -90,4 +113,9 @@ class Report:
         yield ""
         yield from (self.order_line(order) for order in self.orders)
         yield from (str(compared) for compared in self.nodes)
+        yield from self.fleet_lines()
         yield self.summary()
+
+
+def _run(run: Run) -> str:
+    return f"{run.per_second:9.1f} {run.p50_ms:7.1f} {run.p99_ms:7.1f} {run.cpu_ms:7.2f} {run.others:7.0%}"

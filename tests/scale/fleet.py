@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from bench.modules_data import add_repository
 from devices.models import (
+    AuthSet,
     Credential,
     Device,
     DeviceGroup,
@@ -16,6 +17,7 @@ from devices.models import (
     EngineLook,
     RegistryLogin,
 )
+from devices.services.enrolment import accept
 from patches.models import Patch, PatchCheck
 from portal.core import audit, clock
 from portal.core.actors import PORTAL
@@ -26,6 +28,7 @@ from tests.modules.rows import image_checked
 from tests.modules.rows import new_instance as new_installed
 from tests.modules.rows import order as order_module
 from tests.patches.rows import applied, checked, new_instance, new_node, new_patch
+from tests.pulled.rows import asking_device
 from tests.watching.rows import backed_up, watched
 from updates.machine import State
 from updates.models import CarriedModule, Check, ModuleCheck, TrustedKey, UpdateModule
@@ -104,6 +107,9 @@ def _one_more(number: int) -> None:
     order_module(installed, actor=PORTAL)
     add_repository(f"shelf-{number}", packages=1)
     watched(f"shop-{number}", newest="1.1.0", newest_digest=f"sha256:{'b' * 64}")
+    for status in AuthSet.Status:
+        asking_device(f"{number}-{status}", status=status)
+    accept(auth_set=asking_device(f"{number}-pulls"), actor=PORTAL)
     begin(user=person)
     AccessAttempt.objects.create(
         username=f"person{number}", ip_address="192.0.2.1", failures_since_start=1, path_info="/"
