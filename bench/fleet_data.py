@@ -96,14 +96,14 @@ FROM updates_artifact WHERE jsonb_array_length(device_types) = 1 GROUP BY 1
 
 DEVICES: Final = """
 INSERT INTO devices_device (
-  name, device_type, driver, host, port, credential_id, host_key, offered_host_key, root, attributes, provides,
+  name, device_type, driver, host, port, credential_id, host_key, offered_host_key, root, attributes, reported, provides,
   last_seen, unreachable_reason, created_at)
 SELECT
   site || '-' || device_type || '-' || lpad(n::text, 6, '0'), device_type, 'ssh',
   device_type || n || '.' || site || '.example', 22, (SELECT min(id) FROM devices_credential),
   'ssh-ed25519 ' || repeat('A', 68), '', '/',
   jsonb_build_object('site', site, 'os', 'Debian 12', 'kernel', '6.1.0-' || mod(n, 30),
-    'serial', to_hex(n * 7919), 'memory', '2 GiB'),
+    'serial', to_hex(n * 7919), 'memory', '2 GiB'), '{}',
   jsonb_build_object('artifact_name', names[1 + mod(n, size)], 'bootloader.version', (1 + mod(n, 5))::text,
     'rootfs-image.version', names[1 + mod(n, size)], 'rootfs-image.checksum', md5(size::text) || md5((size * 7)::text),
     'data-partition.web-file.version', 'opening-hours-' || mod(n, 12)),

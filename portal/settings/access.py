@@ -22,6 +22,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_CLIENT_IP_CALLABLE = "portal.sign_in.address.client_address"
+AXES_USERNAME_CALLABLE = "portal.sign_in.lockout.counted_name"
 AXES_LOCKOUT_CALLABLE = "portal.sign_in.lockout.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False

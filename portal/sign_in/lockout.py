@@ -12,6 +12,14 @@ from django.template.response import TemplateResponse
 
 STATUS = 429
 API: Final = "/api/"
+LONGEST_COUNTED: Final = 255
+"""What axes has room for. No user has a name that long, and PostgreSQL refuses what it has no room for."""
+
+
+def counted_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str | None:
+    """Under which user name a failed login counts; as much of it as can be kept."""
+    name = (credentials or request.POST).get("username")
+    return None if name is None else str(name)[:LONGEST_COUNTED]
 
 
 def locked_out(

@@ -87,6 +87,10 @@ def test_a_user_who_does_not_exist_is_locked_out_just_the_same(roles: None) -> N
     assert [log_in("wrong", username="nobody") for _ in range(10)][-1] == 429
 
 
+def test_a_user_name_longer_than_any_is_locked_out_too(roles: None) -> None:
+    assert [log_in("wrong", username="n" * 100_000) for _ in range(10)] == [200] * 9 + [429]
+
+
 def test_a_token_opens_the_api_all_the_same(alice: User) -> None:
     token = create_token(user=alice, name="tests", actor=PORTAL)
     fail(10)
