@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from updates.machine import ACTIVE
 from updates.models import Upgrade
 from updates.recipes.hold import HELD
 
@@ -17,6 +18,13 @@ def overdue(now: datetime) -> Q:
     by_device = Q(executor=Upgrade.Executor.DEVICE)
     others = _past(settings.STATE_LIMIT_SECONDS, now) & ~by_device
     return (others | (_past(settings.DEVICE_LIMIT_SECONDS, now) & by_device)) & is_not_held()
+
+
+def silent(now: datetime) -> Q:
+    """A device has it in its hands, and has said nothing of it for long enough that somebody may want to know."""
+    since = now - timedelta(seconds=settings.DEVICE_SILENT_SECONDS)
+    by_device = Q(executor=Upgrade.Executor.DEVICE, state__in=ACTIVE, state_entered_at__lt=since)
+    return by_device & is_not_held()
 
 
 def overdue_at_devices(now: datetime) -> QuerySet[Upgrade]:

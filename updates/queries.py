@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Final
 
 import django_filters
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
@@ -20,7 +20,7 @@ from devices.models import Device, DeviceGroup
 from devices.queries import devices_in, devices_with_any
 from portal.core import clock
 from portal.core.search import containing, words_of
-from updates.limits import is_not_held, limit_seconds, overdue
+from updates.limits import is_not_held, limit_seconds, overdue, silent
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Instance, ModuleOrder, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
@@ -245,12 +245,18 @@ def installed_on(names: Iterable[str]) -> dict[str, int]:
 
 
 class Standstill(StrEnum):
-    """Why an upgrade does not move: it waits, nobody holds it, it takes too long, or somebody has to want its commit."""
+    """Why an upgrade does not move: it waits, nobody holds it, it takes too long, its device says nothing of it, or somebody
+    has to want its commit."""
 
     WAITING = "waiting"
     UNHELD = "unheld"
     OVERDUE = "overdue"
+    SILENT = "silent"
     HELD = "held"
+
+
+PRESSING: Final = (Standstill.UNHELD, Standstill.OVERDUE, Standstill.SILENT)
+"""They want somebody to look; the others only wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +271,14 @@ class Stuck:
 
 
 def stuck(*, limit: int = PAGE, offset: int = 0) -> list[Stuck]:
-    """Up to `limit` upgrades that do not move: those that nobody holds, then the overdue ones, then what waits, oldest first."""
+    """Up to `limit` upgrades that do not move: those that nobody holds, then the overdue ones, then those of silent devices,
+    then what waits; oldest first."""
     now = clock.now()
     worst_first = Case(
         When(_unheld(now), then=0),
         When(overdue(now), then=1),
-        default=2,
+        When(silent(now), then=2),
+        default=3,
         output_field=IntegerField(),
     )
     rows = stuck_upgrades().order_by(worst_first, "created_at", "id")
@@ -299,6 +307,7 @@ def _for_any_of(kinds: Iterable[Standstill]) -> Q:
         Standstill.WAITING: _waiting(now),
         Standstill.UNHELD: _unheld(now),
         Standstill.OVERDUE: overdue(now),
+        Standstill.SILENT: silent(now),
         Standstill.HELD: _held(),
     }
     return reduce(or_, (reasons[kind] for kind in kinds))
@@ -327,19 +336,27 @@ def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:
         why = f"It was handed over while {_word(row)}, and no worker has taken it up yet."
         return Stuck(row, Standstill.UNHELD, why, can_recover=True)
     if by_worker and row.lease_until is not None and row.lease_until < now:
-        silent = timesince(row.lease_until, now)
-        why = (
-            f"Its worker {row.worker} was lost while {_word(row)}: its lease ran out {silent} ago."
-        )
+        since = timesince(row.lease_until, now)
+        why = f"Its worker {row.worker} was lost while {_word(row)}: its lease ran out {since} ago."
         return Stuck(row, Standstill.UNHELD, why, can_recover=True)
+    return _explain_late(row, now)
+
+
+def _explain_late(row: Upgrade, now: datetime) -> Stuck:
     allowed = timedelta(seconds=limit_seconds(row) or 0)
+    said = timesince(now - allowed, now)
+    for_so_long = f"{_word(row)} for {timesince(row.state_entered_at, now)}"
+    if row.executor != Upgrade.Executor.DEVICE:
+        why = f"It has been {for_so_long}, and {said} are allowed."
+        return Stuck(row, Standstill.OVERDUE, why, can_recover=False)
+    is_overdue = row.state_entered_at < now - allowed
     why = (
-        f"It has been {_word(row)} for {timesince(row.state_entered_at, now)}, "
-        f"and {timesince(now - allowed, now)} are allowed."
+        f"Its device has been {for_so_long} without a word of it. {_last_heard(row, now)} "
+        f"{'It should have been ended' if is_overdue else 'The portal ends it'} after {said} of silence."
     )
-    if row.executor == Upgrade.Executor.DEVICE:
-        why = f"{why} {_last_heard(row, now)}"
-    return Stuck(row, Standstill.OVERDUE, why, can_recover=False)
+    return Stuck(
+        row, Standstill.OVERDUE if is_overdue else Standstill.SILENT, why, can_recover=False
+    )
 
 
 def _why_not_begun(row: Upgrade, now: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 from itertools import count
 from typing import Any, cast
 
@@ -115,3 +116,8 @@ def path_of(upgrade: Upgrade) -> list[str]:
 
 def notes_of(upgrade: Upgrade) -> list[str]:
     return list(upgrade.events.filter(kind="note").order_by("seq").values_list("text", flat=True))
+
+
+def age(upgrade: Upgrade, **time: float) -> None:
+    """It has been in its state for so long (`hours=24`)."""
+    Upgrade.objects.filter(pk=upgrade.pk).update(state_entered_at=clock.now() - timedelta(**time))

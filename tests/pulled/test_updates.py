@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 
 import pytest
 from django.conf import settings
 
 from devices.models import Device
-from portal.core import clock
 from portal.core.actors import PORTAL
 from portal.core.errors import Refused
 from tests.journal.rows import new_artifact, new_device
-from tests.pulled.pulling import NEXT_V1, Pulling, ending, fresh, new_pulling, notes_of, path_of
+from tests.pulled.pulling import (
+    NEXT_V1,
+    Pulling,
+    age,
+    ending,
+    fresh,
+    new_pulling,
+    notes_of,
+    path_of,
+)
 from updates.errors import NotUndoable
 from updates.machine import HAPPY_PATH, Outcome, State
 from updates.models import Check, Upgrade
@@ -268,42 +275,6 @@ def test_what_was_ended_by_force_stays_so_and_the_truth_is_noted_once() -> None:
     assert Device.objects.get(pk=device.row.pk).artifact_name == "old"
 
 
-def _age(upgrade: Upgrade, **time: float) -> None:
-    Upgrade.objects.filter(pk=upgrade.pk).update(state_entered_at=clock.now() - timedelta(**time))
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"), [("downloading", Outcome.FAILED), ("installing", Outcome.BROKEN)]
-)
-def test_a_device_that_falls_silent_does_not_run_for_ever(status: str, outcome: Outcome) -> None:
-    device = Pulling()
-    upgrade = device.ordered()
-    device.offered()
-    device.says(upgrade, status)
-    _age(upgrade, hours=24)
-    recover()
-    assert ending(upgrade)[0] == State(status)
-    _age(upgrade, hours=26)
-    recover()
-    assert ending(upgrade) == (State.FINISHED, outcome)
-    assert f"while {status}" in fresh(upgrade).error
-    assert device.says(upgrade, "success") == 204
-    assert notes_of(upgrade) == ["After it was over, the device said: success."]
-    assert ending(upgrade) == (State.FINISHED, outcome)
-    assert Device.objects.get(pk=device.row.pk).artifact_name == "old"
-    device.installed = "new"
-    assert device.ask().status_code == 204
-    assert Device.objects.get(pk=device.row.pk).artifact_name == "new"
-
-
-def test_a_device_that_has_not_asked_yet_is_not_silent() -> None:
-    upgrade = Pulling().ordered()
-    _age(upgrade, days=100)
-    end_silent()
-    assert ending(upgrade) == (State.PENDING, None)
-    assert recover() == []
-
-
 def test_a_decommissioned_device_leaves_nothing_open() -> None:
     device = Pulling()
     first = device.ordered()
@@ -349,7 +320,7 @@ def test_one_that_holds_and_is_cancelled_has_no_map_any_more() -> None:
     upgrade = device.ordered(holds=True)
     device.offered(update_control_map=True)
     device.says(upgrade, "pause_before_committing")
-    _age(upgrade, days=10)
+    age(upgrade, days=10)
     end_silent()
     assert ending(upgrade) == (State.VERIFYING, None)
     cancel_upgrade(upgrade=fresh(upgrade), actor=PORTAL)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from portal.core.pages import Button, page, require, why_not_permitted
 from updates.admin_views.upgrade_now import commit_button
 from updates.models import Upgrade
-from updates.queries import Standstill, Stuck, count_stuck, explained, stuck_upgrades
+from updates.queries import PRESSING, Standstill, Stuck, count_stuck, explained, stuck_upgrades
 
 PAGE: Final = 25
 
@@ -28,7 +28,7 @@ class Tab:
 
 
 TABS: Final = {
-    "stuck": Tab("Stuck", (Standstill.UNHELD, Standstill.OVERDUE)),
+    "stuck": Tab("Stuck", PRESSING),
     "held": Tab("Wait for a commit", (Standstill.HELD,)),
     "waiting": Tab("Wait", (Standstill.WAITING,)),
 }
@@ -93,4 +93,6 @@ def _why_no_recover(stuck: Stuck) -> str:
         return ""
     if stuck.waits_for:
         return "Its turn has not come."
+    if stuck.upgrade.executor == Upgrade.Executor.DEVICE:
+        return "Its device carries it out, and goes on with it as soon as it is there again."
     return "A worker that lives holds it."

@@ -20,7 +20,7 @@ from updates.errors import NotUndoable
 from updates.limits import limit_seconds
 from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
-from updates.queries import Standstill, Stuck, explained, stuck_upgrades
+from updates.queries import PRESSING, Stuck, explained, stuck_upgrades
 from updates.recipes.hold import HELD
 from updates.services.upgrades import refuse_not_undoable
 
@@ -116,7 +116,7 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
             buttons.insert(0, commit_button(request, upgrade))
         if standstill and standstill.can_recover:
             buttons.insert(0, button("recover", "Recover", is_main=True))
-        is_stuck = standstill and standstill.kind in (Standstill.UNHELD, Standstill.OVERDUE)
+        is_stuck = standstill and standstill.kind in PRESSING
         by_device = upgrade.executor == Upgrade.Executor.DEVICE
         if is_stuck or (by_device and upgrade.cancel_requested_at is not None):
             buttons.append(button("force_cancel", "Force cancel", is_danger=True))

@@ -1,0 +1,90 @@
+"""Devices that say nothing more of an upgrade that they have in their hands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from devices.models import Device
+from portal.core import clock
+from tests.pulled.pulling import Pulling, age, ending, fresh, notes_of
+from updates.machine import Outcome, State
+from updates.queries import PRESSING, Standstill, stuck, stuck_upgrades
+from updates.services.pulled import end_silent
+from updates.services.recover import recover
+
+pytestmark = pytest.mark.database
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("downloading", Outcome.FAILED), ("installing", Outcome.BROKEN)]
+)
+def test_a_device_that_falls_silent_does_not_run_for_ever(status: str, outcome: Outcome) -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    device.says(upgrade, status)
+    age(upgrade, hours=24)
+    recover()
+    assert ending(upgrade)[0] == State(status)
+    age(upgrade, hours=26)
+    recover()
+    assert ending(upgrade) == (State.FINISHED, outcome)
+    assert f"while {status}" in fresh(upgrade).error
+    assert device.says(upgrade, "success") == 204
+    assert notes_of(upgrade) == ["After it was over, the device said: success."]
+    assert ending(upgrade) == (State.FINISHED, outcome)
+    assert Device.objects.get(pk=device.row.pk).artifact_name == "old"
+    device.installed = "new"
+    assert device.ask().status_code == 204
+    assert Device.objects.get(pk=device.row.pk).artifact_name == "new"
+
+
+def test_a_device_that_has_not_asked_yet_is_not_silent() -> None:
+    upgrade = Pulling().ordered()
+    age(upgrade, days=100)
+    end_silent()
+    assert ending(upgrade) == (State.PENDING, None)
+    assert recover() == []
+
+
+def test_after_an_hour_it_stands_among_what_is_stuck() -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    device.says(upgrade, "downloading")
+    age(upgrade, minutes=59)
+    assert stuck() == []
+    age(upgrade, minutes=61)
+    Device.objects.update(last_seen=clock.now() - timedelta(minutes=61))
+
+    (row,) = stuck()
+
+    assert (row.kind, row.can_recover) == (Standstill.SILENT, False)
+    assert row.why == (
+        "Its device has been downloading for 1\xa0hour, 1\xa0minute without a word of it. "
+        "It last asked 1\xa0hour, 1\xa0minute ago. The portal ends it after 1\xa0day, 1\xa0hour of silence."
+    )
+    assert list(stuck_upgrades(*PRESSING)) == [upgrade]
+    device.says(upgrade, "installing")
+    assert stuck() == []
+
+
+def test_what_holds_before_its_commit_is_not_silent() -> None:
+    device = Pulling()
+    upgrade = device.ordered(holds=True)
+    device.offered(update_control_map=True)
+    device.says(upgrade, "pause_before_committing")
+    age(upgrade, days=10)
+    assert [row.kind for row in stuck()] == [Standstill.HELD]
+
+
+def test_what_should_have_been_ended_says_so() -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    age(upgrade, hours=26)
+    (row,) = stuck()
+    assert row.kind == Standstill.OVERDUE
+    assert "It should have been ended after 1\xa0day, 1\xa0hour of silence." in row.why
