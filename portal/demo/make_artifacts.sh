@@ -24,4 +24,4 @@ write camera-7 demo-app lens.conf "exposure = auto" -t camera --software-name ca
 write camera-8 demo-app lens.conf "exposure = night" -t camera --software-name camera --software-version 8 \
     -N camera-7
 write opening-hours-2026 demo-note hours.txt "Open from 9 to 18" \
-    -t kiosk -t gateway -t localhost --software-name hours --software-version 2026
+    -t kiosk -t gateway -t localhost -t simulated --software-name hours --software-version 2026
