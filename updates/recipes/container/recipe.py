@@ -311,7 +311,7 @@ class ContainerRecipe:
         before = self._before(context)
         if not journal.recall(BEGUN):
             return Event.DONE
-        self._ballast.drop(context)
+        self._ballast.drop(context, State.ROLLING_BACK)
         self._running.stop(context, [*self._plan.containers, *before.dependants])
         patiently(context, self._engine, lambda: self._images.put_back(before.images))
         backup = journal.recall(BACKUP)
@@ -326,6 +326,7 @@ class ContainerRecipe:
         before = self._before(context)
         if not self._is_running(before) or not context.journal.recall(BEGUN):
             return Event.NOTHING_TO_DO
+        self._ballast.drop(context, State.ROLLBACK_RESTARTING)
         self._way(before).start(context, before, self._in_order(before))
         return Event.DONE
 
