@@ -58,9 +58,10 @@ test: setup ## run all tests: pure and database ones on SQLite and on PostgreSQL
 	if [ -n "$$failed" ]; then echo "test: failed:$$failed"; exit 1; fi; \
 	echo "test: passed: sqlite postgresql e2e"
 
+# What an engine does for a database test takes minutes, and is the same on either database: once, on PostgreSQL.
 test-sqlite: $(FILLED_DEV) ## only the pure and database tests, on SQLite
 	@echo "test: pure and database tests on SQLite"
-	@TEST_DATABASE=sqlite $(RUN) pytest -n $(WORKERS) -m "not e2e and not only_postgresql" $(ARGS)
+	@TEST_DATABASE=sqlite $(RUN) pytest -n $(WORKERS) -m "not e2e and not only_postgresql and not (database and docker)" $(ARGS)
 
 test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (those that know no database have run on SQLite)
 	@echo "test: database tests on PostgreSQL"
