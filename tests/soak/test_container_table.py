@@ -20,7 +20,7 @@ from updates.machine import Outcome, State
 
 WAYS: dict[str, Way] = {"compose": ByCompose, "engine": ByHand}
 TITLES = {"compose": "by Compose", "engine": "by the engine's API"}
-TELLING = {"compose": "rollback_restarting, disk full", "engine": "rollback_restarting, fails"}
+TELLING = {"compose": "rollback_restarting, disk full", "engine": "rollback_verifying, fails"}
 BROKEN_CAN_ONLY_BE = {str(State.ROLLING_BACK): "fails"}
 """Where the backup that the way back needs is gone: what the data is then nobody can promise."""
 

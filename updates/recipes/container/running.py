@@ -9,9 +9,11 @@ from typing import Any, Final
 from devices.drivers.engine import Engine
 from updates.plan import ContainerPlan
 from updates.recipes.container.before import Before
+from updates.recipes.container.endpoints import SHARES
 from updates.recipes.patience import patiently
 from updates.runner import Context
 
+RUNNING: Final = "running"
 REMOVE_SECONDS: Final = 120.0
 """How long an engine may take until the name of a container is free again: slow disks need a while."""
 
@@ -40,9 +42,26 @@ class Running:
         self._each(context, partial(self._with_policy, name, host.get("RestartPolicy")))
 
     def start(self, context: Context, names: Iterable[str]) -> None:
-        """Each of these was started."""
+        """Each of these was started. What ran already in a network that is gone by now was started again."""
         for name in names:
+            if patiently(context, self._engine, partial(self._is_cut_off, name)):
+                context.journal.note(f"{name} starts again: it lives in a network that was lost.")
+                self.stop(context, [name])
             self._each(context, partial(self._engine.containers.start, name))
+
+    def _is_cut_off(self, name: str) -> bool:
+        """Whether it runs in the network of another one that was started after it: the network of then is gone."""
+        here = self._engine.containers.named(name)
+        if here is None or here.state != RUNNING or not here.network_mode.startswith(SHARES):
+            return False
+        shared = here.network_mode.removeprefix(SHARES)
+        for one in self._engine.containers.all():
+            other = (
+                self._engine.containers.named(one.name) if shared in (one.id, one.name) else None
+            )
+            if other is not None and _moment(other.started_at) > _moment(here.started_at):
+                return True
+        return False
 
     def remove(self, context: Context, name: str) -> None:
         """There is no container of that name. Its volumes stay, those without a name too."""
@@ -68,3 +87,8 @@ class Running:
     def _each(self, context: Context, act: Callable[[], object]) -> None:
         context.tick()
         patiently(context, self._engine, act)
+
+
+def _moment(started_at: str) -> str:
+    """For comparing: without its end, the engine's word for a moment sorts as time does, however many digits it has."""
+    return started_at.rstrip("Z")
