@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -48,7 +49,8 @@ def private_network() -> PrivateNetwork:
     program("ip", package="iproute2")
     for entry in NAMESPACES.glob(f"{PREFIX}*"):
         if owner_is_dead(entry.name):
-            _ip("netns", "delete", entry.name)
+            with suppress(RuntimeError):  # another test process may have been quicker
+                _ip("netns", "delete", entry.name)
     name = f"{PREFIX}{os.getpid()}-{next(_numbers)}"
     _ip("netns", "add", name)
     try:
