@@ -79,19 +79,18 @@ class Report:
         )
 
     def summary(self) -> str:
+        """How many of what was measured are over a limit; of pages, the worst."""
         over = len(self.over())
-        slowest = max(self.pages, key=lambda page: page.sql_ms, default=None)
-        most = max(self.pages, key=lambda page: page.queries, default=None)
-        says = (
-            f"{len(self.pages)} pages measured, {over} over a limit ({QUERIES} queries;"
-            f" {SQL_MS:.0f} ms of SQL and {UNITS} units, both)"
+        says = f"{over} over a limit" if over else "Nothing is over a limit"
+        if not self.pages:
+            return says
+        slowest = max(self.pages, key=lambda page: page.sql_ms)
+        most = max(self.pages, key=lambda page: page.queries)
+        return (
+            f"{says}; {len(self.pages)} pages measured ({QUERIES} queries; {SQL_MS:.0f} ms of SQL and {UNITS} units, both);"
+            f" slowest: {slowest.name} ({slowest.sql_ms:.0f} ms, {slowest.units:.2f} units);"
+            f" most queries: {most.name} ({most.queries})"
         )
-        if slowest and most:
-            says += (
-                f"; slowest: {slowest.name} ({slowest.sql_ms:.0f} ms, {slowest.units:.2f} units);"
-                f" most queries: {most.name} ({most.queries})"
-            )
-        return says
 
     def write(self, folder: Path) -> None:
         """bench.json and bench.txt are in the folder."""
@@ -105,12 +104,14 @@ class Report:
     def lines(self) -> Iterator[str]:
         yield f"Machine: {self.machine}"
         yield f"Commit: {self.commit}"
-        yield "Rows: " + ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
-        yield f"Unit: {self.unit_ms:.0f} ms to count a million made-up rows"
+        if self.rows:
+            yield "Rows: " + ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
+            yield f"Unit: {self.unit_ms:.0f} ms to count a million made-up rows"
         yield ""
-        yield HEAD
-        yield from (self.page_line(page) for page in self.pages)
-        yield ""
+        if self.pages:
+            yield HEAD
+            yield from (self.page_line(page) for page in self.pages)
+            yield ""
         yield from (self.order_line(order) for order in self.orders)
         yield from (str(compared) for compared in self.nodes)
         yield from self.fleet_lines()
