@@ -68,8 +68,8 @@ test-postgresql: $(FILLED_DEV) ## only the database tests, on PostgreSQL (those 
 	@TEST_DATABASE=postgresql $(RUN) pytest -n $(WORKERS) -m "database and not e2e" $(PURE:%=--ignore=%) $(ARGS)
 
 test-e2e: $(FILLED_DEV) ## only the end-to-end tests, on PostgreSQL
-	@echo "test: end-to-end tests on PostgreSQL, on two engines side by side"
-	@failed=; TEST_DATABASE=postgresql $(RUN) pytest -n 2 --dist loadfile -m e2e $(BESIDE:%=--ignore=%) $(ARGS) || failed=yes; \
+	@echo "test: end-to-end tests on PostgreSQL, on engines side by side"
+	@failed=; TEST_DATABASE=postgresql $(RUN) pytest -n $(WORKERS) --dist loadfile -m e2e $(BESIDE:%=--ignore=%) $(ARGS) || failed=yes; \
 	echo "test: end-to-end tests on PostgreSQL, those without an engine"; \
 	TEST_DATABASE=postgresql $(RUN) pytest -n $(BROWSERS) -m e2e $(BESIDE) $(ARGS) || failed=yes; \
 	test -z "$$failed"
