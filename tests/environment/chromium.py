@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Error, Page, Request, sync_playwright
 from tests.environment.programs import program
 
 ASYNC_VARIABLE = "DJANGO_ALLOW_ASYNC_UNSAFE"
+UNMOVED = Path(__file__).with_name("unmoved_browser.py")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -33,7 +35,11 @@ def running_chromium() -> Iterator[Browser]:
     os.environ[ASYNC_VARIABLE] = "true"
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+            browser = playwright.chromium.launch(
+                executable_path=UNMOVED,
+                args=list(FLAGS),
+                env={**os.environ, "UNMOVED_BROWSER": executable},
+            )
             try:
                 yield browser
             finally:
