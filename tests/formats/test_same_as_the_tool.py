@@ -208,6 +208,7 @@ EXAMPLES = [
     "module-image -T directory -t box -n r1 --compression none --no-default-software-version",
     "module-image -T rootfs-image -t box -n r1 -f app.tar --no-default-clears-provides",
     "rootfs-image -t box -n r1 -f app.tar --clears-provides rootfs-image.* -p rootfs-image.checksum:0",
+    "rootfs-image -t box -n r1 -f app.tar --clears-provides artifact_group --clears-provides *",
     "rootfs-image -t box -n r1 -f app.tar --legacy-rootfs-image-checksum --software-filesystem data",
     "rootfs-image -t box -n r1 -f app.tar --no-checksum-provide --compression lzma -k ec.pem",
     "bootstrap-artifact -t box -n r1 -p a:b -d c:d -g g -G h -N o --clears-provides x* -k rsa.pem",

@@ -1,6 +1,7 @@
 """What mender-artifact adds by itself: the software's version, and which older provides a new version clears.
 
-As its version 3.9.0 does it for module-image and rootfs-image. Globs come behind those that were given.
+As its version 3.9.0 does it for module-image and rootfs-image. Globs come behind those that were given; only the glob of the
+software itself is left out where it was given already, a whole file system's other two stand there twice then.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from updates.formats.mender_artifact.spec import ArtifactSpec
 
 CHECKSUM_KEY = "rootfs-image.checksum"
 LEGACY_CHECKSUM_KEY = "rootfs_image_checksum"
-_ROOTFS_CLEARS = ("artifact_group", LEGACY_CHECKSUM_KEY, "rootfs-image.*")
+_ROOTFS_CLEARS = ("artifact_group", LEGACY_CHECKSUM_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def with_software_version(
     provides = {**spec.provides, **version} if overrides else {**version, **spec.provides}
     clears = spec.clears_provides
     if clears_older:
-        globs = _ROOTFS_CLEARS if software.key == ROOTFS_IMAGE else (f"{software.key}.*",)
+        own = f"{software.key}.*"
         given = clears or ()
-        clears = (*given, *(glob for glob in globs if glob not in given))
+        others = _ROOTFS_CLEARS if software.key == ROOTFS_IMAGE else ()
+        clears = (*given, *others, *(() if own in given else (own,)))
     return replace(spec, provides=provides, clears_provides=clears)
