@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from devices.attribute_words import attributes_in
 from devices.models import Credential, Device, StoredImport
@@ -87,7 +88,7 @@ def store_import(*, name: str, content: bytes, actor: Actor) -> StoredImport:
 def preview_import(*, content: bytes, actor: Actor) -> Preview:
     """What `import_devices` would do with the file now, and what it would refuse. Nothing is changed."""
     file = read_devices(content)
-    return Preview(list(_rows(file, actor=actor)), file.notes)
+    return Preview(list(_rows(file, actor=actor, devices=Device.objects.all())), file.notes)
 
 
 def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
@@ -96,7 +97,10 @@ def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
     Columns that the file lacks stay as they are, and so do attributes that a row does not name.
     """
     with transaction.atomic():
-        preview = preview_import(content=content, actor=actor)
+        file = read_devices(content)
+        # Nobody changes them until they are written: columns that the file lacks would be put back.
+        held = Device.objects.select_for_update(of=("self",)).order_by("pk")
+        preview = Preview(list(_rows(file, actor=actor, devices=held)), file.notes)
         if wrong := preview.of(Verdict.WRONG):
             lines = ", ".join(str(row.line) for row in wrong[:NAMED_LINES])
             raise Refused(
@@ -127,8 +131,8 @@ def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
     return preview
 
 
-def _rows(file: DeviceFile, *, actor: Actor) -> Iterable[Row]:
-    present = Device.objects.select_related("credential").in_bulk(
+def _rows(file: DeviceFile, *, actor: Actor, devices: QuerySet[Device]) -> Iterable[Row]:
+    present = devices.select_related("credential").in_bulk(
         [line.cells["name"] for line in file.lines], field_name="name"
     )
     credentials = {credential.name: credential for credential in Credential.objects.all()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import transaction
+
 from devices.drivers.dial import Dial, dial_straight
 from devices.drivers.linked_shell import Booting
 from devices.drivers.local import LocalShell
@@ -115,10 +117,15 @@ def refresh_device(*, device: Device, actor: Actor) -> Device:
         note_unreachable(device, error)
         device.refresh_from_db()
         return device
-    device.attributes = {**device.attributes, **attributes}
-    device.last_seen = clock.now()
-    device.unreachable_reason = ""
-    device.save(update_fields=["attributes", "last_seen", "unreachable_reason"])
+    with transaction.atomic():
+        # Asking takes its time: what somebody else wrote meanwhile is not to be undone.
+        kept = Device.objects.select_for_update().only("attributes").get(pk=device.pk)
+        Device.objects.filter(pk=device.pk).update(
+            attributes={**kept.attributes, **attributes},
+            last_seen=clock.now(),
+            unreachable_reason="",
+        )
+    device.refresh_from_db()
     return device
 
 

@@ -12,7 +12,9 @@ from django.contrib.admin.filters import AllValuesFieldListFilter
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.db.models import Field, Model, QuerySet, UUIDField
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -27,6 +29,7 @@ from portal.core.bounded import BoundedPaginator
 from portal.core.models import ApiToken, AuditEvent
 from portal.core.pages import VerbPage, number_or_404
 from portal.core.queries import words_in
+from portal.core.same_row import SEEN, told_of_changes
 from portal.core.search import containing, words_of
 
 if TYPE_CHECKING:
@@ -62,9 +65,30 @@ class ServedAdmin(ModelAdmin):
     list_per_page = PER_PAGE
     show_full_result_count = False
     actions = None
+    change_form_before_template = "components/seen.html"
 
     delete_page: type[VerbPage] | None = None
     """Django's own shows every row that refers to the one to be deleted, and asks for no reason."""
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model | None:
+        """The row. One that is about to be saved stays as it is until then."""
+        if request.method == "POST" and connection.in_atomic_block:
+            rows = self.model._default_manager.select_for_update()
+            rows.filter(pk=number_or_404(object_id)).first()
+        found: Model | None = super().get_object(request, object_id, from_field)
+        return found
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Model | None = None,
+        change: bool = False,  # noqa: FBT001, FBT002 - as Django has it
+        **kwargs: Any,  # noqa: ANN401
+    ) -> type[ModelForm[Model]]:
+        form: type[ModelForm[Model]] = super().get_form(request, obj, change, **kwargs)
+        return told_of_changes(form, seen=request.POST.get(SEEN)) if obj else form
 
     def delete_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
         if self.delete_page is None:
