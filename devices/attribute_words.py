@@ -1,7 +1,8 @@
-"""Attributes of devices as people write them: `site=Leipzig; floor=1`, and asked for: `site=Leipzig; floor>3; mem<=1024`."""
+"""Attributes of devices as people write them: `site=Leipzig; floor=1`, and asked for: `site=Leipzig; floor>3; os~debian`."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,19 +12,21 @@ from django.db.models import Case, FloatField, Lookup, Q, TextField, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.db.models.lookups import (
-    Exact,
     GreaterThan,
     GreaterThanOrEqual,
+    IContains,
+    In,
     LessThan,
     LessThanOrEqual,
     Regex,
+    StartsWith,
 )
 
 from portal.core.errors import Refused
 
 WRITTEN: Final = r"((?:[^;\\]|\\.)*)(?:;|\Z)"
 PAIR: Final = re.compile(rf"\s*([^=;\\]+)={WRITTEN}", re.DOTALL)
-CONDITION: Final = re.compile(rf"\s*([^=<>;\\]+)(<=|>=|=|<|>){WRITTEN}", re.DOTALL)
+CONDITION: Final = re.compile(rf"\s*([^=<>~;\\]+?)(!=|<=|>=|=|<|>|~){WRITTEN}", re.DOTALL)
 NUMBER: Final = r"^-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?$"
 """What compares as a number, whether it was reported as one or as text: short enough to fit any database's."""
 COMPARED: Final[Mapping[str, type[Lookup[Any]]]] = {
@@ -38,7 +41,8 @@ PLACES: Final = ("attributes", "reported")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What is asked of one attribute. `sign` is = for the very text, or compares numbers."""
+    """What is asked of one attribute. `sign` is = for the very value or one of a list's, != for anything else or none at all,
+    ~ for a part of the text (an empty one: the attribute is there), or compares numbers."""
 
     key: str
     sign: str
@@ -48,17 +52,39 @@ class Condition:
         """Devices of which it is true, wherever they have the attribute from."""
         found = Q()
         for place in PLACES:
-            found |= Q(self._holds(Cast(KeyTextTransform(self.key, place), TextField())))
-        return found
+            found |= self._holds(Cast(KeyTextTransform(self.key, place), TextField()))
+        # Of an attribute that is not there a database says neither yes nor no.
+        return ~Q(Case(When(found, then=True), default=False)) if self.sign == "!=" else found
 
-    def _holds(self, text: Cast) -> Lookup[Any]:
-        if self.sign == "=":
-            return Exact(text, self.value)
+    def _holds(self, text: Cast) -> Q:
+        if self.sign in ("=", "!="):
+            same = Q(In(text, _ways_to_write(self.value)))
+            is_list = Q(StartsWith(text, "["))
+            return same | (is_list & Q(Regex(text, _as_one_of_a_list(self.value))))
+        if self.sign == "~":
+            return Q(IContains(text, self.value))
         number = Case(
             When(Regex(text, NUMBER), then=Cast(text, FloatField())),
             default=Value(None, output_field=FloatField()),
         )
-        return COMPARED[self.sign](number, float(self.value))
+        return Q(COMPARED[self.sign](number, float(self.value)))
+
+
+def _ways_to_write(value: str) -> list[str]:
+    """The same number has several texts, as a device reports it: 3, 3.0."""
+    if not re.match(NUMBER, value):
+        return [value]
+    number = float(value)
+    return list({value, str(number), *([str(int(number))] if number.is_integer() else [])})
+
+
+def _as_one_of_a_list(value: str) -> str:
+    """A regular expression for the JSON text of a list of which `value` is one. The databases put blanks differently."""
+    texts = {json.dumps(value), json.dumps(value, ensure_ascii=False)}
+    if re.match(NUMBER, value):
+        texts |= set(_ways_to_write(value))
+    one = "|".join(re.escape(text) for text in sorted(texts))
+    return rf"^\[(.*, ?)?({one})(,.*)?\]$"
 
 
 def attributes_in(text: str) -> dict[str, str]:
@@ -71,14 +97,14 @@ def attributes_in(text: str) -> dict[str, str]:
 
 
 def conditions_in(text: str) -> list[Condition]:
-    """What is asked of attributes: all of "site=Leipzig; floor>3; mem<=1024".
+    """What is asked of attributes: all of "site=Leipzig; floor>3; os~debian".
 
     Refused when the text is something else, and when something that is no number is compared as one.
     """
     asked = _pieces(text, CONDITION, "Attributes are asked for as site=Leipzig; floor>3")
     found = [Condition(word[1].strip(), word[2], _plain(word[3])) for word in asked]
     for condition in found:
-        if condition.sign != "=" and not re.match(NUMBER, condition.value):
+        if condition.sign in COMPARED and not re.match(NUMBER, condition.value):
             raise Refused(
                 f"{condition.key}{condition.sign} compares numbers, and {condition.value[:100]!r} is none."
             )

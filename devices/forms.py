@@ -196,7 +196,7 @@ class DeviceGroupForm(GroupModelForm):
     attribute = forms.CharField(
         label="Attributes",
         required=False,
-        help_text="All of them: site=Leipzig; floor>3",
+        help_text="All of them: site=Leipzig; floor>3; os~debian",
         widget=UnfoldAdminTextInputWidget(),
     )
     words = (

@@ -56,7 +56,7 @@ class DeviceFilter(django_filters.FilterSet):
     outdated = django_filters.BooleanFilter(method="by_age", label="Outdated")
     shut_out = django_filters.BooleanFilter(method="by_keys", label="Pulls and is shut out")
     attribute = django_filters.CharFilter(
-        method="by_attributes", label="Attribute", help_text="site=Leipzig; floor>3"
+        method="by_attributes", label="Attribute", help_text="site=Leipzig; floor>3; os~debian"
     )
 
     class Meta:

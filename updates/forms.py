@@ -83,7 +83,7 @@ class SelectionForm(forms.Form):
     where_attribute = forms.CharField(
         label="Attributes",
         required=False,
-        help_text="site=Leipzig; floor>3",
+        help_text="site=Leipzig; floor>3; os~debian",
         widget=UnfoldAdminTextInputWidget(),
     )
     where_unreachable = forms.ChoiceField(

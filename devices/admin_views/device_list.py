@@ -63,7 +63,7 @@ class DeviceListForm(forms.Form):
     attribute = forms.CharField(
         label="Attributes",
         required=False,
-        widget=forms.TextInput(attrs={"placeholder": "site=Leipzig; floor>3"}),
+        widget=forms.TextInput(attrs={"placeholder": "site=Leipzig; floor>3; os~debian"}),
     )
     always = ("device_type", "installed", "group")
     seldom = (

@@ -1,4 +1,4 @@
-"""What lists, the API and dynamic groups ask of attributes: the very text, or a number, wherever a device has it from."""
+"""What lists, the API and dynamic groups ask of attributes: the value, a part of it, or a number, wherever a device has it from."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ def fleet(db: None) -> None:
         ("words", {"floor": "ground", "mem": ""}, {"mem": ["1", "2"]}),
         ("huge", {"floor": "9" * 400}, {"floor": "1e999"}),
         ("nothing", {}, {}),
+        ("listed", {}, {"ip": ["10.0.0.1", "10.0.0.12", "a, b"], "slots": [3, 4.0]}),
+        ("unlisted", {"ip": "10.0.0.1"}, {"slots": 3.0, "site": "Köln (West)"}),
+        ("abroad", {}, {"ip": ["Köln"]}),
     ]
     for name, attributes, reported in rows:
         Device.objects.create(
@@ -43,6 +46,22 @@ def fleet(db: None) -> None:
         ("mem>-1e2", "both reported"),
         ("site=Leipzig; floor>3", "reported"),
         ("nowhere>0", ""),
+        ("ip=10.0.0.1", "listed unlisted"),
+        ("ip=10.0.0.2", ""),
+        ("ip=0.0.1", ""),
+        ("ip=b", ""),
+        ("ip=a, b", "listed"),
+        ("ip=Köln", "abroad"),
+        ("ip=.*", ""),
+        ("slots=3", "listed unlisted"),
+        ("slots=3.0", "listed unlisted"),
+        ("slots=4", "listed"),
+        ("site~leip", "reported written"),
+        ("site~(w", "unlisted"),
+        ("ip~", "abroad listed unlisted"),
+        ("site~; site!=Leipzig", "unlisted"),
+        ("ip!=10.0.0.1; site!=Leipzig", "abroad both huge nothing words"),
+        ("floor~; floor!=10; floor!=1", "huge reported words written"),
     ],
 )
 def test_attributes_are_asked_for(fleet: None, text: str, found: str) -> None:
