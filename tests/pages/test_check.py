@@ -32,6 +32,7 @@ def test_a_check_is_ordered_waits_and_shows_what_was_found(
     assert waiting.content.decode().count('data-verdict="waiting"') == 2
     assert operator.get(panel, {"mark": mark_in(waiting.content)}).status_code == 204
 
+    Check.objects.filter(device__name="toaster").update(installed="bread-1")
     for check in Check.objects.select_related("artifact", "device"):
         carry_out_check(check)
     done = operator.get(panel, {"mark": mark_in(waiting.content)})
@@ -41,6 +42,9 @@ def test_a_check_is_ordered_waits_and_shows_what_was_found(
     assert 'data-device="toaster" data-verdict="refused"' in shown
     assert "It needs device type box; the device has toaster." in shown
     assert "release-1" in shown
+    assert "installed then: <code>bread-1</code>" in shown
+    assert "installed then: nothing known" in shown
+    assert shown.count("0\xa0minutes ago") == 2
 
 
 def test_one_device_is_checked_again(

@@ -1,4 +1,4 @@
-"""What lists, the API and dynamic groups ask of attributes: the value, a part of it, or a number, wherever a device has it from."""
+"""What lists, the API and dynamic groups ask of attributes: the value, part of it, or a number, wherever it is from."""
 
 from __future__ import annotations
 
