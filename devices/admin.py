@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from devices.admin_views import bulk, device_list, enrolment, imports, preauthorise, saved_filters
 from devices.admin_views import device as device_pages
 from devices.admin_views import groups as group_pages
+from devices.admin_views.bulk_orders import bulk_order_list
 from devices.admin_views.credentials import DeleteCredential
 from devices.admin_views.engines import engine_urls
 from devices.admin_views.host_key import ConfirmHostKey
@@ -113,6 +114,7 @@ class DeviceAdmin(ServedAdmin):
             ("pick/", "pick", device_list.pick_devices),
             ("import/", "import", imports.ImportDevices.as_view()),
             ("import/<uuid:pk>/", "import_preview", imports.PreviewImport.as_view()),
+            ("bulk/orders/", "bulk_orders", bulk_order_list),
             ("bulk/<slug:verb>/", "bulk", bulk.BulkPage.as_view()),
             ("bulk/order/<uuid:pk>/", "bulk_order", bulk.bulk_order_page),
             ("filters/", "keep_filter", saved_filters.keep_filter),

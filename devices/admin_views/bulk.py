@@ -31,7 +31,6 @@ from portal.core.errors import Refused
 from portal.core.pages import fragment, mark_of, page, require
 
 KINDS: Final = 8
-FAILURES: Final = 50
 DOES: Final = {
     Verb.REFRESH: "Each of them is asked who it is; nothing is changed on it.",
     Verb.ADD_TO_GROUP: "They become members of the group; nothing is changed on them.",
@@ -161,7 +160,7 @@ def bulk_order_fragment(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _now(order: BulkOrder) -> str:
     return render_to_string(
-        "devices/bulk_order_now.html", {"order": order, "failures": order.failures[:FAILURES]}
+        "devices/bulk_order_now.html", {"order": order, "failures": order.failures}
     )
 
 

@@ -219,3 +219,18 @@ def test_the_orders_page_polls_until_it_is_over(
     carry_out_piece(order.pk)
     assert operator.get(live).status_code == 286
     assert f'hx-get="{live}' not in operator.get(page).content.decode()
+
+
+def test_an_order_is_found_again(
+    operator: Client, viewer: Client, boxes: list[Device], actor: Actor
+) -> None:
+    found = reverse("admin:devices_device_bulk_orders")
+    assert "Nobody has ordered anything for many devices yet." in viewer.get(found).content.decode()
+    order = order_bulk(
+        verb=Verb.REFRESH, devices=Device.objects.all(), actor=actor, reason="Who is there?"
+    )
+    shown = viewer.get(found).content.decode()
+    assert reverse("admin:devices_device_bulk_order", args=[order.pk]) in shown
+    assert "Refresh: 3 devices" in shown
+    assert "Who is there?" in shown
+    assert found in operator.get(reverse("admin:devices_device_changelist")).content.decode()
