@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Final
 
 from django.conf import settings
 from django.db import models
@@ -18,6 +19,9 @@ class WithoutLeftOut(models.Manager["Deployment"]):
         return super().get_queryset().defer("left_out")
 
 
+LONGEST_NAME: Final = 200
+
+
 class Deployment(models.Model):
     """An order to many devices. `selection` says how they were chosen; its upgrades say which they were.
 
@@ -25,7 +29,7 @@ class Deployment(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=LONGEST_NAME)
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="deployments")
     artifact = models.ForeignKey(
         Artifact, null=True, blank=True, on_delete=models.PROTECT, related_name="deployments"

@@ -18,6 +18,7 @@ from updates import dispatch, journal
 from updates.errors import TooLate
 from updates.machine import CANCELLABLE
 from updates.models import Artifact, Deployment, Release, UpdateModule, Upgrade
+from updates.models.deployment import LONGEST_NAME
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import NOT_LET_IN, Choice, artifacts_of, choose, refuse_withdrawn
 from updates.services.planning import plan_artifact
@@ -97,7 +98,7 @@ def deploy_artifact(
     Upgrades of busy devices wait for their turn. Refused when nobody is left.
     """
     deployment = Deployment(
-        name=name.strip() or artifact.name,
+        name=(name.strip() or artifact.name)[:LONGEST_NAME],
         artifact=artifact,
         release=artifact.release,
         selection=selection or {},
@@ -118,7 +119,7 @@ def deploy_release(
 ) -> Deployment:
     """The same for a release: each device gets that of its artifacts which fits it."""
     deployment = Deployment(
-        name=name.strip() or release.name,
+        name=(name.strip() or release.name)[:LONGEST_NAME],
         release=release,
         selection=selection or {},
         reason=reason.strip(),
