@@ -20,7 +20,15 @@ from django.db.models.lookups import Exact
 from django.utils.module_loading import import_string
 
 from devices.attribute_words import conditions_in
-from devices.models import AuthSet, Credential, Device, DeviceGroup, StoredImport, StoredSelection
+from devices.models import (
+    INCONSISTENT,
+    AuthSet,
+    Credential,
+    Device,
+    DeviceGroup,
+    StoredImport,
+    StoredSelection,
+)
 from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.search import SHORTEST_INDEXED, Joined, containing, words_of
@@ -134,8 +142,6 @@ class DeviceFilter(django_filters.FilterSet):
         return devices
 
 
-INCONSISTENT: Final = "_INCONSISTENT"
-"""What Mender's clients append to the artifact's name when an update left the device in between."""
 SEARCHED = ("name", "host", "device_type")
 """The columns of the index `device_text`, in its order."""
 

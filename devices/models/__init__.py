@@ -10,10 +10,16 @@ from devices.models.installed import InstalledRecord
 from devices.models.registry_login import RegistryLogin
 from devices.models.selection import StoredSelection
 from devices.models.stored_import import StoredImport
-from devices.models.words import ABSOLUTE, NAME
+from devices.models.words import (
+    ABSOLUTE,
+    INCONSISTENT,
+    NAME,
+    installed_name,
+)
 
 __all__ = [
     "ABSOLUTE",
+    "INCONSISTENT",
     "NAME",
     "UNKNOWN_TYPE",
     "AuthSet",
@@ -28,4 +34,5 @@ __all__ = [
     "RegistryLogin",
     "StoredImport",
     "StoredSelection",
+    "installed_name",
 ]

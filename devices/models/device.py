@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from devices.models.credential import Credential
-from devices.models.words import ABSOLUTE, NAME
+from devices.models.words import ABSOLUTE, INCONSISTENT, NAME
 
 UNKNOWN_TYPE: Final = "unknown"
 """The type of a device that pulls, until it says one."""
@@ -60,7 +60,7 @@ class Device(models.Model):
             models.Index(KT("provides__artifact_name"), name="device_by_installed"),
             models.Index(
                 fields=["name"],
-                condition=Q(provides__artifact_name__endswith="_INCONSISTENT"),
+                condition=Q(provides__artifact_name__endswith=INCONSISTENT),
                 name="device_inconsistent",
             ),
             models.Index(

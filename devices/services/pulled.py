@@ -11,13 +11,12 @@ from django.conf import settings
 from django.db import transaction
 
 from devices.inventory import Inventory, check_count
-from devices.models import NAME, Device, InstalledRecord
+from devices.models import NAME, Device, InstalledRecord, installed_name
 from portal.core import clock
 
 TYPE: Final = "device_type"
 INSTALLED: Final = "artifact_name"
 LONGEST_TYPE: Final = 100
-LONGEST_INSTALLED: Final = 300
 
 
 def heard_from(device: Device, *, provides: Mapping[str, str] | None = None) -> None:
@@ -57,6 +56,8 @@ def _news_of(device: Device, provides: Mapping[str, str]) -> dict[str, Any]:
     if kind != device.device_type and len(kind) <= LONGEST_TYPE and re.match(NAME.regex, kind):
         news[TYPE] = kind
     installed = {key: value for key, value in provides.items() if key != TYPE}
+    if INSTALLED in installed:
+        installed[INSTALLED] = installed_name(installed[INSTALLED])
     if installed != device.provides:
         news["provides"] = installed
     return news
@@ -74,5 +75,5 @@ def _keep(device: Device, news: dict[str, Any]) -> None:
         Device.objects.filter(pk=device.pk).update(**news, last_seen=now)
         if device.artifact_name != before:
             InstalledRecord.objects.create(
-                device=device, artifact_name=device.artifact_name[:LONGEST_INSTALLED], at=now
+                device=device, artifact_name=device.artifact_name, at=now
             )
