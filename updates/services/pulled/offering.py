@@ -20,7 +20,6 @@ from updates.runner import Failure
 from updates.services.choosing import choose
 from updates.services.installed import PROVIDES_BEFORE
 from updates.services.pulled.reporting import ABORTED, HOLDS
-from updates.services.pulled.rows import tidy
 from updates.turns import ahead
 
 AT_ONE_POLL: Final = 5
@@ -95,8 +94,8 @@ def _offered(upgrade_id: UUID, device: Device, *, takes_control_map: bool) -> Of
 def _settled(row: Upgrade, device: Device) -> tuple[Leg, ...]:
     """How one that it was offered before has ended. Nothing when the device has not begun with it, and is to."""
     state = State(row.state)
-    installed, wanted = tidy(device.artifact_name), row.to_version
-    legs = legs_at_poll(state, installed, before=row.from_version, wanted=wanted)
+    before, wanted = row.from_version, row.to_version
+    legs = legs_at_poll(state, device.artifact_name, before=before, wanted=wanted)
     if not legs and row.cancel_requested_at is not None and state in BEFORE_ANY_CHANGE:
         legs = to_its_end(state, [Leg(Event.CANCEL)])
     return legs
