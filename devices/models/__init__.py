@@ -13,13 +13,16 @@ from devices.models.stored_import import StoredImport
 from devices.models.words import (
     ABSOLUTE,
     INCONSISTENT,
+    LONGEST_TYPE,
     NAME,
     installed_name,
+    is_device_type,
 )
 
 __all__ = [
     "ABSOLUTE",
     "INCONSISTENT",
+    "LONGEST_TYPE",
     "NAME",
     "UNKNOWN_TYPE",
     "AuthSet",
@@ -35,4 +38,5 @@ __all__ = [
     "StoredImport",
     "StoredSelection",
     "installed_name",
+    "is_device_type",
 ]

@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from devices.models.credential import Credential
-from devices.models.words import ABSOLUTE, INCONSISTENT, NAME
+from devices.models.words import ABSOLUTE, INCONSISTENT, LONGEST_TYPE, NAME, check_device_type
 
 UNKNOWN_TYPE: Final = "unknown"
-"""The type of a device that pulls, until it says one."""
+"""The type of a device that pulls, until it says one that a device can be of."""
 
 
 class Device(models.Model):
@@ -29,7 +29,7 @@ class Device(models.Model):
         PULL = "pull", "Pulls by itself"
 
     name = models.CharField(max_length=100, unique=True, validators=[NAME])
-    device_type = models.CharField(max_length=100, validators=[NAME])
+    device_type = models.CharField(max_length=LONGEST_TYPE, validators=[check_device_type])
     driver = models.CharField(max_length=20, choices=Driver)
     host = models.CharField(max_length=255, blank=True)
     port = models.PositiveIntegerField(default=22)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -11,12 +10,11 @@ from django.conf import settings
 from django.db import transaction
 
 from devices.inventory import Inventory, check_count
-from devices.models import NAME, Device, InstalledRecord, installed_name
+from devices.models import UNKNOWN_TYPE, Device, InstalledRecord, installed_name, is_device_type
 from portal.core import clock
 
 TYPE: Final = "device_type"
 INSTALLED: Final = "artifact_name"
-LONGEST_TYPE: Final = 100
 
 
 def heard_from(device: Device, *, provides: Mapping[str, str] | None = None) -> None:
@@ -50,10 +48,11 @@ def report_inventory(device: Device, *, said: Inventory, replaces: bool) -> None
 
 
 def _news_of(device: Device, provides: Mapping[str, str]) -> dict[str, Any]:
-    """The columns that would change, if this is what is installed."""
+    """The columns that would change, if this is what is installed. A type that no artifact can be for is none."""
     news: dict[str, Any] = {}
-    kind = provides.get(TYPE, "")
-    if kind != device.device_type and len(kind) <= LONGEST_TYPE and re.match(NAME.regex, kind):
+    kind = provides.get(TYPE) or device.device_type
+    kind = kind if is_device_type(kind) else UNKNOWN_TYPE
+    if kind != device.device_type:
         news[TYPE] = kind
     installed = {key: value for key, value in provides.items() if key != TYPE}
     if INSTALLED in installed:

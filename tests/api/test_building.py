@@ -29,6 +29,11 @@ def test_an_artifact_of_one_file_is_built_and_kept(operator: Caller) -> None:
     assert (body["notes"], body["is_signed"]) == ("For Friday", False)
 
 
+def test_a_device_type_with_blanks_stands_in_quotes(operator: Caller) -> None:
+    body = build(operator, device_types='box, "Raspberry Pi 4" crate').body
+    assert body["device_types"] == ["box", "Raspberry Pi 4", "crate"]
+
+
 def test_it_is_signed_when_a_key_is_named(operator: Caller) -> None:
     key = generate_signing_key(name="house", kind=Generated.ECDSA, actor=PORTAL)
     assert build(operator, key=str(key.pk)).body["signed_by"] == "house"

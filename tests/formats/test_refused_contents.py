@@ -110,6 +110,10 @@ HEADER_INFOS: dict[str, tuple[Json, str]] = {
     "device type as text": (header_info(artifact_depends={"device_type": "box"}), "json-type"),
     "device type as number": (header_info(artifact_depends={"device_type": [1]}), "json-type"),
     "empty device type": (header_info(artifact_depends={"device_type": [""]}), "device-type"),
+    "device type of 101 letters": (
+        header_info(artifact_depends={"device_type": ["x" * 101]}),
+        "device-type",
+    ),
     "depends on null": (
         header_info(artifact_depends={**DEVICE, "artifact_name": [None]}),
         "json-type",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.http import HttpResponse
 
-from devices.models import Device, InstalledRecord
+from devices.models import LONGEST_TYPE, UNKNOWN_TYPE, Device, InstalledRecord
+from devices.services.devices import save_device
+from devices.services.imports import preview_import
 from portal.core.actors import PORTAL
 from tests.journal.rows import new_artifact
 from tests.pulled.pretend import INVENTORY
-from tests.pulled.pulling import NEXT_V1, NEXT_V2, Pulling, ending, fresh
+from tests.pulled.pulling import NEXT_V1, NEXT_V2, Pulling, ending, fresh, new_pulling
+from updates.formats.mender_artifact.limits import Limits
 from updates.machine import Outcome, State
 from updates.models import Check
 from updates.plan import INCONSISTENT
@@ -55,7 +62,7 @@ def test_a_device_with_too_long_a_name_is_updated_all_the_same(name: str) -> Non
 
 def test_every_way_to_say_a_name_has_room_for_the_same() -> None:
     device = Pulling()
-    ways = (
+    ways: tuple[Callable[[str], HttpResponse], ...] = (
         lambda name: device.send("POST", NEXT_V2, {"device_provides": {"artifact_name": name}}),
         lambda name: device.send("POST", NEXT_V1, {"artifact_name": name}),
         lambda name: device.send("GET", f"{NEXT_V1}?artifact_name={name}"),
@@ -135,3 +142,66 @@ def test_an_odd_name_makes_one_line_in_the_history() -> None:
     device.ask()
     assert ending(upgrade) == (State.FINISHED, Outcome.BROKEN)
     assert "\n" not in fresh(upgrade).error
+
+
+def test_devices_and_artifacts_have_room_for_the_same_types() -> None:
+    assert Limits().device_type_characters == LONGEST_TYPE
+
+
+ODD_TYPES = ["Raspberry Pi 4", "board/rev:2", "Gerät", "box, large", "_box", "y" * 100]
+
+
+@pytest.mark.parametrize("kind", ODD_TYPES)
+def test_any_type_that_an_artifact_may_name_is_taken(kind: str) -> None:
+    device = Pulling(new_pulling(device_type=UNKNOWN_TYPE))
+    said = {"device_provides": {"artifact_name": "old", "device_type": kind}}
+    assert device.send("POST", NEXT_V2, said).status_code == 204
+    assert _row(device).device_type == kind
+    upgrade = device.ordered(new_artifact(device_types=[kind]))
+    offer = json.loads(device.send("POST", NEXT_V2, said).content)
+    assert offer["id"] == str(upgrade.pk)
+    assert offer["artifact"]["device_types_compatible"] == [kind]
+    assert _report(device, device_type=kind) == 200
+    assert _row(device).device_type == kind
+
+
+@pytest.mark.parametrize("kind", ODD_TYPES)
+def test_people_may_write_the_same_types(kind: str) -> None:
+    device = Device(name="by-hand", device_type=kind, driver="local", root="/nowhere")
+    assert save_device(device=device, actor=PORTAL).device_type == kind
+    file = f'name,device_type,driver,root\nimported,"{kind}",local,/nowhere\n'
+    (row,) = preview_import(content=file.encode(), actor=PORTAL).rows
+    assert (row.verdict, row.problems) == ("new", [])
+
+
+NO_TYPES = [" box", "box ", "box\n", "a/../b", "a\tb", "z" * 101, ""]
+
+
+@pytest.mark.parametrize("kind", NO_TYPES[:-1])
+def test_a_type_that_no_artifact_can_name_is_nobodys(kind: str) -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    said = {"device_provides": {"artifact_name": "old", "device_type": kind}}
+    assert device.send("POST", NEXT_V2, said).status_code == 204
+    assert _row(device).device_type == UNKNOWN_TYPE
+    assert ending(upgrade) == (State.FINISHED, Outcome.FAILED)
+    assert "no artifact can be for" in fresh(upgrade).error
+    device.ask()
+    assert _row(device).device_type == "box"
+
+
+@pytest.mark.parametrize("kind", NO_TYPES)
+def test_nobody_writes_such_a_type(kind: str) -> None:
+    with pytest.raises(ValidationError, match="device_type"):
+        save_device(
+            device=Device(name="by-hand", device_type=kind, driver="local", root="/"), actor=PORTAL
+        )
+
+
+def test_a_device_that_does_not_say_its_type_keeps_it() -> None:
+    device = Pulling()
+    assert (
+        device.send("POST", NEXT_V2, {"device_provides": {"artifact_name": "old"}}).status_code
+        == 204
+    )
+    assert _row(device).device_type == "box"

@@ -25,6 +25,7 @@ from updates.errors import NotUndoable
 from updates.machine import HAPPY_PATH, Outcome, State
 from updates.models import Check, Upgrade
 from updates.services.checks import carry_out_check, request_checks
+from updates.services.choosing import NO_TYPE
 from updates.services.deployments import deploy_artifact, preview_deployment
 from updates.services.force import force_cancel_upgrade
 from updates.services.pulled import end_for, end_silent
@@ -347,7 +348,7 @@ def test_pulled_and_pushed_devices_take_part_in_one_deployment() -> None:
     preview = preview_deployment(artifact=artifact, devices=chosen)
     assert {device.pk for device in preview.takes} == {pulls.pk, pushed.pk}
     assert {device.pk: why for device, why in preview.left_out} == {
-        unknown.pk: "It has not said yet what type of device it is.",
+        unknown.pk: NO_TYPE,
         outside.pk: "It pulls its updates, and none of its keys is accepted.",
     }
     deployment = deploy_artifact(artifact=artifact, devices=chosen, actor=PORTAL, reason="both")

@@ -35,7 +35,7 @@ from updates.models import SigningKey
 from updates.services.building import unpacked_tree
 
 SCRIPT_BYTES: Final = 2**20
-SEPARATORS: Final = re.compile(r"[\s,]+")
+WORD: Final = re.compile(r'"([^"]+)"|([^\s,]+)')
 PACKINGS: Final = (
     (Packing.GZIP, "gzip (every client)"),
     (Packing.LZMA, "xz (every client; smaller, slower)"),
@@ -77,10 +77,10 @@ class PairsField(forms.CharField):
 
 
 class WordsField(forms.CharField):
-    """Words, with blanks or commas between them; a tuple."""
+    """Words, with blanks or commas between them, in double quotes if there are any in them; a tuple."""
 
     def clean(self, value: Any) -> Any:  # noqa: ANN401
-        return tuple(word for word in SEPARATORS.split(super().clean(value)) if word)
+        return tuple(word[1] or word[2] for word in WORD.finditer(super().clean(value)))
 
 
 def _line(**more: object) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class BuildForm(forms.Form):
 
     name = forms.CharField(max_length=256, help_text="Such as kiosk-app-1.1.", **_line())
     device_types = WordsField(
-        label="Device types", max_length=4000, help_text="Which devices it is for.", **_line()
+        label="Device types", max_length=4000, help_text='Such as box "Raspberry Pi 4".', **_line()
     )
     notes = forms.CharField(max_length=2000, help_text="For whoever deploys it.", **_lines())
     scripts = FilesField(

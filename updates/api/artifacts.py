@@ -103,7 +103,10 @@ BUILD_REQUEST: Final[dict[str, Any]] = {
         "type": "object",
         "properties": {
             "name": {"type": "string"},
-            "device_types": {"type": "string", "description": "With blanks between them."},
+            "device_types": {
+                "type": "string",
+                "description": 'With blanks between them: box "Raspberry Pi 4".',
+            },
             "notes": {"type": "string"},
         },
         "required": ["name", "device_types"],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from devices.models import UNKNOWN_TYPE, Device
+from devices.models import LONGEST_TYPE, UNKNOWN_TYPE, Device
 from portal.core.errors import Refused
 from updates.errors import NotCompatible
 from updates.models import Artifact, Release
@@ -14,6 +14,11 @@ from updates.recipes.artifact_fit import fit, is_installed
 from updates.recipes.finding import Finding
 from updates.services.planning import plan_artifact
 
+NO_TYPE: Final = (
+    "It has not said yet what type of device it is, or said one that no artifact can be for: "
+    f"longer than {LONGEST_TYPE} characters, "
+    "not printable, or with blanks at its ends."
+)
 NOT_LET_IN: Final = "It pulls its updates, and none of its keys is accepted."
 
 
@@ -43,7 +48,7 @@ def choose(artifacts: Sequence[Artifact], device: Device, *, signed_only: str = 
     `signed_only` names the group for which only a signed one counts; empty: there is none.
     """
     if device.device_type == UNKNOWN_TYPE:
-        return Choice(None, why_not="It has not said yet what type of device it is.")
+        return Choice(None, why_not=NO_TYPE)
     misfits: list[tuple[bool, str]] = []
     for artifact in artifacts:
         plan = plan_artifact(artifact=artifact, device=device, update_module=None)

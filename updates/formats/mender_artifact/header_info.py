@@ -44,19 +44,22 @@ def parse_header_info(content: bytes, *, limits: Limits) -> HeaderInfo:
         provides.text("artifact_name"),
         rule="artifact-name",
         what="The artifact name",
-        limits=limits,
+        longest=limits.name_characters,
     )
-    device_types = _labels(depends, "device_type", rule="device-type", limits=limits)
+    device_types = _labels(
+        depends, "device_type", rule="device-type", longest=limits.device_type_characters
+    )
     if not device_types:
         raise ArtifactRefused("device-type", "The artifact names no device type it is for.")
+    longest = limits.name_characters
     return HeaderInfo(
         text=text,
         payload_type=_payload_type(info),
         name=name,
         group=_group(provides, limits=limits),
         device_types=device_types,
-        depends_names=_labels(depends, "artifact_name", rule="artifact-name", limits=limits),
-        depends_groups=_labels(depends, "artifact_group", rule="artifact-group", limits=limits),
+        depends_names=_labels(depends, "artifact_name", rule="artifact-name", longest=longest),
+        depends_groups=_labels(depends, "artifact_group", rule="artifact-group", longest=longest),
     )
 
 
@@ -76,11 +79,12 @@ def _group(provides: JsonObject, *, limits: Limits) -> str | None:
     if "artifact_group" not in provides or provides.value("artifact_group") == "":
         return None
     group = provides.text("artifact_group")
-    return check_label(group, rule="artifact-group", what="The artifact group", limits=limits)
+    what, longest = "The artifact group", limits.name_characters
+    return check_label(group, rule="artifact-group", what=what, longest=longest)
 
 
-def _labels(depends: JsonObject, key: str, *, rule: str, limits: Limits) -> tuple[str, ...]:
+def _labels(depends: JsonObject, key: str, *, rule: str, longest: int) -> tuple[str, ...]:
     what = f"A value of {key} in {depends.where}"
     return tuple(
-        check_label(text, rule=rule, what=what, limits=limits) for text in depends.texts(key)
+        check_label(text, rule=rule, what=what, longest=longest) for text in depends.texts(key)
     )

@@ -20,7 +20,9 @@ class Limits:
     manifest_bytes: int = 5 * MIB
     signature_bytes: int = 8 * KIB
     name_characters: int = 256
-    """Names of artifacts and groups, device types, keys of provides and depends."""
+    """Names of artifacts and groups, keys of provides and depends."""
+    device_type_characters: int = 100
+    """What the portal keeps of a device: a longer one would never meet a device of its type."""
     value_characters: int = 4096
     """Values of provides and depends, globs of what is cleared."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from portal.core.labels import is_label
 from portal.core.quoting import quoted
 from updates.errors import ArtifactRefused
 from updates.formats.mender_artifact.limits import Limits
@@ -72,14 +73,14 @@ def never_runs(script: str) -> bool:
     )
 
 
-def check_label(text: str, *, rule: str, what: str, limits: Limits) -> str:
+def check_label(text: str, *, rule: str, what: str, longest: int) -> str:
     """A line that people read: not empty, printable, no blank at either end, and no step upwards in a path."""
-    if len(text) > limits.name_characters:
+    if len(text) > longest:
         raise ArtifactRefused(
             rule,
-            f"{what} has {len(text)} characters, more than the {limits.name_characters} that are allowed.",
+            f"{what} has {len(text)} characters, more than the {longest} that are allowed.",
         )
-    if not text or not text.isprintable() or text != text.strip() or ".." in text.split("/"):
+    if not is_label(text):
         raise ArtifactRefused(
             rule,
             f"{what} is {quoted(text)}: it must be printable, not empty, "

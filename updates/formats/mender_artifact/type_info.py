@@ -74,7 +74,7 @@ def _provides(provides: JsonObject, *, limits: Limits) -> dict[str, str]:
     checked: dict[str, str] = {}
     for key, _ in provides.items():
         what = f"A key of {provides.where}"
-        check_label(key, rule="provides", what=what, limits=limits)
+        check_label(key, rule="provides", what=what, longest=limits.name_characters)
         what = f"The value of {quoted(key)} in {provides.where}"
         checked[key] = check_value(provides.text(key), rule="provides", what=what, limits=limits)
     return checked
@@ -84,7 +84,7 @@ def _depends(depends: JsonObject, *, limits: Limits) -> dict[str, list[str]]:
     checked: dict[str, list[str]] = {}
     for key, value in depends.items():
         what = f"A key of {depends.where}"
-        check_label(key, rule="depends", what=what, limits=limits)
+        check_label(key, rule="depends", what=what, longest=limits.name_characters)
         texts = [value] if isinstance(value, str) else list(depends.texts(key))
         if not texts:
             raise ArtifactRefused(
