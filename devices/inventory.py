@@ -12,6 +12,7 @@ BODY_LIMIT_BYTES: Final = 256 * 1024
 MOST_ATTRIBUTES: Final = 500
 LONGEST_NAME: Final = 1024
 LONGEST_VALUE: Final = 8 * 1024
+KEPT_OF_LONGER: Final = LONGEST_VALUE - 32
 MOST_LISTED: Final = 200
 LARGEST_NUMBER: Final = 2**53
 """What any reader of JSON still knows exactly."""
@@ -24,7 +25,8 @@ Inventory = dict[str, Value]
 def read_inventory(body: bytes) -> Inventory:
     """The attributes of a report: [{"name": …, "value": …}, …]. Of a name that comes twice, the last value counts.
 
-    Unreadable for anything else, for a name without a letter, and for more than anybody needs.
+    A value that is too long is cut, and says so at its end: the rest counts all the same. Unreadable for anything else, for a
+    name without a letter, and for more than anybody needs.
     """
     text = decode_json_text(body, where="the inventory", refused=_unreadable)
     said = parse_json(text, where="the inventory", depth=4, refused=_unreadable)
@@ -58,22 +60,20 @@ def _attribute(entry: object) -> tuple[str, Value]:
 def _value(name: str, value: object) -> Value:
     if not isinstance(value, list):
         return _plain(name, value)
-    if len(value) > MOST_LISTED:
-        raise Unreadable(f"The attribute {quoted(name)} lists more than {MOST_LISTED} values.")
     listed = [_plain(name, item) for item in value]
     texts = [item for item in listed if isinstance(item, str)]
     numbers = [item for item in listed if not isinstance(item, str)]
     if texts and numbers:
         raise Unreadable(f"The attribute {quoted(name)} lists values of more than one kind.")
+    if len(listed) > MOST_LISTED:
+        return [*map(str, listed[: MOST_LISTED - 1]), _cut(len(listed))]
     return numbers or texts
 
 
 def _plain(name: str, value: object) -> Plain:
     if isinstance(value, str):
         if len(value) > LONGEST_VALUE:
-            raise Unreadable(
-                f"The attribute {quoted(name)} is longer than {LONGEST_VALUE} characters."
-            )
+            return f"{value[:KEPT_OF_LONGER]} {_cut(len(value))}"
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         if abs(value) > LARGEST_NUMBER:
@@ -82,6 +82,11 @@ def _plain(name: str, value: object) -> Plain:
     raise Unreadable(
         f"The attribute {quoted(name)} is neither a text, nor a number, nor a list of those."
     )
+
+
+def _cut(length: int) -> str:
+    """What stands at the end of a value that had so many characters, or so many values."""
+    return f"… (cut: it has {length:,})"
 
 
 def _unreadable(_rule: str, sentence: str) -> Unreadable:
