@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -18,9 +19,9 @@ from django.views.decorators.csrf import csrf_exempt
 from devices import auth_request, inventory
 from devices.errors import NotLetIn
 from devices.mender_auth import asking_device
-from devices.models import Device
+from devices.models import Device, DeviceIdentity
 from devices.services.asking import let_in
-from devices.services.pulled import report_inventory
+from devices.services.pulled import note_refused, note_taken, report_inventory
 from portal.core.errors import (
     Conflict,
     FleetwrightError,
@@ -31,6 +32,11 @@ from portal.core.errors import (
 from portal.core.request_body import read_body
 
 View = Callable[..., HttpResponseBase]
+Asked = DeviceIdentity.Asked
+
+log = structlog.get_logger(__name__)
+NOT_SERVED_SECONDS: Final = 60
+"""What the portal itself cannot do is in the log once in this time: a whole fleet asks again and again."""
 
 STATUSES: Final[tuple[tuple[type[FleetwrightError], HTTPStatus], ...]] = (
     (NotLetIn, HTTPStatus.UNAUTHORIZED),
@@ -47,7 +53,8 @@ def refusal(status: HTTPStatus, sentence: str) -> JsonResponse:
     """An error in the words of the protocol."""
     request_id = structlog.contextvars.get_contextvars().get("request_id", "")
     answer = JsonResponse({"error": sentence, "request_id": request_id}, status=status)
-    # Django would log a line for each 4xx: whoever is not let in asks every few seconds, and strangers would fill the disk.
+    # Django would log a line for each: whoever is not let in asks every few seconds, and strangers would fill the disk.
+    # What matters to an operator is logged in `answering` and in `for_devices`.
     answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 
@@ -67,6 +74,8 @@ def answering(*methods: str) -> Callable[[View], View]:
                 return view(request, **path)
             except FleetwrightError as error:
                 status = next(status for kind, status in STATUSES if isinstance(error, kind))
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    _log_not_served(error)
                 return refusal(status, str(error))
 
         return answering_view
@@ -74,10 +83,11 @@ def answering(*methods: str) -> Callable[[View], View]:
     return decorate
 
 
-def for_devices(*methods: str, limit_bytes: int) -> Callable[[View], View]:
+def for_devices(*methods: str, limit_bytes: int, what: Asked) -> Callable[[View], View]:
     """As `answering`, of devices that are let in: the view is called with (request, device, body, …); others hear 401.
 
-    Nothing of the body is read before it is known who asks; one longer than the limit is answered with 413.
+    Nothing of the body is read before it is known who asks; one longer than the limit is answered with 413. That the device
+    was refused is noted, unless it may well be taken if it asks again.
     """
 
     def decorate(view: View) -> View:
@@ -85,7 +95,15 @@ def for_devices(*methods: str, limit_bytes: int) -> Callable[[View], View]:
         @functools.wraps(view)
         def for_device(request: HttpRequest, **path: object) -> HttpResponseBase:
             device = asking_device(request)
-            return view(request, device, read_body(request, limit_bytes=limit_bytes), **path)
+            try:
+                body = read_body(request, limit_bytes=limit_bytes)
+                answer = view(request, device, body, **path)
+            except FleetwrightError as error:
+                if not error.retryable:
+                    note_refused(device, what=what, why=str(error))
+                raise
+            note_taken(device, what=what)
+            return answer
 
         return for_device
 
@@ -103,7 +121,7 @@ def auth_requests(request: HttpRequest) -> HttpResponse:
     return HttpResponse(let_in(asked), content_type="application/jwt")
 
 
-@for_devices("PUT", "PATCH", limit_bytes=inventory.BODY_LIMIT_BYTES)
+@for_devices("PUT", "PATCH", limit_bytes=inventory.BODY_LIMIT_BYTES, what=Asked.INVENTORY)
 def attributes(request: HttpRequest, device: Device, body: bytes) -> HttpResponse:
     """Exactly 200 and nothing else, or the client never asks for updates."""
     said = inventory.read_inventory(body)
@@ -115,3 +133,8 @@ def attributes(request: HttpRequest, device: Device, body: bytes) -> HttpRespons
 def nowhere(request: HttpRequest) -> HttpResponse:
     """What there is not, there is not in the protocol's own words: never a login page, never a redirect."""
     return refusal(HTTPStatus.NOT_FOUND, "There is no such address.")
+
+
+def _log_not_served(error: FleetwrightError) -> None:
+    if cache.add(f"devices-not-served-{error.code}", value=True, timeout=NOT_SERVED_SECONDS):
+        log.error("devices_not_served", code=error.code, why=str(error))

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from devices.errors import Unreadable
-from devices.mender_views import answering, for_devices, refusal
+from devices.mender_views import Asked, answering, for_devices, refusal
 from devices.models import Device
 from devices.services.pulled import heard_from
 from portal.core.downloads import download
@@ -59,7 +59,7 @@ def found(view: View) -> View:
     return finding
 
 
-@for_devices("POST", limit_bytes=POLL_LIMIT_BYTES)
+@for_devices("POST", limit_bytes=POLL_LIMIT_BYTES, what=Asked.POLL)
 def next_v2(request: HttpRequest, device: Device, body: bytes) -> HttpResponse:
     """200 with an offer, or 204."""
     asked = _object(body)
@@ -67,7 +67,7 @@ def next_v2(request: HttpRequest, device: Device, body: bytes) -> HttpResponse:
     return _next(request, device, asked.get("device_provides"), takes_control_map=takes_map)
 
 
-@for_devices("GET", "POST", limit_bytes=POLL_LIMIT_BYTES)
+@for_devices("GET", "POST", limit_bytes=POLL_LIMIT_BYTES, what=Asked.POLL)
 def next_v1(request: HttpRequest, device: Device, body: bytes) -> HttpResponse:
     """The same; what the device provides is the whole body, or in the address."""
     if request.method == "POST":
@@ -78,7 +78,7 @@ def next_v1(request: HttpRequest, device: Device, body: bytes) -> HttpResponse:
     return _next(request, device, device.provides | named, takes_control_map=False)
 
 
-@for_devices("PUT", limit_bytes=STATUS_LIMIT_BYTES)
+@for_devices("PUT", limit_bytes=STATUS_LIMIT_BYTES, what=Asked.STATUS)
 @found
 def status(_request: HttpRequest, device: Device, body: bytes, pk: UUID) -> HttpResponse:
     """204: go on; 409: give it up. Any other code makes a client roll a good update back."""
@@ -93,7 +93,7 @@ def status(_request: HttpRequest, device: Device, body: bytes, pk: UUID) -> Http
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-@for_devices("PUT", limit_bytes=LOG_LIMIT_BYTES)
+@for_devices("PUT", limit_bytes=LOG_LIMIT_BYTES, what=Asked.LOG)
 @found
 def log(_request: HttpRequest, device: Device, body: bytes, pk: UUID) -> HttpResponse:
     """204, whatever is in it: a client whose log is refused sends it again and again."""
@@ -102,7 +102,7 @@ def log(_request: HttpRequest, device: Device, body: bytes, pk: UUID) -> HttpRes
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-@for_devices("GET", limit_bytes=0)
+@for_devices("GET", limit_bytes=0, what=Asked.CONTROL_MAP)
 @found
 def update_control_map(
     _request: HttpRequest, device: Device, _body: bytes, pk: UUID

@@ -13,14 +13,28 @@ from devices.models.device import Device
 class DeviceIdentity(models.Model):
     """What a device that pulls says that it is. It outlives keys and decommissioning: asking again means the same device.
 
-    `id_hash` is the SHA-256 of `id_data` as JSON with sorted keys, in hex digits.
+    `id_hash` is the SHA-256 of `id_data` as JSON with sorted keys, in hex digits. `refused_at` is when the device last sent
+    something that was refused, until something of that kind is taken; None: nothing is.
     """
+
+    class Asked(models.TextChoices):
+        """What a device that is let in sends."""
+
+        INVENTORY = "inventory", "inventory"
+        POLL = "poll", "question for its next update"
+        STATUS = "status", "report of its update"
+        LOG = "log", "log"
+        CONTROL_MAP = "control_map", "question whether it may go on"
 
     id_hash = models.CharField(max_length=64, unique=True, editable=False)
     id_data = models.JSONField()
     device = models.OneToOneField(
         Device, null=True, blank=True, on_delete=models.PROTECT, related_name="identity"
     )
+
+    refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refused_what = models.CharField(max_length=20, choices=Asked, blank=True, editable=False)
+    refused_why = models.CharField(max_length=300, blank=True, editable=False)
 
     class Meta:
         default_permissions = ()

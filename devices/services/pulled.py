@@ -6,15 +6,28 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
 from devices.inventory import Inventory, check_count
-from devices.models import UNKNOWN_TYPE, Device, InstalledRecord, installed_name, is_device_type
+from devices.models import (
+    UNKNOWN_TYPE,
+    Device,
+    DeviceIdentity,
+    InstalledRecord,
+    installed_name,
+    is_device_type,
+)
 from portal.core import clock
 
 TYPE: Final = "device_type"
 INSTALLED: Final = "artifact_name"
+REFUSED_AGAIN: Final = timedelta(hours=1)
+"""The same refusal is news once in this time: devices ask again every few seconds."""
+LONGEST_WHY: Final = 300
+
+log = structlog.get_logger(__name__)
 
 
 def heard_from(device: Device, *, provides: Mapping[str, str] | None = None) -> None:
@@ -45,6 +58,26 @@ def report_inventory(device: Device, *, said: Inventory, replaces: bool) -> None
     if reported != device.reported:
         news["reported"] = reported
     _keep(device, news)
+
+
+def note_refused(device: Device, *, what: DeviceIdentity.Asked, why: str) -> None:
+    """The device was heard of, and what it sent was refused: that is on its page, and in the log, if it is news."""
+    heard_from(device)
+    identity, why, now = device.identity, why[:LONGEST_WHY], clock.now()
+    is_same = (identity.refused_what, identity.refused_why) == (what, why)
+    quiet = REFUSED_AGAIN if is_same else timedelta(seconds=settings.LAST_SEEN_SECONDS)
+    if identity.refused_at is not None and now - identity.refused_at < quiet:
+        return
+    mine = DeviceIdentity.objects.filter(pk=identity.pk)
+    mine.update(refused_at=now, refused_what=what, refused_why=why)
+    log.warning("device_refused", device=device.name, what=what.value, why=why)
+
+
+def note_taken(device: Device, *, what: DeviceIdentity.Asked) -> None:
+    """Nothing of this kind stands as refused. If nothing did, the database is not asked."""
+    if device.identity.refused_what == what:
+        mine = DeviceIdentity.objects.filter(pk=device.identity.pk, refused_what=what)
+        mine.update(refused_at=None, refused_what="", refused_why="")
 
 
 def _news_of(device: Device, provides: Mapping[str, str]) -> dict[str, Any]:

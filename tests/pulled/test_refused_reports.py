@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+
 import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from structlog.testing import capture_logs
 
 from devices.models import Device, DeviceIdentity
+from portal.core import clock
 from tests.pulled.pretend import INVENTORY
-from tests.pulled.pulling import Pulling
+from tests.pulled.pulling import NEXT_V2, Pulling
 
 pytestmark = pytest.mark.database
 
@@ -23,7 +31,7 @@ def _report(device: Pulling, values: object) -> int:
 
 
 def _kept(device: Pulling) -> dict[str, object]:
-    return Device.objects.get(pk=device.row.pk).reported
+    return dict(Device.objects.get(pk=device.row.pk).reported)
 
 
 def _noted(device: Pulling) -> tuple[str, str]:
@@ -54,3 +62,75 @@ def test_what_just_fits_is_kept_as_it_is() -> None:
     values = {"text": "t" * 8192, "numbers": list(range(200)), "texts": ["x"] * 200}
     assert _report(device, values) == 200
     assert {name: _kept(device)[name] for name in values} == values
+
+
+def test_a_refused_inventory_is_on_the_page_until_one_is_taken(admin_client: Client) -> None:
+    device = Pulling()
+    page = reverse("admin:devices_device_change", args=[device.row.pk])
+    assert _report(device, TOO_MANY) == 400
+    assert _noted(device) == (
+        "inventory",
+        "The inventory has 600 attributes; a device may have 500.",
+    )
+    shown = admin_client.get(page).content.decode()
+    assert "Its inventory was refused" in shown
+    assert "The inventory has 600 attributes; a device may have 500." in shown
+    assert _report(device, {"a": "1"}) == 200
+    assert _noted(device) == ("", "")
+    assert "was refused" not in admin_client.get(page).content.decode()
+
+
+def test_whose_inventory_is_refused_was_heard_of() -> None:
+    device = Pulling()
+    Device.objects.update(last_seen=clock.now() - timedelta(days=3))
+    assert device.send("PUT", INVENTORY, b" " * 300_000).status_code == 413
+    seen = Device.objects.get(pk=device.row.pk).last_seen
+    assert seen is not None and clock.now() - seen < timedelta(minutes=1)
+
+
+def test_a_question_for_updates_that_is_refused_is_noted_and_one_that_is_taken_is_no_news() -> None:
+    device = Pulling()
+    assert device.send("POST", NEXT_V2, b"{}").status_code == 400
+    assert _noted(device) == ("poll", "What a device provides is an object of up to 200 texts.")
+    assert _report(device, {"a": "1"}) == 200
+    assert _noted(device)[0] == "poll"
+    device.ask()
+    assert _noted(device) == ("", "")
+
+
+def test_the_log_has_a_refusal_once() -> None:
+    device = Pulling()
+    with capture_logs() as lines:
+        for _ in range(5):
+            _report(device, TOO_MANY)
+    (line,) = lines
+    assert (line["event"], line["device"]) == ("device_refused", device.row.name)
+    assert "600 attributes" in line["why"]
+    with capture_logs() as lines, clock.started_at(clock.now() + timedelta(hours=2)):
+        _report(device, TOO_MANY)
+    assert len(lines) == 1
+
+
+def test_strangers_do_not_fill_the_log() -> None:
+    device = Pulling()
+    device.token = "guessed"
+    with capture_logs() as lines:
+        _report(device, TOO_MANY)
+        device.ask()
+        Client().post("/api/devices/v1/authentication/auth_requests", b"{", "application/json")
+        Client().get("/api/devices/v1/nowhere")
+    assert lines == []
+
+
+def test_when_the_portal_itself_cannot_the_log_says_so_once() -> None:
+    cache.clear()
+    device = Pulling()
+    device.ordered()
+    link = device.offered()["artifact"]["source"]["uri"]
+    with capture_logs() as lines:
+        answers = [Client().get(link) for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {503}
+    assert json.loads(answers[0].content)["error"]
+    (line,) = lines
+    assert line["event"] == "devices_not_served"
+    assert _noted(device) == ("", "")
