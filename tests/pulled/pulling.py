@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from itertools import count
 from typing import Any, cast
@@ -121,3 +122,8 @@ def notes_of(upgrade: Upgrade) -> list[str]:
 def age(upgrade: Upgrade, **time: float) -> None:
     """It has been in its state for so long (`hours=24`)."""
     Upgrade.objects.filter(pk=upgrade.pk).update(state_entered_at=clock.now() - timedelta(**time))
+
+
+def later(**time: float) -> AbstractContextManager[None]:
+    """Inside the block so much time has passed (`hours=24`)."""
+    return clock.started_at(clock.now() + timedelta(**time))

@@ -8,7 +8,7 @@ import pytest
 
 from devices.models import Device
 from portal.core import clock
-from tests.pulled.pulling import Pulling, age, ending, fresh, notes_of
+from tests.pulled.pulling import Pulling, age, ending, fresh, later, notes_of
 from updates.machine import Outcome, State
 from updates.queries import PRESSING, Standstill, stuck, stuck_upgrades
 from updates.services.pulled import end_silent
@@ -88,3 +88,18 @@ def test_what_should_have_been_ended_says_so() -> None:
     (row,) = stuck()
     assert row.kind == Standstill.OVERDUE
     assert "It should have been ended after 1\xa0day, 1\xa0hour of silence." in row.why
+
+
+def test_a_late_truth_is_kept_of_a_device_that_has_said_much() -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    for number in range(60):
+        device.says(upgrade, "installing", substate=f"step {number}")
+    with later(hours=26):
+        recover()
+        assert ending(upgrade) == (State.FINISHED, Outcome.BROKEN)
+        for _ in range(2):
+            device.says(upgrade, "success")
+        assert notes_of(upgrade)[-1] == "After it was over, the device said: success."
+        assert len(notes_of(upgrade)) == 51

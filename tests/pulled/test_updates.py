@@ -311,6 +311,18 @@ def test_one_that_holds_waits_for_somebody_s_commit() -> None:
     assert ending(upgrade) == (State.FINISHED, Outcome.SUCCEEDED)
 
 
+def test_a_pause_with_a_substate_leaves_one_note_of_each() -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    for _ in range(3):
+        device.says(upgrade, "pause_before_rebooting", substate="at night")
+    assert notes_of(upgrade) == [
+        "It says: pause_before_rebooting, at night.",
+        "The device waits before it restarts.",
+    ]
+
+
 def _action(device: Pulling, upgrade: Upgrade) -> str:
     told = json.loads(device.control_map(upgrade).content)["update_control_map"]
     return str(told["states"]["ArtifactCommit_Enter"]["action"])

@@ -16,7 +16,7 @@ from updates.machine import Event, Outcome, State
 from updates.models import Upgrade
 from updates.recipes.hold import COMMIT_WANTED, HELD
 from updates.reported import DECOMMISSIONED, SILENT, Leg, Report, legs_of
-from updates.services.pulled.rows import SAID, locked_offered, new_facts, tidy
+from updates.services.pulled.rows import has_said_too_much, locked_offered, new_facts, tidy
 
 ABORTED: Final = "aborted"
 """The fact that the device is to give it up, because somebody has cancelled it."""
@@ -71,7 +71,8 @@ def is_aborted(row: Upgrade) -> bool:
 def _take(row: Upgrade, report: Report, legs: tuple[Leg, ...], *, substate: str) -> None:
     """In the history and the row, if there is anything new."""
     facts, notes = dict(row.facts), []
-    if substate and (said := new_facts(row, f"{report}: {substate}")):
+    has_words = substate and not has_said_too_much(row)
+    if has_words and (said := new_facts(facts, f"{report}: {substate}")):
         facts, notes = said, [f"It says: {report}, {substate}."]
     if any(leg.event is Event.CANCEL for leg in legs):
         facts |= {ABORTED: True}
@@ -89,8 +90,8 @@ def _pause(row: Upgrade, report: Report, facts: dict[str, object], notes: list[s
         if not facts.get(HELD):
             facts[HELD] = True
             notes.append(WAITS_FOR_COMMIT)
-    elif said := new_facts(row, report):
-        facts[SAID] = said[SAID]
+    elif said := new_facts(facts, report):
+        facts |= said
         notes.append(PAUSES[report])
 
 
@@ -99,7 +100,7 @@ def _heard_late(row: Upgrade, report: Report) -> Answer:
     is_good = report in (Report.SUCCESS, Report.ALREADY_INSTALLED)
     contradicts = is_good if row.outcome != Outcome.SUCCEEDED else report is Report.FAILURE
     if (contradicts or row.error_code in ENDED_HERE) and (
-        facts := new_facts(row, f"late {report}")
+        facts := new_facts(row.facts, f"late {report}")
     ):
         journal.walk(row, notes=[f"After it was over, the device said: {report}."], facts=facts)
     return Answer.ABORTED if is_aborted(row) else Answer.TAKEN

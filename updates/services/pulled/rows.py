@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from updates.models import Upgrade
 SAID: Final = "said"
 """The fact that holds what the device has said so far and the history has a note of, so that it has it once."""
 MOST_SAID: Final = 50
+"""So much of what devices may say in words of their own. What Mender's clients know to say is not much, and always kept."""
 LONGEST_SAID: Final = 200
 ASKED_FOR: Final = (
     "state", "outcome", "progress", "repeats", "error", "error_code", "facts", "last_seq", "cancel_requested_at",
@@ -39,12 +41,15 @@ def locked_offered(device: Device, upgrade_id: UUID) -> Upgrade:
     return row
 
 
-def new_facts(row: Upgrade, words: str) -> dict[str, Any] | None:
-    """The row's facts with `words` as said; None when they were said before, or when the device has said too much already."""
-    said = row.facts.get(SAID, [])
-    if words in said or len(said) >= MOST_SAID:
-        return None
-    return {**row.facts, SAID: [*said, words]}
+def new_facts(facts: Mapping[str, Any], words: str) -> dict[str, Any] | None:
+    """The facts with `words` as said; None when they were said before."""
+    said = facts.get(SAID, [])
+    return None if words in said else {**facts, SAID: [*said, words]}
+
+
+def has_said_too_much(row: Upgrade) -> bool:
+    """The history takes no more of the device's own words."""
+    return len(row.facts.get(SAID, [])) >= MOST_SAID
 
 
 def tidy(text: str) -> str:
