@@ -108,6 +108,7 @@ def update_control_map(
     _request: HttpRequest, device: Device, _body: bytes, pk: UUID
 ) -> HttpResponse:
     """200 with the map as it is now; 404: give it up."""
+    heard_from(device)
     return JsonResponse({"update_control_map": control_map(device=device, upgrade_id=pk)})
 
 

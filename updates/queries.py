@@ -20,7 +20,7 @@ from devices.models import Device, DeviceGroup
 from devices.queries import devices_in, devices_with_any
 from portal.core import clock
 from portal.core.search import containing, words_of
-from updates.limits import is_not_held, limit_seconds, overdue, silent
+from updates.limits import counts_from, is_not_held, last_word, limit_seconds, overdue, silent
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Instance, ModuleOrder, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
@@ -349,14 +349,13 @@ def _explain_late(row: Upgrade, now: datetime) -> Stuck:
     if row.executor != Upgrade.Executor.DEVICE:
         why = f"It has been {for_so_long}, and {said} are allowed."
         return Stuck(row, Standstill.OVERDUE, why, can_recover=False)
-    is_overdue = row.state_entered_at < now - allowed
+    heard = last_word(row)
     why = (
-        f"Its device has been {for_so_long} without a word of it. {_last_heard(row, now)} "
-        f"{'It should have been ended' if is_overdue else 'The portal ends it'} after {said} of silence."
+        f"Its device has been {for_so_long}, and has said nothing of it for {timesince(heard, now)}. {_last_heard(row, now)} "
+        f"{'It should have been ended' if heard < now - allowed else 'The portal ends it'} after {said} of silence."
     )
-    return Stuck(
-        row, Standstill.OVERDUE if is_overdue else Standstill.SILENT, why, can_recover=False
-    )
+    kind = Standstill.OVERDUE if counts_from(row) < now - allowed else Standstill.SILENT
+    return Stuck(row, kind, why, can_recover=False)
 
 
 def _why_not_begun(row: Upgrade, now: datetime) -> str:

@@ -107,7 +107,8 @@ DEVICE_LIMIT_SECONDS = dict.fromkeys(STATE_LIMIT_SECONDS, 25 * 3600) | {
     state: int(seconds) for state, seconds in env.dict("DEVICE_LIMIT_SECONDS", default={}).items()
 }
 """How long a device that carries an upgrade out itself may say nothing of it, in each state: its scripts may have it wait for a
-day, and after a rollback it may ask no more often than that. Then it counts as lost, and the upgrade is over."""
+day, and after a rollback it may ask no more often than that. Then it counts as lost, and the upgrade is over. One that is in a
+state for longer and still speaks of it is only shown."""
 DEVICE_SILENT_SECONDS = env.int("DEVICE_SILENT_SECONDS", default=3600)
 """After how long a device that says nothing of what it carries out stands among what is stuck, for somebody to look at."""
 DOWNLOAD_LINK_SECONDS = env.int("DOWNLOAD_LINK_SECONDS", default=24 * 3600)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.journal.rows import new_artifact
-from tests.pulled.pulling import Pulling
+from tests.pulled.pulling import Pulling, later
 
 pytestmark = pytest.mark.database
 
@@ -64,6 +64,21 @@ def test_each_word_of_an_update_is_a_handful_of_statements_whatever_it_skips() -
         "success": 4,
         "late": 0,
     }
+
+
+def test_a_repeat_or_a_map_is_one_write_a_minute_of_the_row_and_one_of_the_device() -> None:
+    device = Pulling()
+    upgrade = device.ordered(holds=True)
+    device.offered(update_control_map=True)
+    device.says(upgrade, "pause_before_committing")
+    asks = (
+        lambda: device.says(upgrade, "pause_before_committing"),
+        lambda: device.control_map(upgrade),
+    )
+    for minutes, ask in enumerate(asks, start=1):
+        with later(minutes=minutes, seconds=minutes):
+            assert len(writes(cost_of(ask))) == 2
+            assert (len(again := cost_of(ask)), writes(again)) == (2, [])
 
 
 def test_a_success_out_of_nothing_costs_no_more_than_one_after_every_word() -> None:

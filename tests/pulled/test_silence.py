@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
 
 import pytest
 
 from devices.models import Device
-from portal.core import clock
 from tests.pulled.pulling import Pulling, age, ending, fresh, later, notes_of
 from updates.machine import Outcome, State
+from updates.models import Upgrade
 from updates.queries import PRESSING, Standstill, stuck, stuck_upgrades
 from updates.services.pulled import end_silent
 from updates.services.recover import recover
@@ -54,21 +54,85 @@ def test_after_an_hour_it_stands_among_what_is_stuck() -> None:
     upgrade = device.ordered()
     device.offered()
     device.says(upgrade, "downloading")
-    age(upgrade, minutes=59)
-    assert stuck() == []
-    age(upgrade, minutes=61)
-    Device.objects.update(last_seen=clock.now() - timedelta(minutes=61))
+    with later(minutes=59):
+        assert stuck() == []
+    with later(minutes=61):
+        (row,) = stuck()
+        assert (row.kind, row.can_recover) == (Standstill.SILENT, False)
+        assert row.why == (
+            "Its device has been downloading for 1\xa0hour, 1\xa0minute, and has said nothing of it for 1\xa0hour, "
+            "1\xa0minute. It last asked 1\xa0hour, 1\xa0minute ago. The portal ends it after 1\xa0day, 1\xa0hour of silence."
+        )
+        assert list(stuck_upgrades(*PRESSING)) == [upgrade]
+        device.says(upgrade, "installing")
+        assert stuck() == []
 
-    (row,) = stuck()
 
-    assert (row.kind, row.can_recover) == (Standstill.SILENT, False)
-    assert row.why == (
-        "Its device has been downloading for 1\xa0hour, 1\xa0minute without a word of it. "
-        "It last asked 1\xa0hour, 1\xa0minute ago. The portal ends it after 1\xa0day, 1\xa0hour of silence."
-    )
-    assert list(stuck_upgrades(*PRESSING)) == [upgrade]
+Word = Callable[[Pulling, Upgrade], object]
+WORDS: dict[str, Word] = {
+    "substate": lambda device, upgrade: device.says(upgrade, "installing", substate="step 2"),
+    "repeat": lambda device, upgrade: device.says(upgrade, "installing"),
+    "pause": lambda device, upgrade: device.says(upgrade, "pause_before_rebooting"),
+    "log": lambda device, upgrade: device.send_log(upgrade, b"so far"),
+    "map": lambda device, upgrade: device.control_map(upgrade),
+}
+
+
+@pytest.mark.parametrize("word", WORDS.values(), ids=WORDS)
+def test_silence_counts_from_the_last_word_whatever_that_was(word: Word) -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
     device.says(upgrade, "installing")
-    assert stuck() == []
+    with later(hours=2):
+        assert [row.kind for row in stuck()] == [Standstill.SILENT]
+        word(device, upgrade)
+        assert stuck() == []
+    with later(hours=26, minutes=30):
+        recover()
+        assert ending(upgrade) == (State.INSTALLING, None)
+        (row,) = stuck()
+        assert row.why.startswith(
+            "Its device has been installing for 1\xa0day, 2\xa0hours, and has said nothing of it for 1\xa0day."
+        )
+        assert "The portal ends it after 1\xa0day, 1\xa0hour of silence." in row.why
+    with later(hours=27, minutes=30):
+        device.ask()  # its name is what it was, so this is what ends one that is past its download
+        assert ending(upgrade) == (State.FINISHED, Outcome.ROLLED_BACK)
+
+
+def test_one_that_is_ended_says_for_how_long_nothing_was_said_of_it() -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    device.says(upgrade, "downloading")
+    with later(hours=10):
+        device.says(upgrade, "downloading")
+    with later(hours=36):
+        device.offered()
+        recover()
+        assert ending(upgrade) == (State.FINISHED, Outcome.FAILED)
+        assert fresh(upgrade).error == (
+            "The device said nothing of this upgrade for 1\xa0day, 2\xa0hours while downloading; "
+            "it was still heard of 0\xa0minutes ago."
+        )
+
+
+def test_one_that_takes_too_long_is_shown_but_goes_on_while_its_device_speaks_of_it() -> None:
+    device = Pulling()
+    upgrade = device.ordered()
+    device.offered()
+    device.says(upgrade, "installing")
+    with later(hours=26):
+        device.says(upgrade, "installing", substate="step 9")
+        recover()
+        assert ending(upgrade) == (State.INSTALLING, None)
+        (row,) = stuck()
+        assert row.kind == Standstill.OVERDUE
+        assert row.why == (
+            "Its device has been installing for 1\xa0day, 2\xa0hours, and has said nothing of it for 0\xa0minutes. "
+            "It last asked 0\xa0minutes ago. The portal ends it after 1\xa0day, 1\xa0hour of silence."
+        )
 
 
 def test_what_holds_before_its_commit_is_not_silent() -> None:

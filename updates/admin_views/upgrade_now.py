@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +16,7 @@ from updates.admin_views.timeline import name_of
 from updates.advice import advise
 from updates.advised import Advice
 from updates.errors import NotUndoable
-from updates.limits import limit_seconds
+from updates.limits import limit_ends
 from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.queries import PRESSING, Stuck, explained, stuck_upgrades
@@ -41,7 +40,7 @@ def upgrade_now(request: HttpRequest, upgrade: Upgrade) -> str:
             "advice": _advice(upgrade),
             "standstill": standstill,
             "is_held": upgrade.is_held,
-            "until": None if is_over else _time_limit(upgrade),
+            "until": None if is_over else limit_ends(upgrade),
             "buttons": _buttons(request, upgrade, standstill),
             "panel": _panel(request, upgrade),
         },
@@ -56,11 +55,6 @@ def _panel(request: HttpRequest, upgrade: Upgrade) -> str:
 
 def _standstill(upgrade: Upgrade) -> Stuck | None:
     return next(iter(explained(stuck_upgrades().filter(pk=upgrade.pk))), None)
-
-
-def _time_limit(upgrade: Upgrade) -> datetime | None:
-    seconds = limit_seconds(upgrade)
-    return upgrade.state_entered_at + timedelta(seconds=seconds) if seconds else None
 
 
 def _failure(upgrade: Upgrade) -> dict[str, Any] | None:

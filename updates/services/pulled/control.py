@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import transaction
+
 from devices.models import Device
+from updates import journal
 from updates.errors import NotOffered
 from updates.machine import ACTIVE, ROLLBACK_STATES
 from updates.models import Upgrade
 from updates.recipes.hold import COMMIT_WANTED
 from updates.services.pulled.offering import Offer
 from updates.services.pulled.reporting import HOLDS
-from updates.services.pulled.rows import offered
+from updates.services.pulled.rows import ASKED_FOR, heard_now, locked_offered, offered
 
 ControlMap = dict[str, Any]
 
@@ -23,14 +26,20 @@ GO_ON: Final = {"action": "continue"}
 
 def control_map(*, device: Device, upgrade_id: UUID) -> ControlMap:
     """What the device is to do before its commit, as things stand now. NotOffered when it is to give the upgrade up."""
-    row = (
-        offered(device).filter(pk=upgrade_id).only("state", "facts", "cancel_requested_at").first()
-    )
+    row = offered(device).filter(pk=upgrade_id).only(*ASKED_FOR).first()
     is_on = row is not None and row.state in ACTIVE - ROLLBACK_STATES
     if row is None or not is_on or row.cancel_requested_at is not None:
         raise NotOffered("This device has no deployment with this id to go on with.")
+    if heard_now(row):
+        _keep_that_it_asked(device, upgrade_id)
     waits = bool(row.facts.get(HOLDS)) and not row.facts.get(COMMIT_WANTED)
     return _map(row, waits=waits)
+
+
+def _keep_that_it_asked(device: Device, upgrade_id: UUID) -> None:
+    with transaction.atomic():
+        row = locked_offered(device, upgrade_id)
+        journal.walk(row, facts=row.facts | heard_now(row))
 
 
 def offered_map(offer: Offer) -> ControlMap:

@@ -15,7 +15,7 @@ from devices.models import Device
 from updates import journal
 from updates.models import UpgradeEvent
 from updates.output import OutputBuffer
-from updates.services.pulled.rows import locked_offered
+from updates.services.pulled.rows import heard_now, locked_offered
 
 CALL: Final = "device log"
 LOGS: Final = "logs"
@@ -38,7 +38,7 @@ def keep_log(*, device: Device, upgrade_id: UUID, body: bytes) -> None:
         if digest in kept or len(kept) >= MOST_LOGS:
             return
         output = _pieces(readable(body))
-        journal.walk(row, output=output, facts={**row.facts, LOGS: [*kept, digest]})
+        journal.walk(row, output=output, facts=row.facts | heard_now(row) | {LOGS: [*kept, digest]})
 
 
 def readable(body: bytes) -> bytes:

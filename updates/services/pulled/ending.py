@@ -14,7 +14,7 @@ from portal.core import clock
 from portal.core.actors import PORTAL
 from updates import journal
 from updates.course import forced_outcome
-from updates.limits import overdue_at_devices
+from updates.limits import last_word, overdue_at_devices
 from updates.machine import Outcome, State, given_up
 from updates.models import Upgrade
 from updates.reported import DECOMMISSIONED, SILENT, words
@@ -54,7 +54,7 @@ def end_for(device: Device) -> None:
 
 def _end(row: Upgrade, now: datetime) -> None:
     state = State(row.state)
-    since = row.state_entered_at
+    since = last_word(row)
     outcome = given_up(state, _decided(row))
     if outcome is Outcome.FAILED and row.cancel_requested_at is not None:
         outcome = Outcome.CANCELLED
@@ -64,13 +64,14 @@ def _end(row: Upgrade, now: datetime) -> None:
 
 
 def _why(row: Upgrade, state: State, *, since: datetime, now: datetime) -> str:
-    for_so_long = timesince(since, now)
-    seen = row.device.last_seen
-    if seen is not None and seen > since + timedelta(hours=1):
-        still = f"it still asked for updates {timesince(seen, now)} ago"
-        return f"The device said nothing of this upgrade for {for_so_long} while {words(state)}; {still}."
+    seen = row.device.last_seen or since
+    if seen <= since + timedelta(hours=1):
+        for_so_long = timesince(max(since, seen), now)
+        return f"The device went silent while {words(state)}: nothing was heard of it for {for_so_long}."
+    for_so_long, ago = timesince(since, now), timesince(seen, now)
     return (
-        f"The device went silent while {words(state)}: nothing was heard of it for {for_so_long}."
+        f"The device said nothing of this upgrade for {for_so_long} while {words(state)}; "
+        f"it was still heard of {ago} ago."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
 from uuid import UUID
@@ -16,7 +17,13 @@ from updates.machine import Event, Outcome, State
 from updates.models import Upgrade
 from updates.recipes.hold import COMMIT_WANTED, HELD
 from updates.reported import DECOMMISSIONED, SILENT, Leg, Report, legs_of
-from updates.services.pulled.rows import has_said_too_much, locked_offered, new_facts, tidy
+from updates.services.pulled.rows import (
+    has_said_too_much,
+    heard_now,
+    locked_offered,
+    new_facts,
+    tidy,
+)
 
 ABORTED: Final = "aborted"
 """The fact that the device is to give it up, because somebody has cancelled it."""
@@ -70,29 +77,34 @@ def is_aborted(row: Upgrade) -> bool:
 
 def _take(row: Upgrade, report: Report, legs: tuple[Leg, ...], *, substate: str) -> None:
     """In the history and the row, if there is anything new."""
-    facts, notes = dict(row.facts), []
+    facts, notes = row.facts | heard_now(row), []
     has_words = substate and not has_said_too_much(row)
     if has_words and (said := new_facts(facts, f"{report}: {substate}")):
         facts, notes = said, [f"It says: {report}, {substate}."]
     if any(leg.event is Event.CANCEL for leg in legs):
         facts |= {ABORTED: True}
-    if report in PAUSES:
-        _pause(row, report, facts, notes)
-    else:
+    if report not in PAUSES:
         facts.pop(HELD, None)
-    if legs or notes or facts != row.facts:
-        journal.walk(row, legs, notes=notes, facts=facts)
-
-
-def _pause(row: Upgrade, report: Report, facts: dict[str, object], notes: list[str]) -> None:
-    holds = bool(facts.get(HOLDS)) and report is Report.PAUSE_BEFORE_COMMITTING
-    if holds and not facts.get(COMMIT_WANTED) and not facts.get(ABORTED):
+    elif _holds(report, facts):
         if not facts.get(HELD):
             facts[HELD] = True
             notes.append(WAITS_FOR_COMMIT)
     elif said := new_facts(facts, report):
-        facts |= said
+        facts = said
         notes.append(PAUSES[report])
+    if legs or notes or facts != row.facts:
+        journal.walk(row, legs, notes=notes, facts=facts)
+
+
+def _holds(report: Report, facts: Mapping[str, object]) -> bool:
+    """It is where it waits for somebody's commit, and nobody has said yet what is to become of it."""
+    is_there = report is Report.PAUSE_BEFORE_COMMITTING
+    return (
+        is_there
+        and bool(facts.get(HOLDS))
+        and not facts.get(COMMIT_WANTED)
+        and not facts.get(ABORTED)
+    )
 
 
 def _heard_late(row: Upgrade, report: Report) -> Answer:

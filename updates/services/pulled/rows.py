@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from devices.models import Device
+from portal.core import clock
 from updates.errors import NotOffered
+from updates.limits import LAST_WORD, last_word
 from updates.machine import State
 from updates.models import Upgrade
 
@@ -20,6 +24,7 @@ MOST_SAID: Final = 50
 LONGEST_SAID: Final = 200
 ASKED_FOR: Final = (
     "state", "outcome", "progress", "repeats", "error", "error_code", "facts", "last_seq", "cancel_requested_at",
+    "state_entered_at", "limit_from",
 )  # fmt: skip
 """What a report may need to know of the row: fleets report all day, and the row is wide."""
 
@@ -50,6 +55,13 @@ def new_facts(facts: Mapping[str, Any], words: str) -> dict[str, Any] | None:
 def has_said_too_much(row: Upgrade) -> bool:
     """The history takes no more of the device's own words."""
     return len(row.facts.get(SAID, [])) >= MOST_SAID
+
+
+def heard_now(row: Upgrade) -> dict[str, float]:
+    """The fact that the device has said something of it just now; none where the one before is hardly any older."""
+    now = clock.now()
+    is_due = now - last_word(row) >= timedelta(seconds=settings.LAST_SEEN_SECONDS)
+    return {LAST_WORD: now.timestamp()} if is_due else {}
 
 
 def tidy(text: str) -> str:
