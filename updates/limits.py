@@ -67,8 +67,8 @@ def limit_ends(upgrade: Upgrade) -> datetime | None:
 
 
 def is_not_held() -> Q:
-    """Nobody has to say first that it is to be committed."""
-    return Q(**{f"facts__{HELD}__isnull": True})
+    """Nobody has to say first that it is to be committed, or somebody has said that it is not."""
+    return Q(**{f"facts__{HELD}__isnull": True}) | Q(cancel_requested_at__isnull=False)
 
 
 def _past(limits: Mapping[str, int], now: datetime) -> Q:

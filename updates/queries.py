@@ -331,6 +331,9 @@ def _explain(row: Upgrade, *, ahead: Upgrade | None, now: datetime) -> Stuck:
         return Stuck(row, Standstill.WAITING, _why_not_begun(row, now), can_recover=by_worker)
     if row.facts.get(HELD) and row.cancel_requested_at is None:
         why = "It is installed, and waits until somebody commits it, or cancels it."
+        if row.executor == Upgrade.Executor.DEVICE:
+            seen = row.device.last_seen or last_word(row)
+            why = f"{why} Its device was last heard of {timesince(seen, now)} ago."
         return Stuck(row, Standstill.HELD, why, can_recover=False)
     if by_worker and row.lease_until is None:
         why = f"It was handed over while {_word(row)}, and no worker has taken it up yet."

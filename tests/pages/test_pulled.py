@@ -95,5 +95,6 @@ def test_one_that_holds_can_be_committed_on_its_page(operator: Client) -> None:
     device.says(upgrade, "pause_before_committing")
     shown = _shown(operator, _page(upgrade))
     assert "It is installed, and waits for you." in shown
+    assert "The device was last heard of 0\xa0minutes ago." in shown
     operator.post(_verb("commit", upgrade), {"reason": "Looks well"})
     assert fresh(upgrade).facts["commit_wanted"]

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from devices.models import Device
+from portal.core.actors import PORTAL
 from tests.pulled.pulling import Pulling, age, ending, fresh, later, notes_of
 from updates.machine import Outcome, State
 from updates.models import Upgrade
 from updates.queries import PRESSING, Standstill, stuck, stuck_upgrades
 from updates.services.pulled import end_silent
 from updates.services.recover import recover
+from updates.services.upgrades import cancel_upgrade, commit_upgrade
 
 pytestmark = pytest.mark.database
 
@@ -152,6 +154,80 @@ def test_what_should_have_been_ended_says_so() -> None:
     (row,) = stuck()
     assert row.kind == Standstill.OVERDUE
     assert "It should have been ended after 1\xa0day, 1\xa0hour of silence." in row.why
+
+
+def _held() -> tuple[Pulling, Upgrade]:
+    device = Pulling()
+    upgrade = device.ordered(holds=True)
+    device.offered(update_control_map=True)
+    device.says(upgrade, "pause_before_committing")
+    return device, upgrade
+
+
+def test_what_is_committed_late_has_all_the_time_that_a_commit_may_take() -> None:
+    device, upgrade = _held()
+    with later(hours=26):
+        commit_upgrade(upgrade=fresh(upgrade), actor=PORTAL, reason="looks well")
+        assert stuck() == []
+        recover()
+        assert device.control_map(upgrade).status_code == 200
+    with later(hours=50):
+        recover()
+        assert device.says(upgrade, "installing") == 204
+        assert device.says(upgrade, "success") == 204
+        assert ending(upgrade) == (State.FINISHED, Outcome.SUCCEEDED)
+
+
+def test_what_is_committed_and_never_heard_of_again_is_ended() -> None:
+    _, upgrade = _held()
+    with later(hours=26):
+        commit_upgrade(upgrade=fresh(upgrade), actor=PORTAL, reason="looks well")
+    with later(hours=52):
+        recover()
+        assert ending(upgrade) == (State.FINISHED, Outcome.BROKEN)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "state"), [(False, State.VERIFYING), (True, State.ROLLING_BACK)]
+)
+def test_a_hold_that_was_cancelled_does_not_outlive_its_device(
+    *, repeats: bool, state: State
+) -> None:
+    device, upgrade = _held()
+    with later(hours=26):
+        cancel_upgrade(upgrade=fresh(upgrade), actor=PORTAL)
+        if repeats:
+            for _ in range(2):
+                assert device.says(upgrade, "pause_before_committing") == 409
+        recover()
+        assert ending(upgrade)[0] == state
+        assert stuck() == []
+    with later(hours=28):
+        assert [row.kind for row in stuck()] == [Standstill.SILENT]
+    with later(hours=52):
+        recover()
+        assert ending(upgrade) == (State.FINISHED, Outcome.BROKEN)
+
+
+def test_one_on_its_way_back_waits_for_nobody_s_commit() -> None:
+    device, upgrade = _held()
+    device.says(upgrade, "failure")
+    device.says(upgrade, "pause_before_committing")
+    assert not fresh(upgrade).is_held
+    with later(hours=2):
+        assert [row.kind for row in stuck()] == [Standstill.SILENT]
+
+
+def test_a_hold_says_when_its_device_was_last_heard_of() -> None:
+    device, upgrade = _held()
+    with later(days=3):
+        device.control_map(upgrade)
+    with later(days=5):
+        (row,) = stuck()
+        assert row.kind == Standstill.HELD
+        assert row.why == (
+            "It is installed, and waits until somebody commits it, or cancels it. Its device was last heard of 2\xa0days ago."
+        )
 
 
 def test_a_late_truth_is_kept_of_a_device_that_has_said_much() -> None:

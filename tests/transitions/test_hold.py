@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from portal.core.actors import PORTAL
 from portal.core.errors import Conflict
 from tests.transitions.played import AFTER, BEFORE, FolderDevice, carried_out, order
+from updates import lease
 from updates.machine import Outcome, State
 from updates.models import Upgrade
 from updates.queries import Standstill, stuck, stuck_upgrades
@@ -59,6 +61,22 @@ def test_cancelled_it_is_taken_back(device: FolderDevice, held: Upgrade) -> None
     assert held.outcome == Outcome.ROLLED_BACK
     assert device.provides() == BEFORE
     assert not device.is_changed()
+
+
+@pytest.mark.parametrize("decide", [commit_upgrade, cancel_upgrade])
+def test_how_long_somebody_thought_about_it_is_no_step_s_fault(
+    held: Upgrade, decide: Callable[..., object]
+) -> None:
+    long_ago = timezone.now() - timedelta(days=30)
+    Upgrade.objects.update(state_entered_at=long_ago, unheld_since=long_ago)
+    decide(upgrade=held, actor=PORTAL, reason="Looked at")
+    for _ in range(2):
+        assert stuck_upgrades(Standstill.UNHELD).exists()
+        assert not stuck_upgrades(Standstill.OVERDUE).exists()
+        fence = lease.claim(str(held.pk), worker="another")
+        assert fence is not None
+        assert not stuck_upgrades(Standstill.OVERDUE).exists()
+        assert lease.release(str(held.pk), fence=fence)
 
 
 def test_only_what_waits_for_it_is_committed(device: FolderDevice, held: Upgrade) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -56,6 +58,7 @@ def request_cancel(upgrade_id: str, *, by: str) -> State:
             last_seq=F("last_seq") + 1,
             cancel_requested_at=clock.now(),
             cancel_requested_by=by,
+            **(_counts_afresh(row) if row.is_held else {}),
         )
         append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} asked for a cancel.")
         if state is State.PENDING:
@@ -102,9 +105,16 @@ def want_commit(upgrade_id: str, *, by: str) -> None:
             lease_until=None,
             fence=F("fence")
             + 1,  # a worker that was lost and wakes up must not write the old facts
-            unheld_since=row.unheld_since or row.lease_until,
+            **_counts_afresh(row),
         )
         append_event(row.pk, kind=UpgradeEvent.Kind.NOTE, text=f"{by} wants it committed.")
+
+
+def _counts_afresh(row: Upgrade) -> dict[str, Any]:
+    """The columns that say that its state's time limit begins now: how long a person takes to look is no step's fault."""
+    now = clock.now()
+    had_holder = row.unheld_since or row.lease_until
+    return {"limit_from": now, "unheld_since": now if had_holder else None}
 
 
 def put_back(upgrade_id: str, *, by: str) -> None:

@@ -30,9 +30,9 @@ class Upgrade(models.Model):
     """One target and one order: a row of the upgrade history, never deleted. The target is `instance`, else `device`.
 
     `fence` counts the holders it has had; a holder with a lower one can write nothing any more. The state's time limit counts
-    from `limit_from`, or from `state_entered_at` where that is empty: time in which nobody held the upgrade is no step's
-    fault. `outcome` is decided on the way and final once the state is `finished`. `error` is the first failure: the reason
-    for everything after it.
+    from `limit_from`, or from `state_entered_at` where that is empty: time in which nobody held the upgrade, or in which it
+    waited for somebody's commit, is no step's fault. `outcome` is decided on the way and final once the state is `finished`.
+    `error` is the first failure: the reason for everything after it.
     """
 
     class Executor(models.TextChoices):

@@ -16,7 +16,7 @@ from updates.course import FORCED
 from updates.machine import Event, Outcome, State
 from updates.models import Upgrade
 from updates.recipes.hold import COMMIT_WANTED, HELD
-from updates.reported import DECOMMISSIONED, SILENT, Leg, Report, legs_of
+from updates.reported import DECOMMISSIONED, ON_ITS_WAY, SILENT, Leg, Report, legs_of
 from updates.services.pulled.rows import (
     has_said_too_much,
     heard_now,
@@ -83,22 +83,22 @@ def _take(row: Upgrade, report: Report, legs: tuple[Leg, ...], *, substate: str)
         facts, notes = said, [f"It says: {report}, {substate}."]
     if any(leg.event is Event.CANCEL for leg in legs):
         facts |= {ABORTED: True}
-    if report not in PAUSES:
-        facts.pop(HELD, None)
-    elif _holds(report, facts):
+    if _holds(row, report, facts):
         if not facts.get(HELD):
             facts[HELD] = True
             notes.append(WAITS_FOR_COMMIT)
-    elif said := new_facts(facts, report):
-        facts = said
-        notes.append(PAUSES[report])
+    else:
+        facts.pop(HELD, None)
+        if report in PAUSES and (said := new_facts(facts, report)):
+            facts = said
+            notes.append(PAUSES[report])
     if legs or notes or facts != row.facts:
         journal.walk(row, legs, notes=notes, facts=facts)
 
 
-def _holds(report: Report, facts: Mapping[str, object]) -> bool:
+def _holds(row: Upgrade, report: Report, facts: Mapping[str, object]) -> bool:
     """It is where it waits for somebody's commit, and nobody has said yet what is to become of it."""
-    is_there = report is Report.PAUSE_BEFORE_COMMITTING
+    is_there = row.state in ON_ITS_WAY and report is Report.PAUSE_BEFORE_COMMITTING
     return (
         is_there
         and bool(facts.get(HOLDS))
