@@ -30,6 +30,7 @@ from portal.core.errors import (
     TooLarge,
 )
 from portal.core.request_body import read_body
+from portal.core.transfers import RETRY_SECONDS
 
 View = Callable[..., HttpResponseBase]
 Asked = DeviceIdentity.Asked
@@ -74,9 +75,11 @@ def answering(*methods: str) -> Callable[[View], View]:
                 return view(request, **path)
             except FleetwrightError as error:
                 status = next(status for kind, status in STATUSES if isinstance(error, kind))
+                answer = refusal(status, str(error))
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     _log_not_served(error)
-                return refusal(status, str(error))
+                    answer["Retry-After"] = str(RETRY_SECONDS)
+                return answer
 
         return answering_view
 

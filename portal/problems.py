@@ -29,6 +29,7 @@ from portal.core.errors import (
 from portal.core.idempotency import OrderUnderWay
 from portal.core.rest.parsers import TooLarge
 from portal.core.rest.problem import MEDIA_TYPE
+from portal.core.transfers import RETRY_SECONDS
 from updates.errors import (
     ArtifactRefused,
     KeyRefused,
@@ -89,6 +90,8 @@ def _ours(error: FleetwrightError) -> Response:
     )
     if isinstance(error, OrderUnderWay):
         answer["Retry-After"] = str(error.retry_after_seconds)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer["Retry-After"] = str(RETRY_SECONDS)
     return answer
 
 

@@ -27,6 +27,8 @@ from tests.running.portal_up import portal_environment
 
 START_SECONDS: Final = 180
 WEB_PROCESSES: Final = 2
+OFFER_SECONDS: Final = 60
+AGAIN_SECONDS: Final = 0.05
 DEVICE_TYPE: Final = "simulated"
 HABITS: Final = Habits(
     device_type=DEVICE_TYPE,
@@ -90,8 +92,14 @@ class Portal:
         self._deployment = str(json.loads(made)["id"])
 
     def update(self, number: int) -> None:
-        for seconds in self._devices[number].turn():
-            time.sleep(seconds)
+        device, until = self._devices[number], time.monotonic() + OFFER_SECONDS
+        while time.monotonic() < until:
+            for seconds in device.turn():
+                time.sleep(seconds)
+            if not device.is_idle:
+                return
+            time.sleep(AGAIN_SECONDS)  # it is offered nothing while the portal sends enough files
+        raise RuntimeError("The portal has nothing to do for a device that is not done.")
 
     def poll(self, number: int) -> None:
         self.update(number)

@@ -19,7 +19,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
 from portal.core.stored import open_stored
-from portal.core.transfers import Transfer, transfers
+from portal.core.transfers import WAIT_SECONDS, Transfer, transfers
 
 PIECE_BYTES: Final = 256 * 1024
 MEDIA_TYPE: Final = "application/octet-stream"
@@ -37,10 +37,13 @@ class StoredFile:
     sha256: str
 
 
-def download(request: HttpRequest, file: StoredFile) -> HttpResponseBase:
+def download(
+    request: HttpRequest, file: StoredFile, *, is_promised: bool = False
+) -> HttpResponseBase:
     """The file, or the part of it that `Range` asks for: 200, 206, 304, 412 or 416, to GET and HEAD alike.
 
-    Its ETag is its digest. StorageUnavailable when the storage does not have it, or is away; PortalBusy.
+    Its ETag is its digest. StorageUnavailable when the storage does not have it, or is away; PortalBusy. Whoever was promised
+    the file waits a while before hearing either.
     """
     etag = f'"{file.sha256}"'
     early = get_conditional_response(request, etag=etag)
@@ -49,19 +52,20 @@ def download(request: HttpRequest, file: StoredFile) -> HttpResponseBase:
     asked = _range_of(request, etag=etag)
     part = range(file.size) if asked is None else _part(asked, size=file.size)
     if part is None:
-        answer = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        answer["Content-Range"] = f"bytes */{file.size}"
-        return _described(answer, etag=etag)
-    return _described(_answer(request, file, part, is_whole=asked is None), etag=etag)
-
-
-def _answer(
-    request: HttpRequest, file: StoredFile, part: range, *, is_whole: bool
-) -> HttpResponseBase:
+        none = HttpResponse(status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+        none["Content-Range"] = f"bytes */{file.size}"
+        return _described(none, etag=etag)
     if request.method == "HEAD":
         answer: HttpResponseBase = HttpResponse(content_type=MEDIA_TYPE)
     else:
-        answer = StreamingHttpResponse(_begun(file.name, part), content_type=MEDIA_TYPE)
+        begun = _begun(file.name, part, is_promised=is_promised)
+        answer = StreamingHttpResponse(begun, content_type=MEDIA_TYPE)
+    return _described(_headed(answer, file, part, is_whole=asked is None), etag=etag)
+
+
+def _headed(
+    answer: HttpResponseBase, file: StoredFile, part: range, *, is_whole: bool
+) -> HttpResponseBase:
     answer["Content-Length"] = str(len(part))
     disposition = content_disposition_header(as_attachment=True, filename=file.called)
     answer["Content-Disposition"] = disposition or "attachment"
@@ -100,10 +104,11 @@ def _part(asked: tuple[str, str], *, size: int) -> range | None:
     return part if len(part) else None
 
 
-def _begun(name: str, part: range) -> _Part:
-    transfer = transfers.begin()
+def _begun(name: str, part: range, *, is_promised: bool) -> _Part:
+    transfer = transfers.begin_promised() if is_promised else transfers.begin()
     try:
-        return _Part(open_stored(name), part, transfer)
+        file = open_stored(name, wait_seconds=WAIT_SECONDS if is_promised else 0)
+        return _Part(file, part, transfer)
     except BaseException:
         transfer.end()
         raise

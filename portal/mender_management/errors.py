@@ -22,6 +22,7 @@ from portal.core.errors import (
     StorageUnavailable,
     TooLarge,
 )
+from portal.core.transfers import RETRY_SECONDS
 from portal.sign_in.programs import LoginFailed
 from updates.errors import ArtifactRefused, ReleaseOverlap
 
@@ -70,6 +71,8 @@ def refusal(error: FleetwrightError) -> JsonResponse:
     if isinstance(error, ArtifactRefused):
         status = BY_RULE.get(error.rule, status)
     answer = said(str(error), status=status)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer["Retry-After"] = str(RETRY_SECONDS)
     if scheme := SCHEMES.get(type(error)):
         answer["WWW-Authenticate"] = scheme
     return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import environ
@@ -10,6 +11,8 @@ from portal.settings.project_version import project_version
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
+env.ENVIRON = {name: text for name, text in os.environ.items() if text}
+"""An empty variable is one that is not set: a line `NAME=` in a file of them takes a value back."""
 
 VAR_DIR = Path(env("FLEETWRIGHT_VAR", default=str(BASE_DIR / "var"))).resolve()
 """Everything the portal writes, when nothing else is set: database, storage, secrets, Redis, localhost's root folder."""

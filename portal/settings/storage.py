@@ -88,3 +88,7 @@ WEB_THREADS = env.int("WEB_THREADS", default=32)
 """Requests that each process of the web server works on at once. They come and go as they are needed."""
 TRANSFERS_AT_ONCE = max(1, WEB_THREADS * 3 // 4)
 """How many of those threads may be busy with a large upload or download; the others are for pages."""
+TRANSFERS_PROMISED = max(1, TRANSFERS_AT_ONCE * (3 if WEB_PROCESSES == 1 else 2) // 4)
+"""How many of these may be promised to devices that pull. With more processes fewer, since a device may come to another one."""
+TRANSFERS_WAITING = (WEB_THREADS - TRANSFERS_AT_ONCE) // 2
+"""How many of the other threads may be busy waiting until a device's download can begin."""

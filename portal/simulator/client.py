@@ -13,7 +13,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final
 from urllib.parse import quote
 
-from portal.simulator.errors import NotLetIn, Unexpected, Unreachable
+from portal.simulator.errors import NotLetIn, NotSent, Unexpected, Unreachable
 from portal.simulator.home import OwnKey
 from portal.simulator.shelf import Shelf
 from portal.simulator.tally import Tally
@@ -115,18 +115,22 @@ class Client:
     def go_on(self, file: Download) -> bool:
         """More of the file has come; whether that was all. It is asked for without a token: the address is enough.
 
-        False when it broke off, or when the server is too busy: it may go on later, where it was.
+        False when it broke off, or when the server is too busy to go on with it: it may go on later, where it was. NotSent when
+        the first answer is no good: clients from 5.0 on ask only once.
         """
         began = time.perf_counter()
         try:
-            response = self._server.wire.open(file.address, start=file.size)
-            if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
-                self._server.tally.count("asked to come again")
-                response.read()
-                return False
-            self._check_head(file, response)
-            while piece := response.read(PIECE_BYTES):
-                file.size += file.content.write(piece)
+            with self._server.wire.open(file.address, start=file.size) as response:
+                if response.status != HTTPStatus.OK and file.whole is None:
+                    self._server.wire.hang_up()
+                    raise NotSent(f"download: {response.status}")
+                if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    self._server.tally.count("asked to come again")
+                    response.read()
+                    return False
+                self._check_head(file, response)
+                while piece := response.read(PIECE_BYTES):
+                    file.size += file.content.write(piece)
         except (*Broken, Unreachable):
             self._server.wire.hang_up()
             self._server.tally.count("broke off")

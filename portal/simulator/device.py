@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from portal.simulator.client import Client, Offer, Server
-from portal.simulator.errors import Trouble, Unexpected
+from portal.simulator.errors import NotSent, Trouble, Unexpected
 from portal.simulator.home import Home
 from updates.formats.mender_artifact import ArtifactDescription
 from updates.recipes.artifact_fit import after_commit
@@ -31,6 +31,7 @@ LOG: Final = (
     "Running the Update Module: ArtifactFailure.",
     "What was installed before is installed again.",
 )
+NOT_SENT_LOG: Final = ("The artifact cannot be downloaded: {why}.",)
 
 Steps = Generator[float, None, None]
 """Gives how many seconds pass before it wants to go on."""
@@ -129,7 +130,12 @@ class PretendDevice:
         if not (yield from self._report(offer, "downloading")):
             yield from self._give_up(offer, "aborted", "the server says that it is over")
             return
-        artifact = yield from self._fetch(offer)
+        try:
+            artifact = yield from self._fetch(offer)
+        except NotSent as trouble:
+            self._tally.trouble(str(trouble))
+            yield from self._give_up(offer, "failed", str(trouble), log=NOT_SENT_LOG)
+            return
         for status in ("installing", *(("rebooting", "installing") if self._reboots else ())):
             if not (yield from self._report(offer, status)):
                 yield from self._give_up(offer, "aborted", "the server says that it is over")
@@ -164,10 +170,10 @@ class PretendDevice:
             yield RETRY_SECONDS
         raise Unexpected(f"status: {answer.status}")
 
-    def _give_up(self, offer: Offer, count: str, why: str) -> Steps:
+    def _give_up(self, offer: Offer, count: str, why: str, *, log: tuple[str, ...] = LOG) -> Steps:
         """What was installed before is installed still, and the server was told, with the log."""
         yield from self._report(offer, "failure")
-        self._client.send_log(offer, [line.format(why=why) for line in LOG])
+        self._client.send_log(offer, [line.format(why=why) for line in log])
         self._tally.count(count)
 
     def _inventory(self) -> dict[str, str]:

@@ -17,3 +17,7 @@ class NotLetIn(Trouble):
 
 class Unexpected(Trouble):
     """An answer that a client in the field would not understand, or would take for a failure."""
+
+
+class NotSent(Unexpected):
+    """The server does not begin to send the file that it has offered: the update has failed."""

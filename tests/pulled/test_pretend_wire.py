@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from portal.simulator.client import Client, Download, Offer, Server
+from portal.simulator.device import Habits, PretendDevice
 from portal.simulator.errors import Trouble, Unexpected, Unreachable
 from portal.simulator.home import Home
 from portal.simulator.shelf import Shelf
@@ -118,6 +120,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
         (answer("200 OK", CONTENT, "Content-Encoding: gzip"), "packed"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + CONTENT, "length"),
         (answer("404 Not Found"), "404"),
+        (answer("503 Service Unavailable"), "503"),
     ],
 )
 def test_a_file_that_a_real_client_would_not_take_is_not_taken(
@@ -127,6 +130,28 @@ def test_a_file_that_a_real_client_would_not_take_is_not_taken(
         device = client(address)
         with pytest.raises(Unexpected, match=says):
             device.go_on(downloads(device, address))
+
+
+def test_an_update_whose_file_is_not_sent_has_failed(tally: Tally, tmp_path: Path) -> None:
+    """As with clients from 5.0 on: they ask once for the first byte, and tell the failure with a log."""
+    habits = Habits(
+        device_type="x", poll_seconds=1, install_seconds=0, failure_rate=0, reboot_rate=0, seed=0
+    )
+    busy = answer("503 Service Unavailable", b"", "Connection: close")
+    with answering([busy]) as (elsewhere, _):
+        source = {"uri": f"{elsewhere}/file"}
+        artifact = {"artifact_name": "a", "source": source, "device_types_compatible": ["x"]}
+        told = json.dumps({"id": "d", "artifact": artifact}).encode()
+        answers = [answer("200 OK", told), *[answer("204 No Content")] * 3]
+        with answering(answers) as (address, asked):
+            wire = Wire(address, tally)
+            device = PretendDevice(1, Server(wire, Shelf(), tally), habits, tmp_path)
+            assert not any(device.turn())
+            wire.hang_up()
+    paths = [head.split()[1].rpartition(b"/")[2] for head in asked]
+    assert paths == [b"next", b"status", b"status", b"log"]
+    assert tally.counts()["failed"] == 1
+    assert tally.troubles() == {"download: 503": 1}
 
 
 def test_what_is_no_artifact_is_found_out(client: MakeClient, downloads: Begin) -> None:

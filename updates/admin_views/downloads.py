@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from portal.core.downloads import download
 from portal.core.errors import PortalBusy, StorageUnavailable
 from portal.core.pages import page, require
+from portal.core.transfers import RETRY_SECONDS
 from updates.models import Artifact
 from updates.services.fetching import file_of
 
@@ -30,4 +31,5 @@ def download_artifact(request: HttpRequest, pk: UUID) -> HttpResponseBase:
             request, "portal/message.html", title=artifact.name, model=Artifact, context=says
         )
         answer.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        answer["Retry-After"] = str(RETRY_SECONDS)
         return answer

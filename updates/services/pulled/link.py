@@ -10,8 +10,10 @@ from uuid import UUID
 from django.conf import settings
 from django.core import signing
 
+from devices.models import Device
 from portal.core import clock
-from portal.core.stored import signed_address
+from portal.core.stored import gives_addresses, require_not_failed, signed_address
+from portal.core.transfers import transfers
 from updates.errors import LinkExpired
 from updates.models import Artifact
 
@@ -37,6 +39,17 @@ def link_to(artifact: Artifact) -> Link:
         else "",
         until=clock.now() + timedelta(seconds=seconds),
     )
+
+
+def keep_place_for(device: Device, artifact: Artifact) -> None:
+    """The device that is told a link to the artifact now will be sent it, by all we know; else PortalBusy or StorageUnavailable.
+
+    Nothing is known of a storage that the device reaches itself.
+    """
+    if settings.DEVICES_REACH_STORAGE and gives_addresses():
+        return
+    require_not_failed(str(artifact.file.name))
+    transfers.promise(device.pk)
 
 
 def linked_artifact(word: str) -> Artifact:
