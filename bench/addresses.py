@@ -153,6 +153,8 @@ def addresses(visitor: User) -> list[Address]:
     needed = {
         "admin:devices_device_bulk": picked_by(visitor),
         "admin:devices_authset_accept": {"everything": "on"},
+        "admin:devices_authset_reject_many": {"everything": "on"},
+        "admin:devices_authset_dismiss_many": {"everything": "on"},
     }
     for name, words in _names(get_resolver().url_patterns):
         if name in LEFT_OUT:

@@ -164,6 +164,8 @@ class AuthSetAdmin(ReadOnlyAdmin):
         verbs = {"reject": enrolment.RejectKey, "dismiss": enrolment.DismissKey}
         pages = {
             "accept": enrolment.AcceptKeys,
+            "reject-many": enrolment.RejectKeys,
+            "dismiss-many": enrolment.DismissKeys,
             "preauthorise": preauthorise.Preauthorise,
             "preauthorise-file": preauthorise.PreauthoriseFile,
         }

@@ -257,7 +257,7 @@ class ApplyForm(ReleaseForm):
 
 
 class DeployForm(SelectionForm, ReleaseForm):
-    """`expected` is how many devices the preview showed, and the confirmation is for that many; `typed` is it by hand."""
+    """`expected` is the mark of the devices that the preview showed, and the confirmation is for those; `typed` is how many."""
 
     name = forms.CharField(
         required=False,
@@ -265,7 +265,7 @@ class DeployForm(SelectionForm, ReleaseForm):
         help_text="The artifact's name, if empty.",
         widget=UnfoldAdminTextInputWidget(),
     )
-    expected = forms.IntegerField(required=False, widget=forms.HiddenInput())
+    expected = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput())
     typed = forms.IntegerField(required=False, widget=forms.HiddenInput())
 
 

@@ -82,7 +82,7 @@ class BulkPage(CountedPage):
         except (ValueError, Refused) as error:
             raise Http404(str(error)) from error
         self.found = _found(self.devices)
-        self.count = sum(one.number for one in self.found)
+        self.ids = list(self.devices.order_by().values_list("pk", flat=True))
 
     def title(self) -> str:
         return f"{self.verb.label}: {self.count} device{'' if self.count == 1 else 's'}"

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.http import HttpResponse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from devices.services.bulk import MEANT_ABOVE, require_meant
-from portal.core.errors import Refused
+from devices.services.bulk import MEANT_ABOVE, mark_of_these, require_meant, require_seen
 from portal.core.forms import ReasonForm, show_with
 from portal.core.pages import VerbPage
 
 
 class CountedForm(ReasonForm):
-    """`expected` is how many the page showed; `number` is what somebody has to type for more than a few."""
+    """`expected` is the mark of those that the page showed; `number` is what somebody has to type for more than a few."""
 
     number = forms.IntegerField(
         label="Number of devices",
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
-    expected = forms.IntegerField(widget=forms.HiddenInput())
+    expected = forms.CharField(max_length=100, widget=forms.HiddenInput())
 
 
 class CountedPage(VerbPage):
-    """`count` is how many it is about by now, which `find` sets; `changed` begins the refusal when that is another number."""
+    """`ids` is what it is about by now, which `find` sets; `changed` begins the refusal when these are others."""
 
     form_class = CountedForm
     changed = "The fleet changed since you looked"
-    count = 0
+    ids: Collection[object] = ()
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)
 
     def get_initial(self) -> dict[str, Any]:
-        return {"expected": self.count}
+        return {"expected": mark_of_these(self.ids)}
 
     def get_form(self, form_class: type[forms.Form] | None = None) -> forms.Form:
         form = super().get_form(form_class)
@@ -45,14 +49,10 @@ class CountedPage(VerbPage):
         return form
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
-        show_with(form, expected=str(self.count))
+        show_with(form, expected=mark_of_these(self.ids))
         return super().form_invalid(form)
 
     def require_as_seen(self, given: dict[str, Any]) -> None:
         """Nothing, or Refused: it is about others than the page showed, or about more than somebody said to mean."""
-        expected = given["expected"]
-        if expected != self.count:
-            raise Refused(
-                f"{self.changed}: it would be {self.count} devices now, and not {expected}."
-            )
+        require_seen(ids=self.ids, seen=given["expected"], changed=self.changed)
         require_meant(count=self.count, said=given.get("number"), how="type the number")

@@ -17,7 +17,14 @@ from devices.admin_views.counted import CountedForm, CountedPage
 from devices.admin_views.links import device_url
 from devices.keys import key_counts, keys_with, rivalled, with_rivals
 from devices.models import AuthSet
-from devices.services.enrolment import DECIDE, accept_many, dismiss, reject
+from devices.services.enrolment import (
+    DECIDE,
+    accept_many,
+    dismiss,
+    dismiss_many,
+    reject,
+    reject_many,
+)
 from portal.core.keyset import counted, slice_of
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
 
@@ -27,8 +34,12 @@ NAMED: Final = 12
 MOST_PICKED: Final = 200
 Status = AuthSet.Status
 TABS: Final = (Status.PENDING, Status.PREAUTHORIZED, Status.ACCEPTED, Status.REJECTED)
-TO_ACCEPT: Final = (Status.PENDING, Status.REJECTED)
-"""Keys that can be picked in the list, to be accepted together."""
+TOGETHER: Final = {
+    Status.PENDING: ("accept", "reject", "dismiss"),
+    Status.PREAUTHORIZED: ("dismiss",),
+    Status.REJECTED: ("accept", "dismiss"),
+}
+"""What can be done to keys that are picked in the list."""
 MEANS: Final = {
     Status.PENDING: "They ask again and again until somebody decides. None of them learns anything meanwhile.",
     Status.PREAUTHORIZED: "They are let in as soon as they ask, and have not asked yet.",
@@ -67,7 +78,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "count": counted(found),
         "why_not": why_not_permitted(request, DECIDE),
-        "may_pick": status in TO_ACCEPT,
+        "together": TOGETHER.get(status, ()),
         "buttons": _buttons(request),
     }
     return page(
@@ -87,14 +98,14 @@ class AcceptForm(CountedForm):
     )
 
 
-class AcceptKeys(CountedPage):
-    """Lets in the keys that the address names, or all that its search finds. Refused when these changed meanwhile."""
+class ManyKeys(CountedPage):
+    """A verb about the keys that the address names, or all that its search finds. Refused when these changed meanwhile."""
 
-    template_name = "devices/accept_keys.html"
-    form_class = AcceptForm
+    template_name = "devices/many_keys.html"
     model = AuthSet
     permission = DECIDE
     changed = "Others ask since you looked"
+    verb: str
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - as Django has it
         if "everything" not in request.GET and "key" not in request.GET:
@@ -103,18 +114,36 @@ class AcceptKeys(CountedPage):
         return super().dispatch(request, *args, **kwargs)
 
     def find(self) -> None:
-        self.keys = _picked(self.request.GET)
-        self.count = self.keys.count()
-        if not self.count:
-            raise Http404("None of these keys is left to be accepted.")
-        self.button = "Accept it" if self.count == 1 else "Accept them"
+        found = _picked(self.request.GET)
+        ids = list(found.order_by().values_list("pk", flat=True))
+        if not ids:
+            raise Http404("None of these keys is left to be decided.")
+        self.ids, self.keys = ids, AuthSet.objects.filter(pk__in=ids)
+        self.button = f"{self.verb} {'it' if self.count == 1 else 'them'}"
 
     def title(self) -> str:
-        return "Accept a device" if self.count == 1 else f"Accept {self.count} devices"
+        return f"{self.verb} {'a key' if self.count == 1 else f'{self.count} keys'}"
 
     def back(self) -> str:
         asked = self.request.GET
         return keys_url(status=_status_in(asked).value, q=_text_in(asked))
+
+    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
+        named = self.keys.select_related("identity__device").order_by("requested_at", "pk")
+        return super().get_context_data(**kwargs) | {
+            "count": self.count,
+            "named": named[:NAMED],
+            "others": max(0, self.count - NAMED),
+        }
+
+
+class AcceptKeys(ManyKeys):
+    template_name = "devices/accept_keys.html"
+    form_class = AcceptForm
+    verb = "Accept"
+
+    def title(self) -> str:
+        return "Accept a device" if self.count == 1 else f"Accept {self.count} devices"
 
     def says(self) -> list[str]:
         replaced = rivalled(self.keys)
@@ -129,25 +158,48 @@ class AcceptKeys(CountedPage):
             )
         return says
 
-    def get_context_data(self, **kwargs: object) -> dict[str, Any]:
-        named = self.keys.order_by("requested_at", "pk")[:NAMED]
-        return super().get_context_data(**kwargs) | {
-            "count": self.count,
-            "named": named,
-            "others": max(0, self.count - NAMED),
-        }
-
     def act(self, form: forms.Form) -> str:
         given = form.cleaned_data
         self.require_as_seen(given)
-        keys = AuthSet.objects.filter(pk__in=self.keys.order_by().values("pk"))
-        done = accept_many(auth_sets=keys, actor=self.actor, reason=given["reason"].strip())
+        done = accept_many(auth_sets=self.keys, actor=self.actor, reason=given["reason"].strip())
         for _key, why in done.left[:NAMED]:
             messages.warning(self.request, why)
         if len(done.devices) == 1:
             messages.success(self.request, f"{done.devices[0]} is let in.")
             return device_url(done.devices[0])
         messages.success(self.request, f"{len(done.devices)} devices are let in.")
+        return self.back()
+
+
+class RejectKeys(ManyKeys):
+    verb = "Reject"
+    is_danger = True
+
+    def says(self) -> list[str]:
+        return ["They may go on asking, and are not let in. Accepting a key later is the way back."]
+
+    def act(self, form: forms.Form) -> str:
+        given = form.cleaned_data
+        self.require_as_seen(given)
+        keys = reject_many(auth_sets=self.keys, actor=self.actor, reason=given["reason"])
+        messages.success(self.request, f"Rejected: {len(keys)}.")
+        return self.back()
+
+
+class DismissKeys(ManyKeys):
+    verb = "Forget"
+    is_danger = True
+
+    def says(self) -> list[str]:
+        return [
+            "The keys are forgotten. If a device asks with one of them again, it waits to be decided."
+        ]
+
+    def act(self, form: forms.Form) -> str:
+        given = form.cleaned_data
+        self.require_as_seen(given)
+        count = dismiss_many(auth_sets=self.keys, actor=self.actor, reason=given["reason"])
+        messages.success(self.request, f"Forgotten: {count}.")
         return self.back()
 
 
@@ -204,7 +256,8 @@ class DismissKey(KeyVerb):
 
 def _picked(query: QueryDict) -> QuerySet[AuthSet]:
     if "everything" in query:
-        return keys_with(status=_status_in(query), text=_text_in(query))
+        found = keys_with(status=_status_in(query), text=_text_in(query))
+        return found.exclude(status=Status.ACCEPTED)
     try:
         keys = [UUID(word) for word in query.getlist("key")[:MOST_PICKED]]
     except ValueError:

@@ -16,12 +16,22 @@ from devices.auth_request import read_device_key, read_id_data_of
 from devices.errors import Unreadable
 from devices.keys import keys_with
 from devices.models import AuthSet
-from devices.services.enrolment import accept, dismiss, preauthorise, reject
+from devices.services.bulk import MEANT_ABOVE, require_meant
+from devices.services.enrolment import (
+    accept,
+    dismiss,
+    dismiss_many,
+    preauthorise,
+    reject,
+    reject_many,
+)
 from portal.core.rest.created import created
 from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
 
+UNDECIDED: Final = [status for status in AuthSet.Status.values if status != AuthSet.Status.ACCEPTED]
+"""A key that is accepted is a device of ours: what is done to it is said of it alone."""
 WORDS: Final = [
     OpenApiParameter("status", str, enum=AuthSet.Status.values),
     OpenApiParameter("q", str, description="Words in the identity, or the beginning of the hash."),
@@ -54,6 +64,23 @@ class OptionalReasonSerializer(serializers.Serializer[dict[str, Any]]):
     reason = serializers.CharField(
         max_length=2000, default="", allow_blank=True, help_text="Kept in the history."
     )
+
+
+class ManyKeysSerializer(ReasonSerializer):
+    status = serializers.ChoiceField(choices=UNDECIDED, default=AuthSet.Status.PENDING)
+    q = serializers.CharField(
+        max_length=200, default="", allow_blank=True, help_text="As in the list; none: all of them."
+    )
+    count = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        min_value=1,
+        help_text=f"How many keys you mean; has to be said for more than {MEANT_ABOVE}.",
+    )
+
+
+class DecidedSerializer(serializers.Serializer[dict[str, Any]]):
+    count = serializers.IntegerField(help_text="How many keys it was done to.")
 
 
 @extend_schema_view(list=extend_schema(parameters=WORDS))
@@ -112,9 +139,36 @@ class DeviceKeys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         key = reject(auth_set=self.get_object(), actor=actor_in(request), reason=reason)
         return Response(self.get_serializer(key).data)
 
+    @extend_schema(request=ManyKeysSerializer, responses=DecidedSerializer)
+    @action(detail=False, methods=["post"], url_path="reject-many")
+    @once
+    def reject_many(self, request: Request) -> Response:
+        """Do not let any of the keys of this status in, in which these words stand."""
+        found, reason = _many_in(request)
+        done = reject_many(auth_sets=found, actor=actor_in(request), reason=reason)
+        return Response({"count": len(done)})
+
+    @extend_schema(request=ManyKeysSerializer, responses=DecidedSerializer)
+    @action(detail=False, methods=["post"], url_path="forget-many")
+    @once
+    def forget_many(self, request: Request) -> Response:
+        """Forget all keys of this status in which these words stand; whoever has one may ask again."""
+        found, reason = _many_in(request)
+        count = dismiss_many(auth_sets=found, actor=actor_in(request), reason=reason)
+        return Response({"count": count})
+
     @extend_schema(parameters=[ReasonSerializer])
     def destroy(self, request: Request, **_path: object) -> Response:
         """Forget a key that is not accepted; whoever has it may ask again."""
         reason = words_in(request, ReasonSerializer)["reason"]
         dismiss(auth_set=self.get_object(), actor=actor_in(request), reason=reason)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _many_in(request: Request) -> tuple[QuerySet[AuthSet], str]:
+    """The keys that the order is about, and why. Refused when they are many and their number was not said."""
+    order = order_in(request, ManyKeysSerializer)
+    found = keys_with(status=AuthSet.Status(order["status"]), text=order["q"])
+    ids = list(found.order_by().values_list("pk", flat=True))
+    require_meant(count=len(ids), said=order["count"], how='send it as "count"')
+    return AuthSet.objects.filter(pk__in=ids), order["reason"]

@@ -6,8 +6,9 @@ done again; everything here may be done twice.
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +41,22 @@ MEANT_ABOVE: Final = 100
 PIECE: Final = 500
 PIECE_SECONDS: Final = 20
 KEPT_FAILURES: Final = 200
+
+
+def mark_of_these(ids: Iterable[object]) -> str:
+    """How many they are, and a short word for exactly these, in whatever order: what a page that was looked at pins."""
+    names = sorted(str(pk) for pk in ids)
+    return f"{len(names)} {hashlib.sha256(' '.join(names).encode()).hexdigest()[:32]}"
+
+
+def require_seen(*, ids: Collection[object], seen: str, changed: str) -> None:
+    """Nothing, or Refused: `seen` is not the mark of these, but of others. `changed` begins the sentence."""
+    if seen == mark_of_these(ids):
+        return
+    before = seen.partition(" ")[0]
+    if before != str(len(ids)):
+        raise Refused(f"{changed}: it would be {len(ids)} devices now, and not {before}.")
+    raise Refused(f"{changed}: the devices are not those that you saw, though as many.")
 
 
 def require_meant(*, count: int, said: int | None, how: str) -> None:

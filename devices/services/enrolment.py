@@ -77,12 +77,15 @@ def reject(*, auth_set: AuthSet, actor: Actor, reason: str = "") -> AuthSet:
     actor.require(DECIDE)
     with transaction.atomic():
         current = _locked(auth_set)
-        if current.status == Status.REJECTED:
-            return current
-        before = current.status
-        _decide(current, Status.REJECTED, by=actor.name)
-        _record(actor, "authset.reject", current, reason=reason, before=before)
+        _reject_rows([current], actor=actor, reason=reason)
     return current
+
+
+def reject_many(*, auth_sets: QuerySet[AuthSet], actor: Actor, reason: str = "") -> list[AuthSet]:
+    """None of these is let in, as by `reject`, in one transaction: those that were not rejected before."""
+    actor.require(DECIDE)
+    with transaction.atomic():
+        return _reject_rows(_all_locked(auth_sets), actor=actor, reason=reason)
 
 
 def dismiss(*, auth_set: AuthSet, actor: Actor, reason: str = "") -> None:
@@ -92,11 +95,16 @@ def dismiss(*, auth_set: AuthSet, actor: Actor, reason: str = "") -> None:
         current = _locked(auth_set)
         if current.status == Status.ACCEPTED:
             raise Refused("This key is accepted: reject it, or decommission the device.")
-        _record(actor, "authset.dismiss", current, reason=reason, before=current.status)
-        identity = current.identity
-        current.delete()
-        if identity.device_id is None and not identity.auth_sets.exists():
-            identity.delete()
+        _dismiss_rows([current], actor=actor, reason=reason)
+
+
+def dismiss_many(*, auth_sets: QuerySet[AuthSet], actor: Actor, reason: str = "") -> int:
+    """These are forgotten, as by `dismiss`, in one transaction: how many. Nothing happens to those that are accepted."""
+    actor.require(DECIDE)
+    with transaction.atomic():
+        keys = [key for key in _all_locked(auth_sets) if key.status != Status.ACCEPTED]
+        _dismiss_rows(keys, actor=actor, reason=reason)
+    return len(keys)
 
 
 def preauthorise(
@@ -146,10 +154,7 @@ def decommission(*, device: Device, actor: Actor, reason: str = "") -> None:
 
 def _admit(picked: QuerySet[AuthSet], *, actor: Actor, by: str | None, reason: str) -> Accepted:
     """As `accept_many`; `by` is who decided, None leaves that as it is. In a transaction."""
-    identities = DeviceIdentity.objects.filter(auth_sets__in=picked).order_by("pk").values("pk")
-    # Whoever decides about the same identity waits here.
-    list(DeviceIdentity.objects.select_for_update().filter(pk__in=identities).order_by("pk"))
-    sets = list(picked.select_related("identity__device").order_by("identity", "requested_at"))
+    sets = _all_locked(picked)
     chosen: list[AuthSet] = []
     left: list[tuple[AuthSet, str]] = []
     counts: dict[int, int] = {}
@@ -245,19 +250,46 @@ def _locked(auth_set: AuthSet) -> AuthSet:
     return current
 
 
-def _decide(auth_set: AuthSet, status: AuthSet.Status, *, by: str) -> None:
-    auth_set.status, auth_set.decided_at, auth_set.decided_by_name = status, clock.now(), by
-    auth_set.save(update_fields=["status", "decided_at", "decided_by_name"])
+def _all_locked(picked: QuerySet[AuthSet]) -> list[AuthSet]:
+    """The sets as they are now, with nobody else deciding about their identities. In a transaction."""
+    identities = DeviceIdentity.objects.filter(auth_sets__in=picked).order_by("pk").values("pk")
+    # Whoever decides about the same identity waits here.
+    list(DeviceIdentity.objects.select_for_update().filter(pk__in=identities).order_by("pk"))
+    return list(picked.select_related("identity__device").order_by("identity", "requested_at"))
 
 
-def _record(actor: Actor, action: str, auth_set: AuthSet, *, reason: str, before: str = "") -> None:
-    audit.record(
-        actor=actor,
-        action=action,
-        subject=_subject(auth_set),
-        reason=reason,
-        data=_told(auth_set) | ({"before": before} if before else {}),
+def _reject_rows(keys: list[AuthSet], *, actor: Actor, reason: str) -> list[AuthSet]:
+    """They are rejected, and those of them on record that were not before. In a transaction."""
+    rejected = [key for key in keys if key.status != Status.REJECTED]
+    _record_all(actor, "authset.reject", rejected, reason=reason)
+    now = clock.now()
+    for key in rejected:
+        key.status, key.decided_at, key.decided_by_name = Status.REJECTED, now, actor.name
+    AuthSet.objects.bulk_update(
+        rejected, ["status", "decided_at", "decided_by_name"], batch_size=BATCH
     )
+    return rejected
+
+
+def _dismiss_rows(keys: list[AuthSet], *, actor: Actor, reason: str) -> None:
+    """They are gone and on record, and so are identities that nothing is known of any more. In a transaction."""
+    _record_all(actor, "authset.dismiss", keys, reason=reason)
+    for start in range(0, len(keys), BATCH):
+        batch = keys[start : start + BATCH]
+        AuthSet.objects.filter(pk__in=[key.pk for key in batch]).delete()
+        DeviceIdentity.objects.filter(
+            pk__in=[key.identity_id for key in batch], device=None, auth_sets=None
+        ).delete()
+
+
+def _record_all(actor: Actor, action: str, keys: list[AuthSet], *, reason: str) -> None:
+    acts = ((action, _subject(key), _told(key) | {"before": key.status}) for key in keys)
+    audit.record_all(actor=actor, reason=reason, acts=acts)
+
+
+def _record(actor: Actor, action: str, auth_set: AuthSet, *, reason: str) -> None:
+    data = _told(auth_set)
+    audit.record(actor=actor, action=action, subject=_subject(auth_set), reason=reason, data=data)
 
 
 def _told(auth_set: AuthSet) -> dict[str, object]:

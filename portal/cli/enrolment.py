@@ -1,4 +1,4 @@
-"""`manage.py device pending|accept|reject|preauthorise|decommission`: who may be a device of ours."""
+"""`manage.py device pending|accept|reject|reject-many|forget-many|preauthorise|decommission`: who may be a device of ours."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from pathlib import Path
 from typing import Final
 
 from django.core.management.base import CommandError
+from django.db.models import QuerySet
 
 from devices.api.devices import DeviceSerializer
-from devices.api.keys import DeviceKeySerializer
+from devices.api.keys import UNDECIDED, DeviceKeySerializer
 from devices.auth_request import KEY_LIMIT_BYTES, read_device_key, read_id_data_of
 from devices.keys import keys_with
 from devices.models import AuthSet
-from devices.services.enrolment import accept, decommission, preauthorise, reject
+from devices.services.bulk import require_meant
+from devices.services.enrolment import (
+    accept,
+    decommission,
+    dismiss_many,
+    preauthorise,
+    reject,
+    reject_many,
+)
 from portal.cli import find
 from portal.cli.limit import limit_argument, shown
 from portal.cli.output import Output
@@ -43,6 +52,13 @@ def _accept_arguments(parser: ArgumentParser) -> None:
 
 def _reject_arguments(parser: ArgumentParser) -> None:
     _key_argument(parser)
+    reason_argument(parser)
+
+
+def _many_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--status", choices=UNDECIDED, default="pending")
+    parser.add_argument("--search", default="", metavar="WORDS", help="as `device pending` has it")
+    parser.add_argument("--count", type=int, metavar="N", help="how many you mean, if many")
     reason_argument(parser)
 
 
@@ -88,6 +104,32 @@ def _accept(call: Call) -> None:
 
 def _reject(call: Call) -> None:
     _tell(reject(auth_set=_key(call), actor=call.actor, reason=call.words["reason"]), out=call.out)
+
+
+def _reject_many(call: Call) -> None:
+    done = reject_many(auth_sets=_many(call), actor=call.actor, reason=call.words["reason"])
+    _tell_count(len(done), "rejected", out=call.out)
+
+
+def _forget_many(call: Call) -> None:
+    count = dismiss_many(auth_sets=_many(call), actor=call.actor, reason=call.words["reason"])
+    _tell_count(count, "forgotten", out=call.out)
+
+
+def _many(call: Call) -> QuerySet[AuthSet]:
+    """The keys that the call finds; Refused when they are many and their number was not said."""
+    words = call.words
+    found = keys_with(status=AuthSet.Status(words["status"]), text=words["search"])
+    ids = list(found.order_by().values_list("pk", flat=True))
+    require_meant(count=len(ids), said=words["count"], how="say --count")
+    return AuthSet.objects.filter(pk__in=ids)
+
+
+def _tell_count(count: int, done: str, *, out: Output) -> None:
+    if out.as_json:
+        out.document({"count": count})
+    else:
+        out.text(f"{count} key{'' if count == 1 else 's'} {done}.")
 
 
 def _preauthorise(call: Call) -> None:
@@ -152,6 +194,8 @@ VERBS: Final[Mapping[str, Verb]] = {
     "pending": Verb("list who asks to be let in", _pending_arguments, _pending),
     "accept": Verb("let a device with this key in", _accept_arguments, _accept),
     "reject": Verb("do not let this key in, or not any more", _reject_arguments, _reject),
+    "reject-many": Verb("let none of the keys that are found in", _many_arguments, _reject_many),
+    "forget-many": Verb("forget all keys that are found", _many_arguments, _forget_many),
     "preauthorise": Verb(
         "let a device in as soon as it asks", _preauthorise_arguments, _preauthorise
     ),

@@ -105,7 +105,7 @@ class World:
             return "?app_label=devices&model_name=devicegroup&field_name=members"
         if route == "devices/device/bulk/<slug:verb>/":
             return f"?selection={StoredSelection.objects.get(owner=by).pk}"
-        if route == "devices/authset/accept/":
+        if re.fullmatch(r"devices/authset/(accept|reject-many|dismiss-many)/", route):
             return f"?key={AuthSet.objects.get().pk}"
         if route == "updates/imageremoval/on/<int:device>/remove/":
             return "?image=shop:1"
@@ -233,6 +233,8 @@ class World:
             "devices/<int:pk>": {**device, "credential": self.credential.pk},
             "devices/<int:pk>/confirm-host-key": {"key": OFFERED},
             "device-keys": {"identity": {"mac": "01"}, "public_key": PUBLIC_KEY, **why},
+            "device-keys/reject-many": dict(why),
+            "device-keys/forget-many": dict(why),
             "device-groups": {"name": "New"},
             "device-groups/<int:pk>": {"name": "New"},
             "device-groups/<int:pk>/change-members": {"add": [self.device.pk]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devices.models import AuthSet, Device
+from devices.models import AuthSet, Device, DeviceIdentity
 from tests.api.caller import Caller
 from tests.api.problems import assert_problem
 from tests.pulled.pretend import PretendDevice, public_text
@@ -60,3 +60,23 @@ def test_one_is_decommissioned(operator: Caller) -> None:
     assert_problem(
         operator.post(f"devices/{box.pk}/decommission", reason="x"), status=422, code="FW-100"
     )
+
+
+def test_many_are_rejected_and_forgotten_and_a_big_number_is_said(operator: Caller) -> None:
+    identity = asking_device("aa:1").identity
+    AuthSet.objects.bulk_create(
+        AuthSet(identity=identity, public_key="x", key_hash=f"{number:064}", status="pending")
+        for number in range(100)
+    )
+    order = {"q": "aa", "reason": "A flood"}
+    assert_problem(operator.post("device-keys/reject-many", **order), status=422, code="FW-100")
+    rejected = operator.post("device-keys/reject-many", **order, count=101)
+    assert (rejected.status, rejected.body) == (200, {"count": 101})
+    assert operator.post("device-keys/forget-many", **order).body == {"count": 0}
+    forgotten = operator.post("device-keys/forget-many", **order, status="rejected", count=101)
+    assert forgotten.body == {"count": 101}
+    assert not DeviceIdentity.objects.exists()
+    assert_problem(
+        operator.post("device-keys/forget-many", **order, status="accepted"),
+        status=400, code="API-400",
+    )  # fmt: skip

@@ -268,6 +268,8 @@ def everywhere(fleet: Fleet, visitor: User) -> dict[str, str]:
         "the queue": "/queue/",
         "many devices": reverse("admin:devices_device_bulk", args=["refresh"])
         + f"?selection={picked.pk}",
+        "reject keys": f"{reverse('admin:devices_authset_reject_many')}?everything=on",
+        "forget keys": f"{reverse('admin:devices_authset_dismiss_many')}?everything=on",
         "accept keys": f"{reverse('admin:devices_authset_accept')}?everything=on",
         "accepted keys": f"{reverse('admin:devices_authset_changelist')}?status=accepted",
         "a device that pulls": reverse("admin:devices_device_change", args=[kiosk_that_pulls.pk]),

@@ -59,3 +59,14 @@ def test_what_is_no_identity_and_no_file_is_said(tmp_path: Path) -> None:
         said = run("device", "preauthorise", *words, "--key", missing, "--reason", "x")
         assert said.status == 1
     assert not AuthSet.objects.exists()
+
+
+def test_many_are_rejected_and_forgotten_when_the_search_finds_them() -> None:
+    for number in range(3):
+        asking_device(f"aa:{number}")
+    wanted = asking_device("bb:01")
+    rejected = run("device", "reject-many", "--search", "aa", "--reason", "A flood")
+    assert rejected.out == "3 keys rejected.\n"
+    words = ["--status", "rejected", "--search", "aa", "--reason", "A flood", "--json"]
+    assert run("device", "forget-many", *words).json == {"count": 3}
+    assert AuthSet.objects.get() == wanted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -11,7 +13,13 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from devices import jobs
 from devices.models import BulkOrder, Device, DeviceGroup
 from devices.services import bulk
-from devices.services.bulk import Verb, carry_out_piece, order_bulk, unfinished_orders
+from devices.services.bulk import (
+    Verb,
+    carry_out_piece,
+    mark_of_these,
+    order_bulk,
+    unfinished_orders,
+)
 from devices.services.selections import store_selection
 from portal.core.actors import PORTAL, Actor
 from portal.core.errors import NotPermitted, Refused
@@ -42,8 +50,10 @@ def page_for(verb: str, actor: Actor) -> str:
     return f"{reverse('admin:devices_device_bulk', args=[verb])}?selection={selection.pk}"
 
 
-def hidden(page: str, count: int) -> dict[str, str]:
-    return {"selection": page.rpartition("=")[2], "expected": str(count)}
+def hidden(page: str, devices: Iterable[Device] | None = None) -> dict[str, str]:
+    """What the page keeps for its confirmation, when it showed these; by default all."""
+    shown = Device.objects.all() if devices is None else devices
+    return {"selection": page.rpartition("=")[2], "expected": mark_of_these(d.pk for d in shown)}
 
 
 def test_the_confirmation_says_how_many_and_of_what_kinds(
@@ -62,14 +72,14 @@ def test_a_few_are_dealt_with_at_once(
     operator: Client, actor: Actor, boxes: list[Device], group: DeviceGroup
 ) -> None:
     page = page_for("add_to_group", actor)
-    order = hidden(page, 3) | {"reason": "The pilot", "group": str(group.pk)}
+    order = hidden(page) | {"reason": "The pilot", "group": str(group.pk)}
     shown = operator.post(page, order, follow=True).content.decode()
     assert 'data-over="yes"' in shown
     assert set(group.members.all()) == set(boxes)
     entry = AuditEvent.objects.get(action="devices.add_to_group")
     assert (entry.subject, entry.reason, entry.data["devices"]) == ("pilot", "The pilot", 3)
     away = page_for("remove_from_group", actor)
-    operator.post(away, hidden(away, 3) | {"reason": "Over", "group": str(group.pk)})
+    operator.post(away, hidden(away) | {"reason": "Over", "group": str(group.pk)})
     assert not group.members.exists()
 
 
@@ -78,7 +88,7 @@ def test_nothing_happens_without_a_reason_and_a_group(
     missing: str, operator: Client, actor: Actor, boxes: list[Device], group: DeviceGroup
 ) -> None:
     page = page_for("add_to_group", actor)
-    order = hidden(page, 3) | {"reason": "The pilot", "group": str(group.pk)}
+    order = hidden(page) | {"reason": "The pilot", "group": str(group.pk)}
     before = rows()
     assert operator.post(page, order | {missing: ""}).status_code == 422
     assert rows() == before
@@ -88,12 +98,25 @@ def test_a_fleet_that_changed_meanwhile_is_looked_at_again(
     operator: Client, actor: Actor, boxes: list[Device], group: DeviceGroup
 ) -> None:
     page = page_for("add_to_group", actor)
-    order = hidden(page, 3) | {"reason": "The pilot", "group": str(group.pk)}
+    order = hidden(page) | {"reason": "The pilot", "group": str(group.pk)}
     new_device("box-9")
     answer = operator.post(page, order)
     assert answer.status_code == 422
     assert "it would be 4 devices now, and not 3" in answer.content.decode()
-    assert 'name="expected" value="4"' in answer.content.decode()
+    assert f'value="{hidden(page)["expected"]}"' in answer.content.decode()
+    assert not group.members.exists()
+
+
+def test_another_device_in_the_place_of_one_is_noticed(
+    operator: Client, actor: Actor, boxes: list[Device], group: DeviceGroup
+) -> None:
+    page = page_for("add_to_group", actor)
+    order = hidden(page) | {"reason": "The pilot", "group": str(group.pk)}
+    boxes[0].delete()
+    new_device("box-9")
+    answer = operator.post(page, order)
+    assert answer.status_code == 422
+    assert "the devices are not those that you saw" in answer.content.decode()
     assert not group.members.exists()
 
 
@@ -104,7 +127,7 @@ def test_for_more_than_a_hundred_the_number_is_typed(
         new_device(f"box-{number}")
     page = page_for("add_to_group", actor)
     assert "Type 101 to say that you mean so many." in operator.get(page).content.decode()
-    order = hidden(page, 101) | {"reason": "The pilot", "group": str(group.pk)}
+    order = hidden(page) | {"reason": "The pilot", "group": str(group.pk)}
     for typed in ("", "100"):
         assert operator.post(page, order | {"number": typed}).status_code == 422
     assert not BulkOrder.objects.exists()
@@ -126,7 +149,7 @@ def test_what_has_a_history_stays_and_is_named(
 ) -> None:
     new_upgrade(boxes[0])
     page = page_for("delete", actor)
-    answer = operator.post(page, hidden(page, 3) | {"reason": "Old"}, follow=True)
+    answer = operator.post(page, hidden(page) | {"reason": "Old"}, follow=True)
     assert [device.name for device in Device.objects.all()] == ["box-0"]
     assert "box-0 is part of the history, so it stays." in answer.content.decode()
     order = BulkOrder.objects.get()

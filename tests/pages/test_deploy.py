@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from devices.models import Device, DeviceGroup
+from devices.services.bulk import mark_of_these
 from devices.services.selections import store_selection
 from portal.core.actors import Actor
 from tests.pages.conftest import MakeDevice
@@ -58,12 +60,18 @@ def test_a_preview_says_who_gets_it_and_who_does_not_and_changes_nothing(
     assert rows() == before
 
 
+def confirmed(devices: Iterable[Device] | None = None) -> dict[str, str]:
+    """What the preview adds to the order when it showed that these get it; by default all."""
+    shown = Device.objects.all() if devices is None else devices
+    return {"expected": mark_of_these(device.pk for device in shown), "confirm": "yes"}
+
+
 def test_a_confirmed_deployment_orders_an_upgrade_for_each_device(
     operator: Client, make_device: MakeDevice, order: dict[str, Any]
 ) -> None:
     make_device("box-1")
     make_device("box-2")
-    response = operator.post(reverse(DEPLOY), order | {"expected": "2", "confirm": "yes"})
+    response = operator.post(reverse(DEPLOY), order | confirmed())
     deployment = Deployment.objects.get()
     assert response.headers["Location"] == reverse(
         "admin:updates_deployment_change", args=[deployment.pk]
@@ -78,7 +86,19 @@ def test_a_fleet_that_changed_since_the_preview_is_shown_again(
 ) -> None:
     make_device("box-1")
     make_device("box-2")
-    response = operator.post(reverse(DEPLOY), order | {"expected": "1", "confirm": "yes"})
+    response = operator.post(reverse(DEPLOY), order | confirmed(Device.objects.all()[:1]))
+    assert "The fleet has changed since you looked" in response.content.decode()
+    assert not Deployment.objects.exists()
+
+
+def test_a_preview_is_shown_again_when_another_device_took_the_place_of_one(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    gone = make_device("box-1")
+    seen = confirmed()
+    gone.delete()
+    make_device("box-2")
+    response = operator.post(reverse(DEPLOY), order | seen)
     assert "The fleet has changed since you looked" in response.content.decode()
     assert not Deployment.objects.exists()
 
@@ -124,12 +144,12 @@ def test_more_than_a_hundred_devices_are_confirmed_by_typing_their_number(
     Device.objects.bulk_create(
         Device(name=f"box-{number:03}", device_type="box", driver="local") for number in range(101)
     )
-    confirmed = order | {"expected": "101", "confirm": "yes"}
+    order = order | confirmed()
     for typed in ("", "100"):
-        shown = operator.post(reverse(DEPLOY), confirmed | {"typed": typed}).content.decode()
+        shown = operator.post(reverse(DEPLOY), order | {"typed": typed}).content.decode()
         assert "Type the number of devices" in shown
     assert not Deployment.objects.exists()
-    operator.post(reverse(DEPLOY), confirmed | {"typed": "101"})
+    operator.post(reverse(DEPLOY), order | {"typed": "101"})
     assert Deployment.objects.get().upgrades.count() == 101
 
 
@@ -143,7 +163,7 @@ def test_a_filter_has_the_words_of_the_device_list(
     del order["everything"]
     asked = order | {"where_installed": "release-0"}
     assert 'data-takes="1"' in operator.post(reverse(DEPLOY), asked).content.decode()
-    operator.post(reverse(DEPLOY), asked | {"expected": "1", "confirm": "yes"})
+    operator.post(reverse(DEPLOY), asked | confirmed([other]))
     assert Deployment.objects.get().selection == {"filter": {"installed": "release-0"}}
     assert Upgrade.objects.get().device == other
 
@@ -179,7 +199,8 @@ def test_what_was_picked_in_the_device_list_comes_along(
     shown = operator.get(f"{reverse(DEPLOY)}?selection={selection.pk}").content.decode()
     assert "2 devices" in shown
     del order["everything"]
-    asked = order | {"selection": str(selection.pk), "expected": "2", "confirm": "yes"}
+    asked = order | {"selection": str(selection.pk)}
+    asked |= confirmed(Device.objects.filter(pk__in=picked))
     operator.post(reverse(DEPLOY), asked)
     assert Deployment.objects.get().upgrades.count() == 2
 
@@ -198,12 +219,12 @@ def test_a_group_means_its_devices_at_the_time_of_the_order(
     operator: Client, make_device: MakeDevice, order: dict[str, Any]
 ) -> None:
     make_device("box-1")
-    make_device("lab-1")
+    member = make_device("lab-1")
     lab = DeviceGroup.objects.create(name="lab", kind="dynamic", filter={"q": "lab"})
     del order["everything"]
     response = operator.post(reverse(DEPLOY), order | {"groups": [lab.pk]})
     assert 'data-takes="1"' in response.content.decode()
-    operator.post(reverse(DEPLOY), order | {"groups": [lab.pk], "expected": "1", "confirm": "yes"})
+    operator.post(reverse(DEPLOY), order | {"groups": [lab.pk]} | confirmed([member]))
     assert Deployment.objects.get().selection == {"devices": [], "groups": [lab.pk]}
     assert Upgrade.objects.get().device.name == "lab-1"
 
@@ -230,7 +251,7 @@ def test_a_deployment_for_nobody_cannot_be_confirmed(
     make_device("toaster", device_type="toaster")
     shown = operator.post(reverse(DEPLOY), order).content.decode()
     assert "Nobody would get it." in shown
-    refused = operator.post(reverse(DEPLOY), order | {"expected": "0", "confirm": "yes"})
+    refused = operator.post(reverse(DEPLOY), order | confirmed([]))
     assert refused.status_code == 422
     assert "It fits none of the chosen devices" in refused.content.decode()
     assert not Deployment.objects.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -11,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from devices.models import AuthSet, Device
+from devices.models import AuthSet, Device, DeviceIdentity
+from devices.services.bulk import mark_of_these
 from devices.services.enrolment import accept, reject
 from portal.core.actors import PORTAL
 from portal.core.models import AuditEvent
@@ -21,7 +23,17 @@ pytestmark = pytest.mark.database
 
 LIST = "/devices/authset/"
 ACCEPT = "/devices/authset/accept/"
+REJECT_MANY = "/devices/authset/reject-many/"
+FORGET_MANY = "/devices/authset/dismiss-many/"
 Browser = Callable[..., Client]
+
+
+WHY = {"reason": "Not ours"}
+
+
+def seen(*keys: AuthSet) -> dict[str, Any]:
+    """What a page that showed these keeps for its confirmation."""
+    return {"expected": mark_of_these(key.pk for key in keys)}
 
 
 @pytest.fixture
@@ -94,7 +106,7 @@ def test_accepting_says_what_it_does_first_and_leads_to_the_device(operator: Cli
     before = operator.get(ACCEPT, {"key": str(key.pk)})
     assert key.key_hash in before.content.decode()
     assert status_of(key) == "pending"
-    done = operator.post(f"{ACCEPT}?key={key.pk}", {"expected": 1, "reason": "It is ours"})
+    done = operator.post(f"{ACCEPT}?key={key.pk}", seen(key) | {"reason": "It is ours"})
     device = Device.objects.get()
     assert done.headers["Location"] == reverse("admin:devices_device_change", args=[device.pk])
     assert status_of(key) == "accepted"
@@ -108,23 +120,62 @@ def test_all_that_a_search_finds_are_accepted_if_they_still_are_as_many(operator
     address = f"{ACCEPT}?everything=on&status=pending&q=aa"
     assert 'data-keys="3"' in operator.get(address).content.decode()
     late = asked("aa:9")
-    refused = operator.post(address, {"expected": 3})
+    refused = operator.post(address, seen(*keys))
     assert refused.status_code == 422
+    assert "it would be 4 devices now, and not 3" in refused.content.decode()
     assert {status_of(key) for key in (*keys, late)} == {"pending"}
-    operator.post(address, {"expected": 4})
+    operator.post(address, seen(*keys, late))
     assert {status_of(key) for key in (*keys, late)} == {"accepted"}
     assert status_of(other) == "pending"
 
 
+def test_a_stranger_in_the_place_of_another_is_not_let_in_unseen(operator: Client) -> None:
+    keys = [asked(f"aa:{number}") for number in range(3)]
+    address = f"{ACCEPT}?everything=on"
+    reject(auth_set=keys[0], actor=PORTAL)
+    stranger = asked("aa:9")
+    refused = operator.post(address, seen(*keys))
+    assert refused.status_code == 422
+    assert "the devices are not those that you saw" in refused.content.decode()
+    assert status_of(stranger) == "pending"
+
+
+def test_a_flood_is_rejected_and_the_wanted_one_is_not(operator: Client) -> None:
+    strangers = [asked(f"aa:{number}") for number in range(3)]
+    wanted = asked("bb:1")
+    assert f'formaction="{REJECT_MANY}"' in operator.get(LIST).content.decode()
+    address = f"{REJECT_MANY}?everything=on&status=pending&q=aa"
+    assert 'data-keys="3"' in operator.get(address).content.decode()
+    assert operator.post(address, seen(*strangers)).status_code == 422, "without a reason"
+    assert operator.post(address, seen(*strangers, wanted) | WHY).status_code == 422
+    assert operator.post(address, seen(*strangers) | WHY).status_code == 302
+    assert {status_of(key) for key in strangers} == {"rejected"}
+    assert status_of(wanted) == "pending"
+    rejected = AuditEvent.objects.filter(action="authset.reject", reason="Not ours")
+    assert [event.data["before"] for event in rejected] == ["pending"] * 3
+
+
+@pytest.mark.parametrize("status", ["pending", "rejected"])
+def test_a_flood_is_forgotten_and_accepted_keys_are_not(operator: Client, status: str) -> None:
+    ours = asked("aa:ours")
+    accept(auth_set=ours, actor=PORTAL)
+    strangers = [asked(f"aa:{number}") for number in range(3)]
+    AuthSet.objects.filter(pk__in=[key.pk for key in strangers]).update(status=status)
+    picked = f"{FORGET_MANY}?" + "&".join(f"key={key.pk}" for key in (*strangers, ours))
+    assert operator.post(picked, seen(*strangers) | WHY).status_code == 302
+    assert AuthSet.objects.get() == ours
+    assert DeviceIdentity.objects.count() == 1
+    assert AuditEvent.objects.filter(action="authset.dismiss", reason="Not ours").count() == 3
+
+
 def test_more_than_a_hundred_want_their_number_typed(operator: Client, settings: Settings) -> None:
     settings.NEW_DEVICES_PER_MINUTE = 1000
-    for number in range(101):
-        asked(f"{number}")
+    keys = [asked(f"{number}") for number in range(101)]
     address = f"{ACCEPT}?everything=on"
     for words in ({}, {"number": 100}):
-        assert operator.post(address, {"expected": 101, **words}).status_code == 422
+        assert operator.post(address, seen(*keys) | words).status_code == 422
     assert not Device.objects.exists()
-    operator.post(address, {"expected": 101, "number": 101})
+    operator.post(address, seen(*keys) | {"number": 101})
     assert Device.objects.count() == 101
 
 
@@ -141,7 +192,7 @@ def test_a_rejected_key_has_a_way_back(operator: Client) -> None:
     assert status_of(key) == "rejected"
     shown = operator.get(LIST, {"status": "rejected"}).content.decode()
     assert f"{ACCEPT}?key={key.pk}" in shown
-    operator.post(f"{ACCEPT}?key={key.pk}", {"expected": 1})
+    operator.post(f"{ACCEPT}?key={key.pk}", seen(key))
     assert status_of(key) == "accepted"
 
 
@@ -213,9 +264,10 @@ def test_a_viewer_sees_all_of_it_and_is_told_why_not(browser: Browser) -> None:
     viewer = browser("view_authset", "view_device")
     key = asked("01")
     assert "devices.decide_authset" in viewer.get(LIST).content.decode()
-    for address in (f"{ACCEPT}?key={key.pk}", f"{LIST}{key.pk}/reject/", f"{LIST}preauthorise/"):
+    many = [f"{address}?key={key.pk}" for address in (ACCEPT, REJECT_MANY, FORGET_MANY)]
+    for address in (*many, f"{LIST}{key.pk}/reject/", f"{LIST}preauthorise/"):
         assert viewer.get(address).status_code == 403
-        assert viewer.post(address, {"expected": 1, "reason": "x"}).status_code == 403
+        assert viewer.post(address, seen(key) | {"reason": "x"}).status_code == 403
     assert status_of(key) == "pending"
     assert browser().get(LIST).status_code == 403
 

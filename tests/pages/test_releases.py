@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from devices.models import Device, DeviceGroup
+from devices.services.bulk import mark_of_these
 from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
 from tests.services.uploads import uploaded
@@ -76,7 +77,14 @@ def test_a_release_is_deployed_by_the_page_and_each_device_gets_its_own(
     preview = operator.post(address, order).content.decode()
     assert 'data-takes="2"' in preview
     assert "Which artifact" in preview
-    operator.post(address, order | {"expected": "2", "confirm": "yes"})
+    operator.post(
+        address,
+        order
+        | {
+            "expected": mark_of_these(Device.objects.values_list("pk", flat=True)),
+            "confirm": "yes",
+        },
+    )
     deployment = Deployment.objects.get()
     assert deployment.release == release
     assert deployment.upgrades.values("artifact").distinct().count() == 2

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from devices.models import Device
+from devices.services.bulk import mark_of_these
 from portal.core.actors import Actor
 from tests.pages.rows import rows
 from tests.pages.shown import mark_in
@@ -194,7 +195,7 @@ def test_an_upgrade_that_waits_names_what_it_waits_for(
         reverse("admin:updates_deployment_deploy"),
         {
             "artifact": str(artifact.pk), "devices": [device.pk], "reason": "Again",
-            "expected": "1", "confirm": "yes",
+            "expected": mark_of_these([device.pk]), "confirm": "yes",
         },
     )  # fmt: skip
     behind = Upgrade.objects.exclude(pk=waiting.pk).get()

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from devices.queries import stored_selection
-from devices.services.bulk import MEANT_ABOVE, require_meant
+from devices.services.bulk import MEANT_ABOVE, mark_of_these, require_meant
 from portal.core.errors import Refused
 from portal.core.pages import (
     VerbPage,
@@ -84,7 +84,7 @@ class DeployArtifact(VerbPage):
             return self.form_invalid(form)
         if "confirm" not in self.request.POST:
             return self._show(order, preview)
-        if form.cleaned_data["expected"] != len(preview.takes):
+        if form.cleaned_data["expected"] != _mark_of(preview):
             return self._show(
                 order,
                 preview,
@@ -145,7 +145,7 @@ class DeployArtifact(VerbPage):
 
     def _show(self, form: DeployForm, preview: Preview, *, why: str = "") -> HttpResponse:
         data = self.request.POST.copy()
-        data["expected"] = str(len(preview.takes))
+        data["expected"] = _mark_of(preview)
         data["typed"] = ""
         what, takes = form.what(), preview.takes
         word = "artifact" if isinstance(what, Artifact) else "release"
@@ -204,6 +204,10 @@ def _parts(preview: Preview) -> dict[str, Any]:
         "left_out": _biggest(by_reason),
         "left_out_count": len(preview.left_out),
     }
+
+
+def _mark_of(preview: Preview) -> str:
+    return mark_of_these(device.pk for device in preview.takes)
 
 
 def _by_artifact(preview: Preview) -> list[tuple[Artifact, int]]:
