@@ -49,6 +49,29 @@ def test_many_are_picked_by_a_search_and_accepted_at_once(as_operator: Page, por
     assert AuthSet.objects.get(pk=other.pk).status == AuthSet.Status.PENDING
 
 
+def test_many_that_a_search_finds_are_rejected_and_then_forgotten(
+    as_operator: Page, portal: str
+) -> None:
+    page = as_operator
+    for number in range(3):
+        asking_device(f"{MAC}{number}")
+    for status, button, act in (
+        ("pending", "Reject…", "Reject them"),
+        ("rejected", "Forget…", "Forget them"),
+    ):
+        page.goto(f"{portal}{ENROLMENT}?status={status}&q={MAC}")
+        page.get_by_label(re.compile("or to all 3")).check()
+        is_fine(page)
+        page.get_by_role("button", name=button).click()
+        expect(page.locator("[data-keys='3']")).to_be_visible()
+        page.get_by_label("Reason").fill("A flood")
+        page.get_by_role("button", name=act).click()
+        expect(
+            page.get_by_text("There are none.").or_(page.get_by_text("No key fits."))
+        ).to_be_visible()
+    assert not AuthSet.objects.exists()
+
+
 def test_a_rejected_one_comes_back(as_operator: Page, portal: str) -> None:
     page = as_operator
     asking_device(f"{MAC}1")
