@@ -20,6 +20,7 @@ from django.utils import timezone
 from devices.models import Device
 from updates.machine import Outcome
 from updates.models import Artifact, Upgrade
+from updates.plan import Kind
 
 INCONSISTENT: Final = "_INCONSISTENT"
 """What stands at the end of the name of an artifact that left its device in between."""
@@ -192,10 +193,11 @@ def versions_over_time(
 
 
 def _moves(*, since: datetime) -> dict[date, Counter[tuple[str, str]]]:
-    """From what to what devices went, and how often, in the week that begins on each date."""
+    """From what to what devices themselves went, and how often, in the week that begins on each date."""
     rows = (
         Upgrade.objects.filter(
             finished_at__gte=since,
+            kind=Kind.ARTIFACT,
             outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
             unchanged=False,
         )

@@ -157,6 +157,15 @@ def test_versions_are_counted_backwards_from_today(succeeded: Upgrade) -> None:
     assert found.counts[""] == [1, 1, 1, 0]
 
 
+def test_what_instances_got_is_no_version_of_their_devices(succeeded: Upgrade) -> None:
+    now = timezone.now()
+    Upgrade.objects.filter(pk=succeeded.pk).update(
+        kind="container", from_version="shop:1.0", to_version="shop:2.0"
+    )
+    found = statistics.versions_over_time(statistics.installed(silent_since=now), weeks=3, now=now)
+    assert found.counts == {"release-1": [1, 1, 1, 1]}
+
+
 def test_areas_add_up_to_all_devices() -> None:
     now = timezone.now()
     counts = {f"v{number}": [number, 1] for number in range(10)}

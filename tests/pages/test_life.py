@@ -115,6 +115,18 @@ def test_the_strip_tells_what_was_on_the_device_when(box: Device) -> None:
     assert sum(s.width for s in strip) == 1000
 
 
+def test_the_strip_tells_nothing_of_what_instances_on_the_device_got(box: Device) -> None:
+    finished(new_upgrade(box, new_artifact("one")))
+    for kind, version, outcome in (
+        ("container", "ghcr.io/x/shop:2.0", "succeeded"),
+        ("module", "ghcr.io/x/wiki:1.1", "succeeded"),
+        ("patch", "fix-1", "broken"),
+    ):
+        other = finished(new_upgrade(box, new_artifact(version)))
+        Upgrade.objects.filter(pk=other.pk).update(kind=kind, outcome=outcome)
+    assert [(s.version, s.is_broken) for s in versions_of(box)] == [("one", False)]
+
+
 def test_a_device_that_never_got_anything_has_no_strip(operator: Client, box: Device) -> None:
     page = operator.get(life_of(box)).content.decode()
     assert versions_of(box) == []

@@ -22,6 +22,7 @@ from portal.core.models import AuditEvent
 from portal.core.pages import require, why_not_permitted
 from updates.machine import Outcome, State
 from updates.models import Upgrade
+from updates.plan import Kind
 from updates.queries import history, instances_on
 
 ORDERS: Final = ("upgrade.apply", "upgrade.retry", "upgrade.roll_back")
@@ -107,10 +108,11 @@ def moments_of(
 
 
 def versions_of(device: Device) -> list[Stretch]:
-    """What the device had when, oldest first: as its upgrades left it."""
+    """What the device itself had when, oldest first: as its upgrades left it. What its instances got is their own version."""
     rows = list(
         Upgrade.objects.filter(
             device=device,
+            kind=Kind.ARTIFACT,
             state=State.FINISHED,
             outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
             unchanged=False,
