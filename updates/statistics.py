@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any, Final
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import TruncDate, TruncWeek
 from django.db.models.lookups import In, IsNull
@@ -27,8 +27,10 @@ INCONSISTENT: Final = "_INCONSISTENT"
 
 KEPT_SECONDS: Final = 30
 
-Known = dict[str, tuple[str, datetime]]
-"""Artifacts by name, with their payload type and when they were uploaded last."""
+Known = dict[tuple[str, str], dict[str, datetime]]
+"""By device type and name: when the artifact of each payload type that a device may have by this name was uploaded last."""
+Newest = dict[tuple[str, str], tuple[datetime, str]]
+"""By device type and payload type: when the newest artifact was uploaded, and its name."""
 
 
 def ended_by_day(since: datetime) -> dict[date, Counter[str]]:
@@ -72,7 +74,7 @@ def installed(*, silent_since: datetime) -> list[Installed]:
     """What is installed, by device type, the most frequent first. Devices are gone through once.
 
     Outdated is a device with an artifact of a payload type of which another device of its type has one that was uploaded
-    later. An artifact that nobody has yet makes nobody outdated.
+    later. An artifact that nobody has yet makes nobody outdated, nor does one that is withdrawn.
     """
     rows: list[dict[str, Any]] = [
         dict(row)
@@ -86,8 +88,8 @@ def installed(*, silent_since: datetime) -> list[Installed]:
             unconfirmed=Count("pk", filter=~Q(offered_host_key="")),
         )
     ]
-    known = _known()
-    newest = _newest(rows, known)
+    known, withdrawn = _known()
+    newest = _newest(rows, known, withdrawn)
     found = [
         Installed(**row | {"version": row["version"] or ""}, newest=_better(row, newest, known))
         for row in rows
@@ -117,8 +119,8 @@ def _outdated_versions() -> dict[str, list[str]]:
         .values("device_type", "version")
         .distinct()
     ]
-    known = _known()
-    newest = _newest(rows, known)
+    known, withdrawn = _known()
+    newest = _newest(rows, known, withdrawn)
     found: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         if _better(row, newest, known):
@@ -126,34 +128,43 @@ def _outdated_versions() -> dict[str, list[str]]:
     return dict(found)
 
 
-def _known() -> Known:
-    return {
-        name: (payload_type, uploaded)
-        for name, payload_type, uploaded in Artifact.objects.order_by()
-        .values_list("name", "payload_type")
-        .annotate(Max("uploaded_at"))
-    }
+def _known() -> tuple[Known, set[str]]:
+    """All artifacts, and the names of those that are withdrawn."""
+    known: Known = defaultdict(dict)
+    withdrawn: set[str] = set()
+    columns = ("name", "payload_type", "device_types", "uploaded_at", "release__withdrawn_at")
+    for name, payload_type, types, uploaded, withdrawn_at in Artifact.objects.order_by(
+        "uploaded_at"
+    ).values_list(*columns):
+        for device_type in types:
+            known[device_type, name][payload_type] = uploaded
+        if withdrawn_at is not None:
+            withdrawn.add(name)
+    return dict(known), withdrawn
 
 
-def _newest(rows: Iterable[dict[str, Any]], known: Known) -> dict[tuple[str, str], str]:
-    """The artifact that was uploaded last, of those that devices of a type have, by device type and payload type."""
-    found: dict[tuple[str, str], str] = {}
+def _newest(rows: Iterable[dict[str, Any]], known: Known, withdrawn: set[str]) -> Newest:
+    """The artifact that was uploaded last, of those that devices of a type have and others could still get."""
+    found: Newest = {}
     for row in rows:
-        version = row["version"]
-        if version in known:
-            place = (row["device_type"], known[version][0])
-            best = found.get(place)
-            if best is None or known[version][1] > known[best][1]:
-                found[place] = version
+        device_type, version = row["device_type"], row["version"]
+        if version in withdrawn:
+            continue
+        for payload_type, uploaded in known.get((device_type, version), {}).items():
+            place, this = (device_type, payload_type), (uploaded, version)
+            found[place] = max(this, found.get(place, this))
     return found
 
 
-def _better(row: dict[str, Any], newest: dict[tuple[str, str], str], known: Known) -> str:
-    version = row["version"]
-    if version not in known:
-        return ""
-    best = newest[row["device_type"], known[version][0]]
-    return best if best != version else ""
+def _better(row: dict[str, Any], newest: Newest, known: Known) -> str:
+    """The newer artifact that the row's devices could have; empty while they may have the newest already."""
+    found = []
+    for payload_type, uploaded in known.get((row["device_type"], row["version"]), {}).items():
+        best = newest.get((row["device_type"], payload_type))
+        if best is None or best[0] <= uploaded:
+            return ""
+        found.append(best)
+    return max(found)[1] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

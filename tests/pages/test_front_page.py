@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,10 +17,12 @@ from devices.models import Device
 from devices.queries import devices_matching
 from portal.core.actors import Actor
 from portal.dashboard.pictures import SERIES, outcome_bars, version_areas
+from tests.journal.rows import new_artifact, new_device
 from tests.pages.conftest import MakeDevice
 from updates import statistics
-from updates.models import Artifact, Upgrade
+from updates.models import Artifact, Release, Upgrade
 from updates.recipes.hold import HELD
+from updates.services.releases import withdraw_release
 from updates.services.upgrades import cancel_upgrade
 from updates.statistics import VersionsOverTime
 
@@ -146,6 +149,39 @@ def test_a_device_is_outdated_when_one_of_its_type_has_something_newer(
     listed = devices_matching({"outdated": "true"})
     assert [device.name for device in listed.order_by("name")] == ["a", "b"]
     assert not devices_matching({"outdated": "false"}).filter(name__in=["a", "b"]).exists()
+
+
+def newest_of() -> dict[tuple[str, str], str]:
+    """What the table says that devices of a type with a version could have."""
+    cache.clear()
+    found = statistics.installed(silent_since=timezone.now())
+    return {(row.device_type, row.version): row.newest for row in found}
+
+
+def test_a_withdrawn_release_makes_nobody_outdated(actor: Actor) -> None:
+    for name in ("one", "two", "three"):
+        new_device(f"has-{name}", provides={"artifact_name": new_artifact(name).name})
+    assert newest_of() == {("box", "one"): "three", ("box", "two"): "three", ("box", "three"): ""}
+    withdraw_release(release=Release.objects.get(name="three"), actor=actor, reason="It bricks")
+    # Nobody goes back to something older for it.
+    assert newest_of() == {("box", "one"): "two", ("box", "two"): "", ("box", "three"): ""}
+    assert [device.name for device in devices_matching({"outdated": "true"})] == ["has-one"]
+
+
+def test_a_release_of_two_payload_types_is_on_each_device_the_one_for_its_type() -> None:
+    new_artifact("one", payload_type="rootfs-image", device_types=["box"])
+    new_artifact("one", payload_type="single-file", device_types=["crate"])
+    new_artifact("two", payload_type="rootfs-image", device_types=["box"])
+    new_artifact("three", payload_type="single-file", device_types=["crate"])
+    for device_type, name in (("box", "one"), ("box", "two"), ("crate", "one"), ("crate", "three")):
+        provides = {"artifact_name": name}
+        new_device(f"{device_type}-{name}", device_type=device_type, provides=provides)
+    assert newest_of() == {
+        ("box", "one"): "two",
+        ("box", "two"): "",
+        ("crate", "one"): "three",
+        ("crate", "three"): "",
+    }
 
 
 def test_versions_are_counted_backwards_from_today(succeeded: Upgrade) -> None:
