@@ -17,9 +17,17 @@ from devices.models import Device
 from devices.queries import devices_matching
 from portal.core.actors import Actor
 from portal.dashboard.pictures import SERIES, outcome_bars, version_areas
-from tests.journal.rows import new_artifact, new_device
+from tests.journal.rows import (
+    brought_to,
+    finished,
+    held,
+    new_artifact,
+    new_device,
+    new_upgrade,
+)
 from tests.pages.conftest import MakeDevice
 from updates import statistics
+from updates.machine import State
 from updates.models import Artifact, Release, Upgrade
 from updates.recipes.hold import HELD
 from updates.services.releases import withdraw_release
@@ -112,6 +120,13 @@ def test_what_runs_is_asked_for_again_and_comes_when_it_changed(
     assert operator.get(reverse("running"), {"mark": mark[1]}).status_code == 204
     cancel_upgrade(upgrade=waiting, actor=actor)
     assert page in operator.get(reverse("running"), {"mark": mark[1]}).content.decode()
+
+
+def test_what_runs_says_how_far_it_is(operator: Client) -> None:
+    brought_to(State.INSTALLING, held(new_upgrade()))
+    finished(new_upgrade())
+    shown = operator.get(FRONT).content.decode()
+    assert re.findall(r"(\d+) %", shown) == ["60"]
 
 
 def test_without_redis_the_page_opens_and_says_so(
