@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, In, IsNull
 from django.utils.module_loading import import_string
 
 from devices.attribute_words import conditions_in
@@ -33,6 +33,10 @@ from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.search import SHORTEST_INDEXED, Joined, containing, words_of
 
+_NOTHING_KNOWN: Final = Q(IsNull(KT("provides__artifact_name"), rhs=True)) | Q(
+    Exact(KT("provides__artifact_name"), "")
+)
+
 
 class DeviceFilter(django_filters.FilterSet):
     """Words of a device list's query. `q` searches name, host and type; `installed` is the artifact's name."""
@@ -47,6 +51,12 @@ class DeviceFilter(django_filters.FilterSet):
         label="Group",
     )
     installed = django_filters.CharFilter(method="having", label="Installed")
+    nothing_known = django_filters.BooleanFilter(
+        method="by_knowledge", label="Nothing known of what is installed"
+    )
+    other_than = django_filters.CharFilter(
+        method="having_another", label="Something else installed than", help_text="a name per line"
+    )
     credential = django_filters.ModelChoiceFilter(
         queryset=Credential.objects.all(), label="Credential"
     )
@@ -76,6 +86,20 @@ class DeviceFilter(django_filters.FilterSet):
 
     def having(self, devices: QuerySet[Device], _name: str, installed: str) -> QuerySet[Device]:
         return devices.filter(Exact(KT("provides__artifact_name"), installed))
+
+    def by_knowledge(
+        self,
+        devices: QuerySet[Device],
+        _name: str,
+        is_unknown: bool,  # noqa: FBT001
+    ) -> QuerySet[Device]:
+        """Devices of which nobody knows what is installed there; or all others."""
+        return devices.filter(_NOTHING_KNOWN if is_unknown else ~_NOTHING_KNOWN)
+
+    def having_another(self, devices: QuerySet[Device], _name: str, names: str) -> QuerySet[Device]:
+        """Devices on which none of these is installed, nor known to be."""
+        named = [name for line in names.splitlines() if (name := line.strip())]
+        return devices.filter(_NOTHING_KNOWN | ~Q(In(KT("provides__artifact_name"), named)))
 
     def in_group(
         self, devices: QuerySet[Device], _name: str, group: DeviceGroup

@@ -69,6 +69,9 @@ class UpgradeFilter(django_filters.FilterSet):
     requested_by = django_filters.CharFilter(field_name="requested_by_name", label="Asked by")
     since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    ended_since = django_filters.IsoDateTimeFilter(
+        field_name="finished_at", lookup_expr="gte", label="Ended since"
+    )
 
     class Meta:
         model = Upgrade

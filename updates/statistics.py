@@ -25,6 +25,9 @@ from updates.plan import Kind
 INCONSISTENT: Final = "_INCONSISTENT"
 """What stands at the end of the name of an artifact that left its device in between."""
 
+IN_BETWEEN: Final = "in between"
+"""What the pictures call all of those together."""
+
 KEPT_SECONDS: Final = 30
 
 Known = dict[tuple[str, str], dict[str, datetime]]
@@ -188,7 +191,7 @@ def versions_over_time(
     moves = _moves(since=starts[-1])
     have = Counter[str]()
     for row in today:
-        have["in between" if row.is_broken else row.version] += row.count
+        have[IN_BETWEEN if row.is_broken else row.version] += row.count
     by_moment = [(now, Counter(have))]
     for start in starts:
         for (came_from, went_to), count in moves.get(start.date(), Counter()).items():
@@ -219,7 +222,7 @@ def _moves(*, since: datetime) -> dict[date, Counter[tuple[str, str]]]:
     )
     found: dict[date, Counter[tuple[str, str]]] = defaultdict(Counter)
     for week, came_from, went_to, outcome, count in rows:
-        went_to = "in between" if outcome == Outcome.BROKEN else went_to
-        came_from = "in between" if came_from.endswith(INCONSISTENT) else came_from
+        went_to = IN_BETWEEN if outcome == Outcome.BROKEN else went_to
+        came_from = IN_BETWEEN if came_from.endswith(INCONSISTENT) else came_from
         found[week.date()][came_from, went_to] += count
     return found

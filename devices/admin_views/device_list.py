@@ -57,6 +57,14 @@ class DeviceListForm(forms.Form):
     inconsistent = forms.ChoiceField(label="Broken", choices=YES_NO, required=False)
     outdated = forms.ChoiceField(label="Outdated", choices=YES_NO, required=False)
     shut_out = forms.ChoiceField(label="Shut out", choices=YES_NO, required=False)
+    nothing_known = forms.ChoiceField(
+        label="Nothing known of what is installed", choices=YES_NO, required=False
+    )
+    other_than = forms.CharField(
+        label="Something else installed than",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "a name per line"}),
+    )
     driver = forms.ChoiceField(
         label="Driver", choices=[("", "Any"), *Device.Driver.choices], required=False
     )
@@ -67,7 +75,8 @@ class DeviceListForm(forms.Form):
     )
     always = ("device_type", "installed", "group")
     seldom = (
-        "unreachable", "silent_days", "inconsistent", "outdated", "driver", "shut_out", "attribute",
+        "unreachable", "silent_days", "inconsistent", "outdated", "nothing_known", "other_than",
+        "driver", "shut_out", "attribute",
     )  # fmt: skip
 
     @property

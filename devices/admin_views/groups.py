@@ -56,8 +56,8 @@ def group_page(request: HttpRequest, group: DeviceGroup) -> HttpResponse:
             "refusal": refusal,
             "shown": shown,
             "count": counted(devices),
-            "versions": versions_in(devices),
-            "words": _query(group),
+            "versions": _versions(group, versions_in(devices)),
+            "words": _words(group).urlencode(),
             "may_see_deployments": not why_not_permitted(request, "updates.view_deployment"),
             "edits": edits_of(group) if sees_audit else None,
             "buttons": _buttons(request, group),
@@ -177,13 +177,31 @@ def group_url(group: DeviceGroup) -> str:
     return reverse("admin:devices_devicegroup_change", args=[group.pk])
 
 
-def _query(group: DeviceGroup) -> str:
-    """The list of devices that is the same as the group."""
+def _words(group: DeviceGroup) -> QueryDict:
+    """What the list of devices is asked for, to be the same as the group."""
     query = QueryDict(mutable=True)
     query.update(
         group.filter if group.kind == DeviceGroup.Kind.DYNAMIC else {"group": str(group.pk)}
     )
-    return query.urlencode()
+    return query
+
+
+def _versions(group: DeviceGroup, rows: list[tuple[str, int]]) -> list[tuple[str, int, str]]:
+    """The rows of `versions_in`, each with what the list of devices is asked for to find just them."""
+    named = [version for version, _ in rows[:VERSIONS]]
+    found = []
+    for number, (version, count) in enumerate(rows):
+        words = _words(group)
+        if number == VERSIONS:
+            words["other_than"] = "\n".join(filter(None, named))
+            if "" in named:
+                words["nothing_known"] = "false"
+        elif version:
+            words["installed"] = version
+        else:
+            words["nothing_known"] = "true"
+        found.append((version, count, words.urlencode()))
+    return found
 
 
 def why_guarded(request: HttpRequest, group: DeviceGroup) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.core.paginator import Paginator
 from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -22,8 +23,9 @@ from devices.models import AuthSet, Device
 from patches.models import Application
 from patches.queries import attention
 from portal.core.pages import Button, mark_of, require, why_not_permitted
-from portal.dashboard.pictures import outcome_bars, version_areas
+from portal.dashboard.pictures import Area, outcome_bars, version_areas
 from portal.dashboard.works import parts
+from portal.queue_pages import SEE_QUEUE
 from updates import statistics
 from updates.admin_views.panel import Panel, polled
 from updates.admin_views.stuck import TABS, tab_counts
@@ -32,10 +34,12 @@ from updates.models import Installation, Upgrade
 from updates.queries import Standstill, history, stuck_upgrades
 from updates.services.offers import offers
 from updates.services.repositories import catalogue
+from updates.statistics import IN_BETWEEN
 
 SHOWN: Final = 10
 LATEST: Final = 6
 SEE_NODES: Final = "patches.view_node"
+DEPLOY: Final = "updates.deploy_artifact"
 WEEKS: Final = 8
 SILENT_DAYS: Final = 7
 KEPT_SECONDS: Final = 30
@@ -58,9 +62,9 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "broken": _for_a_person(),
         "may_see_systems": user.has_perm(SEE_NODES),
         "running": running_panel(),
-        "installed": installed[:SHOWN],
-        "installed_rest": len(installed) - SHOWN,
+        "installed": Paginator(installed, SHOWN).get_page(request.GET.get("versions", "1")),
         "most": max((row.count for row in installed), default=0),
+        "why_not_deploy": why_not_permitted(request, DEPLOY),
     }
 
 
@@ -87,7 +91,11 @@ def works_fragment(request: HttpRequest) -> HttpResponse:
     if not admin.site.has_permission(request):
         return HttpResponseClientRefresh()
     require(request, "updates.view_upgrade")
-    return HttpResponse(render_to_string("admin/works.html", {"parts": parts()}))
+    context = {
+        "parts": parts(),
+        "may_see_queue": not why_not_permitted(request, SEE_QUEUE),
+    }
+    return HttpResponse(render_to_string("admin/works.html", context))
 
 
 @require_GET
@@ -196,17 +204,42 @@ def _pictures(installed: list[statistics.Installed]) -> dict[str, Any]:
     versions = _kept(
         "versions", lambda: statistics.versions_over_time(installed, weeks=WEEKS, now=now)
     )
+    areas = version_areas(versions)
     totals = {
         outcome.value: sum(counts[outcome] for counts in days.values()) for outcome in Outcome
     }
     return {
         "bars": outcome_bars(days, first=first, last=now.date()),
         "totals": [
-            {"word": word, "count": count, "url": _history(outcome=word, since=first.isoformat())}
+            {
+                "word": word,
+                "count": count,
+                "url": _history(outcome=word, ended_since=first.isoformat()),
+            }
             for word, count in totals.items()
         ],
-        "areas": version_areas(versions),
+        "areas": areas,
+        "legend": [(area, _devices(**_words_for(area, areas.areas))) for area in areas.areas],
     }
+
+
+def _words_for(area: Area, areas: list[Area]) -> dict[str, object]:
+    """What the list of devices is asked for, to find those that the area stands for now."""
+    if not area.is_rest:
+        return _having(area.name)
+    named = {area.name for area in areas if not area.is_rest}
+    words: dict[str, object] = {"other_than": "\n".join(sorted(named - {"", IN_BETWEEN}))}
+    if "" in named:
+        words["nothing_known"] = "false"
+    if IN_BETWEEN in named:
+        words["inconsistent"] = "false"
+    return words
+
+
+def _having(version: str) -> dict[str, object]:
+    if version == IN_BETWEEN:
+        return {"inconsistent": "true"}
+    return {"installed": version} if version else {"nothing_known": "true"}
 
 
 def _installed() -> list[statistics.Installed]:
@@ -218,8 +251,7 @@ def _kept(name: str, count: Callable[[], Found]) -> Found:
 
 
 def _history(**words: object) -> str:
-    words = words if "since" in words else words | {"days": "all"}
-    return f"{reverse('admin:updates_upgrade_changelist')}?{urlencode(words)}"
+    return f"{reverse('admin:updates_upgrade_changelist')}?{urlencode(words | {'days': 'all'})}"
 
 
 def _devices(**words: object) -> str:
@@ -238,7 +270,7 @@ def _buttons(request: HttpRequest) -> list[Button]:
         Button(
             "Deploy artifact",
             reverse("admin:updates_deployment_deploy"),
-            why_not=why_not_permitted(request, "updates.deploy_artifact"),
+            why_not=why_not_permitted(request, DEPLOY),
         ),
         Button("History", reverse("admin:updates_upgrade_changelist")),
     ]

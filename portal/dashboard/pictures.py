@@ -67,12 +67,19 @@ def outcome_bars(
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """One version through time: the corners of its area, the number of its colour, how many have it now."""
+    """One version through time: the corners of its area, the number of its colour, how many have it now.
+
+    `is_rest` says that it is all those that are not among the biggest.
+    """
 
     name: str
     series: int
     points: str
     now: int
+
+    @property
+    def is_rest(self) -> bool:
+        return self.series == SERIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.timesince import timesince
 from redis import Redis
@@ -22,11 +23,13 @@ LATE: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the portal, whether it is well, and what there is to say about it."""
+    """One part of the portal, whether it is well, what there is to say about it, and where those who may see the queue see
+    more."""
 
     name: str
     is_well: bool
     says: str
+    url: str = ""
 
 
 def parts() -> list[Part]:
@@ -60,26 +63,29 @@ def _workers(redis: Redis) -> Part:
         for key in keys
         if redis.exists(key) and not redis.hexists(key, "death")
     ]
-    busy = states.count(b"busy")
+    busy, url = states.count(b"busy"), reverse("django_rq:workers", args=[0])
     if not states:
-        return Part("Workers", is_well=False, says="None lives, so nothing is carried out.")
-    return Part("Workers", is_well=True, says=f"{len(states)} live, {busy} of them busy.")
+        return Part(
+            "Workers", is_well=False, says="None lives, so nothing is carried out.", url=url
+        )
+    return Part("Workers", is_well=True, says=f"{len(states)} live, {busy} of them busy.", url=url)
 
 
 def _queue(redis: Redis) -> Part:
-    waiting = int(redis.llen(QUEUE))
+    waiting, url = int(redis.llen(QUEUE)), reverse("django_rq:jobs", args=[0])
     if not waiting:
-        return Part("Queue", is_well=True, says="Nothing waits for a worker.")
+        return Part("Queue", is_well=True, says="Nothing waits for a worker.", url=url)
     oldest = redis.lindex(QUEUE, 0)
     since = redis.hget(f"rq:job:{_text(oldest)}", "enqueued_at") if oldest else None
     at = parse_datetime(_text(since)) if since else None
     if at is None:
-        return Part("Queue", is_well=True, says=f"{waiting} wait for a worker.")
+        return Part("Queue", is_well=True, says=f"{waiting} wait for a worker.", url=url)
     now = clock.now()
     return Part(
         "Queue",
         is_well=now - at < LATE,
         says=f"{waiting} wait for a worker, the oldest for {timesince(at, now)}.",
+        url=url,
     )
 
 

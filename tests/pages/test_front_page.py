@@ -17,6 +17,7 @@ from devices.models import Device
 from devices.queries import devices_matching
 from portal.core.actors import Actor
 from portal.dashboard.pictures import SERIES, outcome_bars, version_areas
+from tests.environment.redis import RedisServer
 from tests.journal.rows import (
     brought_to,
     finished,
@@ -27,7 +28,7 @@ from tests.journal.rows import (
 )
 from tests.pages.conftest import MakeDevice
 from updates import statistics
-from updates.machine import State
+from updates.machine import Outcome, State
 from updates.models import Artifact, Release, Upgrade
 from updates.recipes.hold import HELD
 from updates.services.releases import withdraw_release
@@ -109,6 +110,81 @@ def test_what_ended_is_counted_in_the_picture(
     shown = operator.get(reverse("pictures")).content.decode()
     today = timezone.localdate().isoformat()
     assert f"<title>{today}: 1 cancelled</title>" in shown
+
+
+def shown_devices(client: Client, url: str) -> list[str]:
+    """The devices of the list that the link leads to."""
+    listed = client.get(url.replace("&amp;", "&")).content.decode()
+    return re.findall(r'data-device="([^"]+)"', listed)
+
+
+def numbers_with_links(html: str) -> list[tuple[str, int]]:
+    """Each link around a number, with that number."""
+    found = re.findall(
+        r'<a [^>]*href="([^"]+)"[^>]*>(?:(?!</a>).)*<strong>(\d+)</strong>', html, re.S
+    )
+    return [(url, int(number)) for url, number in found]
+
+
+def test_every_version_leads_to_its_devices(operator: Client) -> None:
+    for number in range(SERIES + 4):
+        for which in range(max(1, 3 - number)):
+            new_device(f"box-{number}-{which}", provides={"artifact_name": f"v{number}"})
+    new_device("box-broken-1", provides={"artifact_name": "v1_INCONSISTENT"})
+    new_device("box-broken-2", provides={"artifact_name": "v2_INCONSISTENT"})
+    new_device("box-new-1", provides={})
+    new_device("box-new-2", provides={})
+    first = operator.get(FRONT).content.decode()
+    second = operator.get(FRONT, {"versions": "2"}).content.decode()
+    rows = [page[page.index('id="versions"') :] for page in (first, second)]
+    assert 'href="?versions=2#versions"' in rows[0]
+    legend = operator.get(reverse("pictures")).content.decode()
+    for numbers in (
+        [*numbers_with_links("".join(rows))],
+        numbers_with_links(legend)[len(Outcome) :],
+    ):
+        found = [shown_devices(operator, url) for url, _ in numbers]
+        assert [len(names) for names in found] == [number for _, number in numbers]
+        named = sorted(name for names in found for name in names)
+        assert named == sorted(Device.objects.values_list("name", flat=True))
+    assert len(numbers_with_links(legend)) == len(Outcome) + SERIES + 1
+
+
+def test_the_legend_of_outcomes_leads_to_what_it_counts(operator: Client) -> None:
+    now = timezone.now()
+    for ordered, ended in ((70, 1), (70, 69), (2, 1)):
+        upgrade = finished(new_upgrade())
+        Upgrade.objects.filter(pk=upgrade.pk).update(
+            created_at=now - timedelta(days=ordered), finished_at=now - timedelta(days=ended)
+        )
+    legend = operator.get(reverse("pictures")).content.decode()
+    counted = {url: number for url, number in numbers_with_links(legend) if "outcome" in url}
+    assert sorted(counted.values()) == [0, 0, 0, 0, 2]
+    for url, number in counted.items():
+        listed = operator.get(url.replace("&amp;", "&")).content.decode()
+        assert len(set(re.findall(r"/updates/upgrade/([0-9a-f-]{36})/change", listed))) == number
+
+
+def test_who_may_see_the_queue_gets_to_it_by_its_numbers(
+    operator: Client, viewer: Client, redis_server: RedisServer
+) -> None:
+    links = re.compile(r'<a href="([^"]+)">[^<]*(?:worker|live|None lives)')
+    found = links.findall(operator.get(reverse("works")).content.decode())
+    assert len(found) == 2
+    assert [operator.get(url).status_code for url in found] == [200, 200]
+    assert not links.findall(viewer.get(reverse("works")).content.decode())
+
+
+def test_what_is_newer_is_no_link_for_who_may_not_deploy_it(
+    operator: Client, viewer: Client
+) -> None:
+    for name in ("one", "two"):
+        new_device(f"has-{name}", provides={"artifact_name": new_artifact(name).name})
+    deploy = f"{reverse('admin:updates_deployment_deploy')}?device_type=box"
+    assert deploy in operator.get(FRONT).content.decode()
+    shown = viewer.get(FRONT).content.decode()
+    assert deploy not in shown
+    assert '<span title="You lack the permission updates.deploy_artifact.">two</span>' in shown
 
 
 def test_what_runs_is_asked_for_again_and_comes_when_it_changed(

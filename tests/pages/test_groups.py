@@ -63,7 +63,36 @@ def test_a_groups_page_shows_its_devices_and_their_versions(
     text = answer.content.decode()
     assert re.findall(r'data-version="([^"]*)"', text) == ["old", "new"]
     assert 'value="2"' in text
+    assert listed_for_versions(operator, boxes) == [["box-1", "box-2"], ["box-3"]]
     assert shown(operator.get(page_of(pilot))) == ["box-1", "box-2"]
+
+
+def listed_for_versions(browser: Client, group: DeviceGroup) -> list[list[str]]:
+    """The devices that each number of the versions in the group leads to."""
+    text = browser.get(page_of(group)).content.decode()
+    links = re.findall(r'<strong><a href="([^"]+)">(\d+)</a></strong>', text)
+    lists = [shown(browser.get(url.replace("&amp;", "&"))) for url, _ in links]
+    assert [len(names) for names in lists] == [int(number) for _, number in links]
+    return lists
+
+
+def test_versions_that_are_many_or_not_known_lead_to_their_devices_too(
+    operator: Client, boxes: DeviceGroup
+) -> None:
+    for number in range(15):
+        new_device(f"box-{number:02}", provides={"artifact_name": f"v{min(number, 13)}"})
+    new_device("box-98", provides={})
+    new_device("box-99", provides={})
+    new_device("crate-1", device_type="crate", provides={})
+    static = DeviceGroup.objects.create(name="all of them")
+    static.members.set(Device.objects.filter(name__startswith="box"))
+    for group in (boxes, static):
+        lists = listed_for_versions(operator, group)
+        assert ["box-98", "box-99"] in lists
+        assert len(lists) == 13
+        assert sorted(name for names in lists for name in names) == sorted(
+            static.members.values_list("name", flat=True)
+        )
 
 
 def test_a_big_groups_page_shows_fifty_of_them(

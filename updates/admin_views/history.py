@@ -63,6 +63,9 @@ class HistoryForm(forms.Form):
     until = forms.CharField(
         label="To, with that day", required=False, widget=forms.TextInput(attrs={"type": "date"})
     )
+    ended_since = forms.CharField(
+        label="Ended since", required=False, widget=forms.TextInput(attrs={"type": "date"})
+    )
     deployment = forms.CharField(required=False, widget=forms.HiddenInput)
     state = forms.MultipleChoiceField(
         choices=choices(State), required=False, widget=forms.CheckboxSelectMultiple
@@ -70,7 +73,7 @@ class HistoryForm(forms.Form):
     in_sight = ("q", "days")
     seldom = (
         "device", "instance", "group", "artifact", "payload_type", "kind", "requested_by", "active", "since",
-        "until",
+        "until", "ended_since",
     )  # fmt: skip
 
     def __init__(self, data: QueryDict) -> None:
