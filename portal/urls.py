@@ -19,6 +19,7 @@ urlpatterns = [
     path("second-factor/", include("portal.second_factor.urls")),
     path("queue/", include("portal.queue_pages")),
     path("overview/running/", front_page.running_fragment, name="running"),
+    path("overview/deployments/", front_page.deployments_fragment, name="running-deployments"),
     path("overview/pictures/", front_page.pictures_fragment, name="pictures"),
     path("overview/systems/", front_page.systems_fragment, name="systems"),
     path("overview/works/", front_page.works_fragment, name="works"),

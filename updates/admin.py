@@ -33,6 +33,7 @@ from updates.admin_views.image_removals import ImageRemovalAdmin
 from updates.admin_views.key_lists import SigningKeyAdmin, TrustedKeyAdmin
 from updates.admin_views.module_lists import InstallationAdmin, ModuleOrderAdmin
 from updates.admin_views.offered import OfferedAdmin
+from updates.admin_views.order_lists import OrderAdmin, StandingFilter
 from updates.admin_views.release_list import ReleaseAdmin
 from updates.admin_views.repositories import RepositoryAdmin
 from updates.admin_views.watched import WatchedContainerAdmin
@@ -160,10 +161,12 @@ class UpdateModuleAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Deployment)
-class DeploymentAdmin(ReadOnlyAdmin):
-    list_display = ("name", "release", "reason", "requested_by_name", "created_at")
+class DeploymentAdmin(OrderAdmin):
+    list_display = ("name", "release", "progress", "reason", "requested_by_name", "created_at")
     search_fields = ("name", "release__name", "reason", "requested_by_name")
-    list_filter = (("release", AutocompleteSelectFilter), ("created_at", DaysFilter))
+    list_filter = (
+        StandingFilter, ("release", AutocompleteSelectFilter), ("created_at", DaysFilter),
+    )  # fmt: skip
     list_filter_submit = True
     list_select_related = ("release",)
     list_before_template = "updates/deployment_list_head.html"

@@ -1,4 +1,4 @@
-"""Reading upgrades: the history's filter, the timeline's cursor, a deployment's counts, what does not move."""
+"""Reading upgrades: the history's filter, the timeline's cursor, what does not move."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from portal.core import clock
 from portal.core.search import containing, words_of
 from updates.limits import counts_from, is_not_held, last_word, limit_seconds, overdue, silent
 from updates.machine import ACTIVE, Outcome, State
-from updates.models import Artifact, Deployment, Instance, ModuleOrder, Upgrade, UpgradeEvent
+from updates.models import Artifact, Deployment, Instance, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
 from updates.recipes.state_scripts import RESUME_AT
 from updates.turns import ahead
@@ -162,38 +162,6 @@ def events_after(upgrade: Upgrade, cursor: int, *, limit: int = PAGE) -> EventPa
     last = events[-1].seq if events else cursor
     is_end = upgrade.state == State.FINISHED and last >= upgrade.last_seq
     return EventPage(events, last, is_end)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """A deployment's upgrades, counted: by outcome when they are over, else waiting or running."""
-
-    waiting: int
-    running: int
-    outcomes: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        return self.waiting + self.running + sum(self.outcomes.values())
-
-    @property
-    def is_over(self) -> bool:
-        return self.waiting == 0 and self.running == 0
-
-
-def counts(order: Deployment | ModuleOrder) -> Counts:
-    """Counted from the rows themselves, each time: a counter kept beside them could lie."""
-    rows = order.upgrades.values_list("state", "outcome")
-    counted = rows.annotate(count=Count("*")).order_by()
-    waiting, running, outcomes = 0, 0, dict.fromkeys((word.value for word in Outcome), 0)
-    for state, outcome, count in counted:
-        if state == State.FINISHED:
-            outcomes[outcome] += count
-        elif state == State.PENDING:
-            waiting += count
-        else:
-            running += count
-    return Counts(waiting=waiting, running=running, outcomes=outcomes)
 
 
 def history() -> QuerySet[Upgrade]:

@@ -18,7 +18,7 @@ from portal.cli.watching import in_words, watch_order
 from updates.api.deployments import DeploymentDetailSerializer, DeploymentSerializer
 from updates.machine import Outcome
 from updates.models import Deployment
-from updates.queries import Counts, counts
+from updates.progress import Counts, counts, counts_of
 from updates.services.deployments import cancel_deployment
 
 
@@ -85,6 +85,7 @@ def _list(call: Call) -> None:
     if call.out.as_json:
         call.out.document(DeploymentSerializer(rows, many=True).data)
         return
+    found = counts_of(rows)
     call.out.table(
         ("ID", "NAME", "RELEASE", "UPGRADES", "ASKED", "BY"),
         (
@@ -92,7 +93,7 @@ def _list(call: Call) -> None:
                 short(row),
                 row.name,
                 row.release,
-                in_words(counts(row)),
+                in_words(found[row.pk]),
                 row.created_at,
                 row.requested_by_name,
             )

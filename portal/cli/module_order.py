@@ -14,7 +14,7 @@ from portal.cli.verb import Call, Verb
 from portal.cli.watching import in_words
 from updates.api.module_orders import ModuleOrderDetailSerializer, ModuleOrderSerializer
 from updates.models import ModuleOrder
-from updates.queries import counts
+from updates.progress import counts_of
 from updates.services.module_updates import cancel_module_order
 
 
@@ -33,10 +33,11 @@ def _list(call: Call) -> None:
     if call.out.as_json:
         call.out.document(ModuleOrderSerializer(rows, many=True).data)
         return
+    found = counts_of(rows)
     call.out.table(
         ("ID", "IMAGE", "INSTANCES", "ASKED", "BY"),
         (
-            (short(row), row.image, in_words(counts(row)), row.created_at, row.requested_by_name)
+            (short(row), row.image, in_words(found[row.pk]), row.created_at, row.requested_by_name)
             for row in rows
         ),
     )

@@ -18,7 +18,7 @@ from updates.api.module_orders import ModuleOrderDetailSerializer
 from updates.errors import OrderInvalid
 from updates.machine import Outcome
 from updates.models import ModuleOrder
-from updates.queries import counts
+from updates.progress import counts
 from updates.services.module_bulk import update_modules
 from updates.services.module_input import read_bulk, read_order
 from updates.services.module_updates import order_module

@@ -14,7 +14,8 @@ from updates.api.deployments import CountsSerializer
 from updates.api.upgrades import UpgradeEventSerializer
 from updates.machine import SENTENCES, Outcome
 from updates.models import Deployment, ModuleOrder, Upgrade, UpgradeEvent
-from updates.queries import Counts, counts, events_after
+from updates.progress import Counts, counts
+from updates.queries import events_after
 
 LOOK_SECONDS: Final = 0.5
 

@@ -27,10 +27,12 @@ from portal.dashboard.pictures import Area, outcome_bars, version_areas
 from portal.dashboard.works import parts
 from portal.queue_pages import SEE_QUEUE
 from updates import statistics
+from updates.admin_views.order_page import shown_counts
 from updates.admin_views.panel import Panel, polled
 from updates.admin_views.stuck import TABS, tab_counts
 from updates.machine import ACTIVE, Outcome, State
-from updates.models import Installation, Upgrade
+from updates.models import Deployment, Installation, Upgrade
+from updates.progress import Standing, counts_of, that_stand
 from updates.queries import Standstill, history, stuck_upgrades
 from updates.services.offers import offers
 from updates.services.repositories import catalogue
@@ -39,6 +41,7 @@ from updates.statistics import IN_BETWEEN
 SHOWN: Final = 10
 LATEST: Final = 6
 SEE_NODES: Final = "patches.view_node"
+SEE_DEPLOYMENTS: Final = "updates.view_deployment"
 DEPLOY: Final = "updates.deploy_artifact"
 WEEKS: Final = 8
 SILENT_DAYS: Final = 7
@@ -61,6 +64,7 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
         "tiles": _tiles(installed),
         "broken": _for_a_person(),
         "may_see_systems": user.has_perm(SEE_NODES),
+        "may_see_deployments": user.has_perm(SEE_DEPLOYMENTS),
         "running": running_panel(),
         "installed": Paginator(installed, SHOWN).get_page(request.GET.get("versions", "1")),
         "most": max((row.count for row in installed), default=0),
@@ -72,6 +76,24 @@ def add_numbers(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]
 def running_fragment(_request: HttpRequest) -> Panel:
     """What the front page polls: what runs and what has ended, when that changed."""
     return running_panel()
+
+
+@require_GET
+def deployments_fragment(request: HttpRequest) -> HttpResponse:
+    """The newest deployments that are not over, and how far each is: by itself, as what running systems need a person for."""
+    if not admin.site.has_permission(request):
+        return HttpResponseClientRefresh()
+    require(request, SEE_DEPLOYMENTS)
+    running = that_stand(Deployment.objects.select_related("release"), Standing.RUNNING)
+    found = list(running.defer("selection")[: SHOWN + 1])
+    shown = found[:SHOWN]
+    counted = counts_of(shown)
+    context = {
+        "deployments": [(row, shown_counts(row, counted[row.pk], is_short=True)) for row in shown],
+        "is_more": len(found) > SHOWN,
+        "running": f"{reverse('admin:updates_deployment_changelist')}?progress={Standing.RUNNING}",
+    }
+    return HttpResponse(render_to_string("admin/deployments.html", context))
 
 
 @require_GET

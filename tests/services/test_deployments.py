@@ -11,7 +11,7 @@ from tests.journal.rows import brought_to, finished, held, new_artifact, new_dev
 from tests.services.people import operator, somebody
 from updates.machine import State
 from updates.models import Deployment, Upgrade
-from updates.queries import counts
+from updates.progress import counts
 from updates.services.deployments import cancel_deployment, deploy_artifact, preview_deployment
 
 pytestmark = pytest.mark.database

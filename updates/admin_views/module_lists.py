@@ -10,13 +10,14 @@ from unfold.contrib.filters.admin import BooleanRadioFilter
 from portal.core.admin import DaysFilter, ReadOnlyAdmin, verb_urls
 from portal.core.pages import number_or_404, uuid_or_404
 from updates.admin_views import installations, module_orders, module_update, offers
+from updates.admin_views.order_lists import OrderAdmin, StandingFilter
 from updates.models import Installation, ModuleOrder
 
 
-class ModuleOrderAdmin(ReadOnlyAdmin):
-    list_display = ("image", "reason", "canary", "requested_by_name", "created_at")
+class ModuleOrderAdmin(OrderAdmin):
+    list_display = ("image", "progress", "reason", "canary", "requested_by_name", "created_at")
     search_fields = ("image", "reason", "requested_by_name")
-    list_filter = (("created_at", DaysFilter),)
+    list_filter = (StandingFilter, ("created_at", DaysFilter))
     list_filter_submit = True
     list_before_template = "updates/module_order_list_head.html"
 

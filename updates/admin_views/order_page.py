@@ -12,18 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from portal.core.bounded import BoundedPaginator
 from portal.core.pages import Button, VerbPage, mark_of, page, require, why_not_permitted
 from updates.admin_views.panel import Panel
 from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
-from updates.models import Deployment, ModuleOrder, Upgrade
-from updates.queries import Counts, counts
+from updates.models import Upgrade
+from updates.progress import Counts, Order, counts
 
 PAGE: Final = 50
 CANCEL: Final = "updates.cancel_upgrade"
-
-Order = Deployment | ModuleOrder
 
 
 def order_page(
@@ -59,21 +58,27 @@ def order_page(
 def counts_panel(order: Order) -> Panel:
     """How many of its upgrades have come how far."""
     found = counts(order)
-    html = render_to_string(
-        "updates/counts.html",
-        {
-            "counts": _segments(found),
-            "total": found.total,
-            "is_over": found.is_over,
-            "url": _url(order, "change"),
-        },
-    )
+    html = shown_counts(order, found)
     return Panel(
         html,
         mark_of(html),
         is_waiting=not found.is_over,
         url=_url(order, "counts") + "?",
         seconds=2,
+    )
+
+
+def shown_counts(order: Order, found: Counts, *, is_short: bool = False) -> SafeString:
+    """A bar and a number for each word, which leads to those upgrades; a short one leaves out what counts nothing."""
+    return render_to_string(
+        "updates/counts.html",
+        {
+            "counts": _segments(found),
+            "total": found.total,
+            "is_over": found.is_over,
+            "is_short": is_short,
+            "url": _url(order, "change"),
+        },
     )
 
 

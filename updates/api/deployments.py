@@ -22,7 +22,7 @@ from portal.core.rest.permissions import actor_in
 from updates.api.names import NamedArtifact, NamedDevice, NamedRelease
 from updates.api.what import WhatSerializer
 from updates.models import Deployment
-from updates.queries import counts
+from updates.progress import counts
 from updates.services.deployments import (
     Preview,
     cancel_deployment,

@@ -18,7 +18,7 @@ from portal.core.rest.permissions import actor_in
 from updates.api.deployments import CancelledSerializer, CountsSerializer
 from updates.api.names import NamedInstance
 from updates.models import ModuleOrder, Upgrade
-from updates.queries import counts
+from updates.progress import counts
 from updates.services.module_bulk import update_modules
 from updates.services.module_input import LONGEST_IMAGE, LONGEST_REASON, read_bulk, read_order
 from updates.services.module_updates import cancel_module_order, order_module
