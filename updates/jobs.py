@@ -28,6 +28,7 @@ from updates.services.image_checks import carry_out_image_check, image_checks
 from updates.services.local_images import carry_out_removal
 from updates.services.module_checks import carry_out_module_check
 from updates.services.module_recipes import module_recipe
+from updates.services.order_cancels import carry_out_cancel
 from updates.services.planning import plan_now
 from updates.services.recipes import artifact_recipe
 from updates.services.repositories import carry_out_fetch
@@ -67,6 +68,13 @@ def _carry_out(upgrade_id: str, recipe_for: Callable[..., Recipe]) -> str:
         )
     log.info("job ended", upgrade=upgrade_id, ending=ending.value)
     return ending.value
+
+
+def run_order_cancel(pk: str) -> str:
+    """Cancels the next piece of an order to many that is not wanted any more."""
+    left = carry_out_cancel(pk)
+    log.info("job ended", order=pk, left=left)
+    return f"{left} left"
 
 
 def run_check(check_id: str) -> str:

@@ -36,6 +36,7 @@ ADVICE = {
 """Who says what to do when an upgrade of the kind went wrong, where `updates.advice` has not the words for it."""
 
 RECOVERED = [
+    "updates.services.order_cancels.recover_order_cancels",
     "updates.services.pulled.end_silent",
     "updates.services.portal_follow.recover_portal",
     "updates.services.repositories.recover_fetches",

@@ -29,6 +29,7 @@ from updates.errors import TargetBusy
 from updates.machine import Event, Outcome, State
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
 from updates.plan import ModulePlan, ModuleVerb
+from updates.services import order_cancels
 from updates.services.module_choice import Wanted
 from updates.services.module_updates import (
     cancel_module_order,
@@ -259,6 +260,19 @@ def test_a_cancel_of_the_order_reaches_all_that_can_be_cancelled() -> None:
     assert AuditEvent.objects.get(action="module_order.cancel").data == {"upgrades": 2}
     with pytest.raises(NotPermitted):
         cancel_module_order(order=done, actor=somebody("vera"), reason="")
+
+
+def test_a_large_order_is_cancelled_in_pieces_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = three()
+    actor = operator()
+    done = order(*instances, actor=actor, canary=True)
+    monkeypatch.setattr(order_cancels, "AT_ONCE", 1)
+    monkeypatch.setattr(order_cancels, "PIECE", 2)
+    assert cancel_module_order(order=done, actor=actor, reason="Not today") == 3
+    assert [upgrade_of(one).state for one in instances] == [State.PENDING] * 3
+    assert [order_cancels.carry_out_cancel(str(done.pk)) for _ in range(2)] == [1, 0]
+    assert {upgrade_of(one).outcome for one in instances} == {Outcome.CANCELLED}
+    assert notes_of(upgrade_of(instances[2])) == ["olga asked for a cancel."]
 
 
 def test_what_the_recipe_says_is_installed_is_on_record_afterwards() -> None:

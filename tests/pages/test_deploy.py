@@ -18,6 +18,7 @@ from tests.pages.rows import rows
 from tests.pages.shown import mark_in
 from updates.machine import State
 from updates.models import Artifact, Deployment, UpdateModule, Upgrade
+from updates.services import order_cancels
 from updates.services.deployments import cancel_deployment, deploy_artifact
 
 pytestmark = pytest.mark.database
@@ -291,3 +292,20 @@ def test_cancel_all_asks_first_and_cancels_what_can_be(
     assert not deployment.upgrades.exclude(state=State.FINISHED).exists()
     again = operator.get(reverse("admin:updates_deployment_change", args=[deployment.pk]))
     assert "Nothing of it can be cancelled any more." in again.content.decode()
+
+
+def test_the_page_says_how_far_the_cancel_of_a_large_deployment_is(
+    operator: Client, deployment: Deployment, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_cancels, "AT_ONCE", 10)
+    monkeypatch.setattr(order_cancels, "PIECE", 25)
+    cancel_deployment(deployment=deployment, actor=actor)
+    order_cancels.carry_out_cancel(str(deployment.pk))
+    page = reverse("admin:updates_deployment_change", args=[deployment.pk])
+    shown = operator.get(page).content.decode()
+    assert 'data-count="cancelled"><strong>25</strong>' in shown
+    assert "35 upgrades have not heard of it yet" in shown
+    assert f"{actor.name} has asked for that, and it is being done." in shown
+    order_cancels.carry_out_cancel(str(deployment.pk))
+    order_cancels.carry_out_cancel(str(deployment.pk))
+    assert "not heard of it yet" not in operator.get(page).content.decode()

@@ -20,6 +20,7 @@ from updates.admin_views.panel import Panel
 from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
 from updates.models import Upgrade
 from updates.progress import Counts, Order, counts
+from updates.services.order_cancels import left_to_cancel
 
 PAGE: Final = 50
 CANCEL: Final = "updates.cancel_upgrade"
@@ -70,6 +71,8 @@ def counts_panel(order: Order) -> Panel:
 
 def shown_counts(order: Order, found: Counts, *, is_short: bool = False) -> SafeString:
     """A bar and a number for each word, which leads to those upgrades; a short one leaves out what counts nothing."""
+    is_told = order.is_being_cancelled and not is_short
+    left = left_to_cancel(order).count() if is_told else None
     return render_to_string(
         "updates/counts.html",
         {
@@ -78,6 +81,8 @@ def shown_counts(order: Order, found: Counts, *, is_short: bool = False) -> Safe
             "is_over": found.is_over,
             "is_short": is_short,
             "url": _url(order, "change"),
+            "order": order,
+            "left_to_cancel": left,
         },
     )
 
@@ -103,6 +108,7 @@ class CancelOrder(VerbPage):
         count = self.order.upgrades.filter(state__in=CANCELLABLE).count()
         return [
             f"{count} of its upgrades can still be cancelled.",
+            "Nothing of it that waits begins any more. Where they are many, each is reached in its turn: the page says how far.",
             "Those that wait are over at once; those that run stop at their next safe point, or go back.",
         ]
 
@@ -137,14 +143,19 @@ def _shown_of(word: str) -> Q:
 
 
 def _cancel_button(request: HttpRequest, order: Order) -> Button:
-    can_be = order.upgrades.filter(state__in=CANCELLABLE).exists()
     return Button(
         "Cancel all",
         _url(order, "cancel"),
-        why_not=why_not_permitted(request, CANCEL)
-        or ("" if can_be else "Nothing of it can be cancelled any more."),
+        why_not=why_not_permitted(request, CANCEL) or _why_no_cancel(order),
         is_danger=True,
     )
+
+
+def _why_no_cancel(order: Order) -> str:
+    if order.is_being_cancelled:
+        return f"{order.cancel_requested_by} has asked for that, and it is being done."
+    can_be = order.upgrades.filter(state__in=CANCELLABLE).exists()
+    return "" if can_be else "Nothing of it can be cancelled any more."
 
 
 def _url(order: Order, word: str) -> str:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from updates.models.artifact import Artifact
+from updates.models.called_off import CanBeCalledOff
 from updates.models.release import Release
 
 
@@ -22,7 +23,7 @@ class WithoutLeftOut(models.Manager["Deployment"]):
 LONGEST_NAME: Final = 200
 
 
-class Deployment(models.Model):
+class Deployment(CanBeCalledOff):
     """An order to many devices. `selection` says how they were chosen; its upgrades say which they were.
 
     Each device gets the artifact of `release` that fits it, or `artifact` alone where only that one was ordered.
@@ -49,7 +50,7 @@ class Deployment(models.Model):
     created_at = models.DateTimeField(db_index=True)
     objects = WithoutLeftOut()
 
-    class Meta:
+    class Meta(CanBeCalledOff.Meta):
         ordering = ["-created_at"]
         default_permissions = ("view",)
 

@@ -7,8 +7,10 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from updates.models.called_off import CanBeCalledOff
 
-class ModuleOrder(models.Model):
+
+class ModuleOrder(CanBeCalledOff):
     """One order of a module image for instances: each of them has an upgrade that names this order, or stands in `left_out`.
 
     With `canary` the first upgrade has to succeed before the others start. With `stops_at_failure` those that have not begun
@@ -31,7 +33,7 @@ class ModuleOrder(models.Model):
     requested_by_name = models.CharField(max_length=150)
     created_at = models.DateTimeField(db_index=True)
 
-    class Meta:
+    class Meta(CanBeCalledOff.Meta):
         ordering = ["-created_at"]
         default_permissions = ("view",)
         permissions = [

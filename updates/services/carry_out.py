@@ -16,6 +16,7 @@ from updates.journal import DatabaseJournal
 from updates.machine import ACTIVE, State
 from updates.models import Upgrade
 from updates.runner import HandOver, Recipe, WhenNeeded, advance
+from updates.services.order_cancels import called_off_by
 from updates.services.portal_state import closed_by
 
 log = structlog.get_logger(__name__)
@@ -72,15 +73,29 @@ def carry_out(
 
 
 def _nothing_to_do(upgrade: Upgrade) -> Ending | None:
-    """Found out by reading alone: a job too many need not wait for anybody who writes."""
+    """Found out by reading alone, unless it was called off: a job too many need not wait for anybody who writes."""
     if upgrade.state == State.FINISHED:
         return Ending.FINISHED
     if upgrade.state == State.PENDING and journal.ahead_of(upgrade) is not None:
         return Ending.WAITS
     if closed_by() is not None:  # the portal is about to be stopped; `recover` comes back to it
         return Ending.WAITS
+    if upgrade.state == State.PENDING and (by := called_off_by(upgrade)):
+        return _call_off(upgrade, by=by)
     return None
 
 
+def _call_off(upgrade: Upgrade, *, by: str) -> Ending:
+    """Over before it began. Should another worker have been quicker, it hears of the wish as what runs does."""
+    if journal.request_cancel(str(upgrade.pk), by=by) is State.PENDING:
+        return Ending.FINISHED
+    return Ending.HELD
+
+
 def _fresh(upgrade_id: str) -> Upgrade:
-    return Upgrade.objects.select_related("device__credential", "instance").get(pk=upgrade_id)
+    rows = Upgrade.objects.select_related(
+        "device__credential", "instance", "deployment", "module_order"
+    )
+    return rows.defer(
+        "deployment__left_out", "deployment__selection", "module_order__left_out"
+    ).get(pk=upgrade_id)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from devices.services import note_seen
 from updates.machine import Outcome
 from updates.models import Instance, Upgrade, WatchedContainer
 from updates.plan import Kind
 from updates.recipes.engine_images import version_of
-from updates.services.installed import UNREACHABLE_CODES
+from updates.services.installed import note_answered
 from updates.services.noting import note_broken, note_version
 
 INSTALLED: Final = "installed"
@@ -19,8 +18,7 @@ def record_outcome(finished: Upgrade) -> None:
     """The containers are on record with the image that they run; what an upgrade broke shows it in its version."""
     if finished.kind != Kind.CONTAINER or finished.instance is None:
         return
-    if not finished.error_code.startswith(UNREACHABLE_CODES):
-        note_seen(finished.device)
+    note_answered(finished)
     instance = finished.instance
     if finished.outcome == Outcome.BROKEN:
         note_broken(instance)

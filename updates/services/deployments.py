@@ -15,12 +15,11 @@ from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
-from updates.errors import TooLate
-from updates.machine import CANCELLABLE
 from updates.models import Artifact, Deployment, Release, UpdateModule, Upgrade
 from updates.models.deployment import LONGEST_NAME
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import NOT_LET_IN, Choice, artifacts_of, choose, refuse_withdrawn
+from updates.services.order_cancels import cancel_order
 from updates.services.planning import plan_artifact
 from updates.services.upgrades import build
 
@@ -196,23 +195,7 @@ def _order(
 
 def cancel_deployment(*, deployment: Deployment, actor: Actor, reason: str = "") -> int:
     """A cancel is on its way to every upgrade of the deployment that can still be cancelled: how many."""
-    actor.require("updates.cancel_upgrade")
-    cancelled = 0
-    with transaction.atomic():
-        for upgrade in deployment.upgrades.filter(state__in=CANCELLABLE):
-            try:
-                journal.request_cancel(str(upgrade.pk), by=actor.name)
-            except TooLate:
-                continue  # it moved on between our look and our word
-            cancelled += 1
-        audit.record(
-            actor=actor,
-            action="deployment.cancel",
-            subject=deployment,
-            reason=reason,
-            data={"upgrades": cancelled},
-        )
-    return cancelled
+    return cancel_order(deployment, actor=actor, reason=reason)
 
 
 def waiting_or_running(deployment: Deployment) -> QuerySet[Upgrade]:

@@ -23,8 +23,7 @@ def record_outcome(finished: Upgrade) -> None:
     if finished.executor == Upgrade.Executor.DEVICE:
         _record_reported(finished)
         return
-    if not finished.error_code.startswith(UNREACHABLE_CODES):
-        note_seen(finished.device)
+    note_answered(finished)
     if finished.unchanged:
         return
     device, artifact = finished.device, finished.artifact
@@ -41,6 +40,13 @@ def record_outcome(finished: Upgrade) -> None:
     else:
         return
     device.save(update_fields=["provides"])
+
+
+def note_answered(finished: Upgrade) -> None:
+    """The device was seen, unless it could not be reached. Of what was cancelled nobody may have asked it anything."""
+    is_reached = not finished.error_code.startswith(UNREACHABLE_CODES)
+    if is_reached and finished.outcome != Outcome.CANCELLED:
+        note_seen(finished.device)
 
 
 def _record_reported(finished: Upgrade) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from devices.drivers.references import parse_reference
 from devices.errors import BadReference
-from devices.services import note_seen
 from portal.core import clock
 from portal.core.actors import PORTAL
 from updates import journal
@@ -17,7 +16,7 @@ from updates.machine import Outcome
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
 from updates.plan import Kind
 from updates.services.image_checks import note_image
-from updates.services.installed import UNREACHABLE_CODES
+from updates.services.installed import note_answered
 from updates.services.noting import note_broken, note_version
 
 INSTALLED: Final = "installed"
@@ -29,8 +28,7 @@ def record_outcome(finished: Upgrade) -> None:
     """The instance is on record with what is installed there; one that an upgrade broke shows it in its version."""
     if finished.kind != Kind.MODULE or finished.instance is None:
         return
-    if not finished.error_code.startswith(UNREACHABLE_CODES):
-        note_seen(finished.device)
+    note_answered(finished)
     if finished.outcome == Outcome.BROKEN:
         note_broken(finished.instance)
     elif finished.outcome == Outcome.SUCCEEDED and INSTALLED in finished.facts:

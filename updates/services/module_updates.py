@@ -12,12 +12,12 @@ from portal.core import audit, clock
 from portal.core.actors import PORTAL, Actor
 from portal.core.errors import Refused
 from updates import dispatch, journal
-from updates.errors import TargetBusy, TooLate
-from updates.machine import CANCELLABLE
+from updates.errors import TargetBusy
 from updates.models import Instance, ModuleOrder
 from updates.plan import ModuleVerb
 from updates.services.module_choice import Choice, Wanted, choose_instances
 from updates.services.module_orders import build_module_upgrade, plan_module
+from updates.services.order_cancels import cancel_order
 from updates.services.reasons import given_reason
 
 ORDER = "updates.order_module"
@@ -73,22 +73,7 @@ def reinstall(*, instance: Instance, actor: Actor, reason: str) -> ModuleOrder:
 
 def cancel_module_order(*, order: ModuleOrder, actor: Actor, reason: str) -> int:
     """A cancel is on its way to every upgrade of the order that can still be cancelled: how many."""
-    actor.require("updates.cancel_upgrade")
-    cancelled = []
-    with transaction.atomic():
-        # The newest first: where the canary is the last to go, none of those that wait for it begins meanwhile.
-        for upgrade in order.upgrades.filter(state__in=CANCELLABLE).order_by("-created_at"):
-            try:
-                journal.request_cancel(str(upgrade.pk), by=actor.name)
-            except TooLate:
-                continue  # it moved on between our look and our word
-            cancelled.append(upgrade)
-        audit.record(
-            actor=actor, action="module_order.cancel", subject=order, reason=reason,
-            data={"upgrades": len(cancelled)},
-        )  # fmt: skip
-        dispatch.start_upgrades(cancelled)  # one may rest, and nobody would hear it
-    return len(cancelled)
+    return cancel_order(order, actor=actor, reason=reason)
 
 
 def _locked(instances: Sequence[Instance]) -> list[Instance]:

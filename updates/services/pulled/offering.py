@@ -20,6 +20,7 @@ from updates.reported import Leg, legs_at_poll, to_its_end
 from updates.runner import Failure
 from updates.services.choosing import choose
 from updates.services.installed import PROVIDES_BEFORE
+from updates.services.order_cancels import called_off_by
 from updates.services.pulled.link import keep_place_for
 from updates.services.pulled.reporting import ABORTED, HOLDS
 from updates.turns import ahead
@@ -72,12 +73,15 @@ def _turn_of(device: Device) -> UUID | None:
 
 
 def _offered(upgrade_id: UUID, device: Device, *, takes_control_map: bool) -> Offer | None:
-    rows = Upgrade.objects.select_for_update(of=("self",)).select_related("artifact")
-    row = rows.get(pk=upgrade_id)
+    rows = Upgrade.objects.select_for_update(of=("self",)).select_related("artifact", "deployment")
+    row = rows.defer("deployment__left_out", "deployment__selection").get(pk=upgrade_id)
     row.device = device
     if row.state == State.FINISHED or row.artifact is None:
         return None
     state, holds = State(row.state), bool(row.plan["holds"])
+    if state is State.PENDING and (by := called_off_by(row)):
+        journal.request_cancel(str(row.pk), by=by)
+        return None
     legs = _settled(row, device) if state in ACTIVE else ()
     if not legs and state in BEFORE_ANY_CHANGE:
         legs = _refused(row, device, can_hold=takes_control_map or not holds)
