@@ -12,6 +12,11 @@ from updates import advice
 from updates.advised import Advice, Step
 from updates.machine import Outcome, State
 
+SEE_WATCHDOG: Final = (
+    "See whether the watchdog's container runs, and what its log says: docker compose -f compose.yaml -f compose.upgrade.yaml "
+    "ps watchdog (logs watchdog; up --detach watchdog starts it, and it goes on where it was)."
+)
+"""What to do about an upgrade of the portal that does not move: no worker and no Recover has a part in it."""
 _READ: Final = Step("Read the output below: the last lines mostly name the cause.")
 _ROOM: Final = Step("Check how much room is left on the device.", "df -h; docker system df")
 _LOGS: Final = Step("Read what the containers said.", "docker ps -a; docker logs --tail 50 NAME")

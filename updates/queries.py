@@ -20,6 +20,7 @@ from devices.models import Device, DeviceGroup
 from devices.queries import devices_in, devices_with_any
 from portal.core import clock
 from portal.core.search import containing, words_of
+from updates.container_advice import SEE_WATCHDOG
 from updates.limits import counts_from, is_not_held, last_word, limit_seconds, overdue, silent
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Deployment, Instance, Upgrade, UpgradeEvent
@@ -322,6 +323,8 @@ def _explain_late(row: Upgrade, now: datetime) -> Stuck:
     for_so_long = f"{_word(row)} for {timesince(row.state_entered_at, now)}"
     if row.executor != Upgrade.Executor.DEVICE:
         why = f"It has been {for_so_long}, and {said} are allowed."
+        if row.executor == Upgrade.Executor.WATCHDOG:
+            why = f"{why} The portal's watchdog has it in hand. {SEE_WATCHDOG}"
         return Stuck(row, Standstill.OVERDUE, why, can_recover=False)
     heard = last_word(row)
     why = (
@@ -335,6 +338,8 @@ def _explain_late(row: Upgrade, now: datetime) -> Stuck:
 def _why_not_begun(row: Upgrade, now: datetime) -> str:
     if row.executor == Upgrade.Executor.DEVICE:
         return f"Its turn has come: the device gets it when it asks next. {_last_heard(row, now)}"
+    if row.executor == Upgrade.Executor.WATCHDOG:
+        return f"Its turn has come, and the portal's watchdog has not taken it yet. {SEE_WATCHDOG}"
     return "Its turn has come, and nobody has taken it up yet: all workers are busy, or none runs."
 
 

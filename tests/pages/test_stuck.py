@@ -12,6 +12,7 @@ from django.utils import timezone
 from portal.core.models import AuditEvent
 from tests.pages.rows import rows
 from updates.models import Upgrade
+from updates.recipes.hold import HELD
 
 pytestmark = pytest.mark.database
 
@@ -102,3 +103,14 @@ def test_the_page_of_a_dropped_upgrade_offers_the_same(operator: Client, dropped
     shown = operator.get(page).content.decode()
     assert "was lost while installing" in shown
     assert verb("recover", dropped) in shown
+
+
+def test_what_waits_for_a_commit_can_be_committed_or_cancelled(
+    operator: Client, viewer: Client, waiting: Upgrade
+) -> None:
+    Upgrade.objects.filter(pk=waiting.pk).update(state="verifying", facts={HELD: True})
+    shown = operator.get(f"{PAGE}?kind=held").content.decode()
+    assert verb("commit", waiting) in shown
+    assert verb("cancel", waiting) in shown
+    shown = viewer.get(f"{PAGE}?kind=held").content.decode()
+    assert "You lack the permission updates.cancel_upgrade." in shown

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from portal.core.pages import Button, page, require, why_not_permitted
-from updates.admin_views.upgrade_now import commit_button
+from updates.admin_views.upgrade_now import cancel_button, commit_button
 from updates.models import Upgrade
 from updates.queries import PRESSING, Standstill, Stuck, count_stuck, explained, stuck_upgrades
 
@@ -82,7 +82,8 @@ def _row(request: HttpRequest, stuck: Stuck) -> Row:
         )
 
     if stuck.kind == Standstill.HELD:
-        return Row(stuck, [commit_button(request, stuck.upgrade)])
+        upgrade = stuck.upgrade
+        return Row(stuck, [commit_button(request, upgrade), cancel_button(request, upgrade)])
     recover = button("recover", "Recover", _why_no_recover(stuck), is_main=True)
     force = button("force_cancel", "Force cancel", is_danger=True)
     return Row(stuck, [recover, force])
@@ -95,4 +96,6 @@ def _why_no_recover(stuck: Stuck) -> str:
         return "Its turn has not come."
     if stuck.upgrade.executor == Upgrade.Executor.DEVICE:
         return "Its device carries it out, and goes on with it as soon as it is there again."
+    if stuck.upgrade.executor == Upgrade.Executor.WATCHDOG:
+        return "No worker carries it out: the portal's watchdog goes on with it as soon as it runs."
     return "A worker that lives holds it."

@@ -105,7 +105,7 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
         )
 
     if upgrade.state != State.FINISHED:
-        buttons = [button("cancel", "Cancel upgrade", _why_no_cancel(upgrade), is_danger=True)]
+        buttons = [cancel_button(request, upgrade)]
         if upgrade.facts.get(HELD):
             buttons.insert(0, commit_button(request, upgrade))
         if standstill and standstill.can_recover:
@@ -132,6 +132,16 @@ def commit_button(request: HttpRequest, upgrade: Upgrade) -> Button:
         reverse("admin:updates_upgrade_commit", args=[upgrade.pk]),
         why_not=why_not_permitted(request, "updates.apply_artifact"),
         is_main=True,
+    )
+
+
+def cancel_button(request: HttpRequest, upgrade: Upgrade) -> Button:
+    """For an upgrade that is not over."""
+    return Button(
+        "Cancel upgrade",
+        reverse("admin:updates_upgrade_cancel", args=[upgrade.pk]),
+        why_not=why_not_permitted(request, "updates.cancel_upgrade") or _why_no_cancel(upgrade),
+        is_danger=True,
     )
 
 

@@ -14,6 +14,7 @@ from devices.models import Device
 from portal.core.pages import VerbPage
 from updates.admin_views.plan_preview import preview_of
 from updates.admin_views.releases import asked_for
+from updates.container_advice import SEE_WATCHDOG
 from updates.forms import ApplyForm, ReleaseForm
 from updates.machine import BEFORE_ANY_CHANGE, State
 from updates.models import Artifact, Release, Upgrade
@@ -199,6 +200,8 @@ class ForceCancelUpgrade(UpgradeVerb):
     is_danger = True
 
     def says(self) -> list[str]:
+        if self.upgrade.executor == Upgrade.Executor.WATCHDOG:
+            return self._says_of_watchdog()
         harmless = State(self.upgrade.state) in BEFORE_ANY_CHANGE
         return [
             "It is over at once, whatever its device is doing, which is told so when it reports next."
@@ -213,10 +216,28 @@ class ForceCancelUpgrade(UpgradeVerb):
             else "What waits for the device goes on. Try Recover first: it does no harm.",
         ]
 
+    def _says_of_watchdog(self) -> list[str]:
+        harmless = State(self.upgrade.state) in BEFORE_ANY_CHANGE
+        return [
+            "If the portal's watchdog has not taken it yet, or does not live, it is over at once.",
+            "A watchdog that lives is asked to end it, and does within seconds; once it has stopped the portal's containers, "
+            "this is refused, since it is putting them back.",
+            "Nothing can have been changed yet, so it ends as cancelled."
+            if harmless
+            else "Where no watchdog lives, nothing is put back: unless its end was decided already, "
+            "it ends as broken, and a person has to look at the portal's containers.",
+            f"No worker has a part in it, so Recover is no help. {SEE_WATCHDOG}",
+        ]
+
     def act(self, form: forms.Form) -> str:
         reason = form.cleaned_data["reason"]
-        force_cancel_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason)
-        messages.success(self.request, "It is over.")
+        upgrade = force_cancel_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason)
+        says = (
+            "It is over."
+            if upgrade.state == State.FINISHED
+            else "The watchdog is asked to end it: this page shows when it has."
+        )
+        messages.success(self.request, says)
         return _page_of(self.upgrade)
 
 
