@@ -50,7 +50,12 @@ class CarefulForm(ReasonForm):
 
 
 class UpdateAllForm(CarefulForm):
-    field_order = ("canary", "stops_at_failure", "reason")
+    number = forms.IntegerField(
+        label="How many",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}),
+    )
+    field_order = ("canary", "stops_at_failure", "reason", "number")
 
 
 class ChoiceForm(forms.Form):
@@ -92,7 +97,8 @@ class ChoiceForm(forms.Form):
 
 
 class UpdateForm(ChoiceForm, CarefulForm):
-    """An image for instances. `expected` are the names that the preview showed, and the confirmation is for those."""
+    """An image for instances. `expected` are the names that the preview showed, and the confirmation is for those; `typed` is
+    how many they are, by hand."""
 
     force = tick(
         "Also where it is installed already", "It is pulled again, and its scripts run again."
@@ -102,6 +108,7 @@ class UpdateForm(ChoiceForm, CarefulForm):
         "Also an image of another module, or of a version that says it cannot follow.",
     )
     expected = forms.CharField(required=False, widget=forms.HiddenInput())
+    typed = forms.IntegerField(required=False, widget=forms.HiddenInput())
     field_order = (
         "image", "instances", "module", "canary", "stops_at_failure", "force", "override", "reason",
     )  # fmt: skip

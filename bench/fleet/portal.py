@@ -88,7 +88,8 @@ class Portal:
             "--compression", "none",
         )  # fmt: skip
         self._manage("artifact", "upload", str(file))
-        made = self._manage("deploy", name, "--all", "--reason", "bench", "--json")
+        words = ("deploy", name, "--all", "--reason", "bench", "--json")
+        made = self._manage(*words, "--count", str(len(self._devices)))
         self._deployment = str(json.loads(made)["id"])
 
     def update(self, number: int) -> None:

@@ -59,12 +59,12 @@ def require_seen(*, ids: Collection[object], seen: str, changed: str) -> None:
     raise Refused(f"{changed}: the devices are not those that you saw, though as many.")
 
 
-def require_meant(*, count: int, said: int | None, how: str) -> None:
-    """Nothing, or Refused: many devices, and `said` is not their number. `how` is where to say it."""
+def require_meant(*, count: int, said: int | None, how: str, what: str = "devices") -> None:
+    """Nothing, or Refused: many devices, and `said` is not their number. `how` is where to say it, `what` what is counted."""
     if count > MEANT_ABOVE and said is None:
-        raise Refused(f"It would be {count} devices: {how} to say that you mean so many.")
+        raise Refused(f"It would be {count} {what}: {how} to say that you mean so many.")
     if count > MEANT_ABOVE and said != count:
-        raise Refused(f"You said {said}, and it would be {count} devices.")
+        raise Refused(f"You said {said}, and it would be {count} {what}.")
 
 
 def order_bulk(

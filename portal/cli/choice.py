@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
@@ -12,6 +12,9 @@ from devices.models import Device
 from devices.queries import select_devices
 from portal.cli import find
 from portal.cli.verb import Call
+
+HOW_TO_MEAN: Final = "say --count N"
+"""Where a command says how many devices it is meant for."""
 
 
 def choice_arguments(parser: ArgumentParser) -> None:
@@ -23,6 +26,13 @@ def choice_arguments(parser: ArgumentParser) -> None:
         "--group", action="append", default=[], metavar="NAME", help="again for more"
     )
     parser.add_argument("--all", action="store_true", help="all devices")
+
+
+def count_argument(parser: ArgumentParser) -> None:
+    """--count, which more than a hundred devices want."""
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="how many it would be; required for more than 100"
+    )
 
 
 def selection(call: Call) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Final
 from django.core.management.base import CommandError
 
 from devices.models import Device
+from devices.services.bulk import MEANT_ABOVE, require_meant
 from portal.cli import find
 from portal.cli.artifact.show import artifact_argument
-from portal.cli.choice import choice_arguments, chosen, selection
+from portal.cli.choice import HOW_TO_MEAN, choice_arguments, chosen, count_argument, selection
 from portal.cli.deployment import tell, wait_for_all
 from portal.cli.ordering import force_argument
 from portal.cli.upgrade import wait_argument
@@ -38,6 +39,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", metavar="WHY", help="kept in the history; required to deploy")
     parser.add_argument("--name", default="", help="the artifact's name unless told")
     parser.add_argument("--preview", action="store_true", help="only say what would happen")
+    count_argument(parser)
     force_argument(parser)
     wait_argument(parser)
 
@@ -50,6 +52,7 @@ def run(call: Call) -> None:
         return
     if not call.words["reason"]:
         raise CommandError("Say why with --reason: it is kept in the history.")
+    _require_meant(what, call)
     deployment = _deploy(what, call)
     if call.words["wait"]:
         wait_for_all(deployment, out=call.out)
@@ -71,13 +74,24 @@ def _deploy(what: Artifact | Release, call: Call) -> Deployment:
     )  # fmt: skip
 
 
-def _preview(what: Artifact | Release, call: Call) -> None:
-    call.actor.require("updates.deploy_artifact")
+def _require_meant(what: Artifact | Release, call: Call) -> None:
+    """Nothing, or Refused: many devices would get it, and --count is not their number."""
+    if chosen(call).count() > MEANT_ABOVE:
+        call.actor.require("updates.deploy_artifact")
+        count = len(_previewed(what, call).takes)
+        require_meant(count=count, said=call.words["count"], how=HOW_TO_MEAN)
+
+
+def _previewed(what: Artifact | Release, call: Call) -> Preview:
     devices, force = chosen(call).order_by("name"), call.words["force"]
     if isinstance(what, Release):
-        preview = preview_release(release=what, devices=devices, force=force)
-    else:
-        preview = preview_deployment(artifact=what, devices=devices, force=force)
+        return preview_release(release=what, devices=devices, force=force)
+    return preview_deployment(artifact=what, devices=devices, force=force)
+
+
+def _preview(what: Artifact | Release, call: Call) -> None:
+    call.actor.require("updates.deploy_artifact")
+    preview = _previewed(what, call)
     if call.out.as_json:
         call.out.document(preview_as_json(preview))
         return

@@ -10,12 +10,13 @@ from typing import Final
 from django.core.management.base import CommandError
 
 from devices.models import EngineLook
+from devices.services.bulk import require_meant
 from portal.cli import find, image_check
-from portal.cli.choice import choice_arguments, chosen
+from portal.cli.choice import HOW_TO_MEAN, choice_arguments, chosen, count_argument
 from portal.cli.reason import reason_argument
 from portal.cli.verb import Call, Verb
 from updates.models import ImageRemoval
-from updates.services.local_images import local_images, request_removal
+from updates.services.local_images import local_images, reach_of, request_removal
 
 MIB: Final = 1 << 20
 
@@ -54,13 +55,17 @@ def _list(call: Call) -> None:
 def _remove_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("image", nargs="+", help="a reference, or an id (sha256:...)")
     choice_arguments(parser)
+    count_argument(parser)
     reason_argument(parser)
 
 
 def _remove(call: Call) -> None:
+    devices = chosen(call)
+    count = len(reach_of(call.words["image"], devices).devices)
+    require_meant(count=count, said=call.words["count"], how=HOW_TO_MEAN)
     removal = request_removal(
         references=call.words["image"],
-        devices=chosen(call),
+        devices=devices,
         actor=call.actor,
         reason=call.words["reason"],
     )

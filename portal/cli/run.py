@@ -19,9 +19,9 @@ from updates.errors import OrderInvalid
 from updates.machine import Outcome
 from updates.models import ModuleOrder
 from updates.progress import counts
-from updates.services.module_bulk import update_modules
-from updates.services.module_input import read_bulk, read_order
-from updates.services.module_updates import order_module
+from updates.services.module_bulk import require_all_meant, update_modules
+from updates.services.module_input import HOW_TO_MEAN, read_bulk, read_count, read_order
+from updates.services.module_updates import order_module, require_instances_meant
 from updates.services.repositories import catalogue
 
 SOME_FAILED: Final = 2
@@ -86,18 +86,23 @@ def _amiss(order: ModuleOrder) -> str:
 
 def _update_module(call: Call) -> None:
     try:
-        wanted, reason = read_order(data_of(call))
+        data = data_of(call)
+        wanted, reason = read_order(data)
     except OrderInvalid as error:
         raise refuse_invalid(error, call) from None
+    require_instances_meant(wanted, said=read_count(data), how=HOW_TO_MEAN)
     tell_orders([order_module(wanted, actor=call.actor, reason=reason)], call)
 
 
 def _update_modules(call: Call) -> None:
     try:
-        bulk, reason = read_bulk(data_of(call))
+        data = data_of(call)
+        bulk, reason = read_bulk(data)
     except OrderInvalid as error:
         raise refuse_invalid(error, call) from None
-    orders = update_modules(bulk, catalogue(), actor=call.actor, reason=reason)
+    packages = catalogue()
+    require_all_meant(bulk, packages, said=read_count(data), how=HOW_TO_MEAN)
+    orders = update_modules(bulk, packages, actor=call.actor, reason=reason)
     if not orders:
         call.out.document([])
         sys.stderr.write("Nothing matches that could be updated.\n")

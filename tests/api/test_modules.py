@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from devices.services import bulk
 from tests.api.caller import Caller
 from tests.api.problems import assert_problem
 from tests.modules.rows import NEW, OLD, failed, new_instance, publish, succeeded, upgrade_of
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
+from updates.services import module_updates
 
 pytestmark = pytest.mark.database
 
@@ -133,3 +135,23 @@ def test_all_that_is_offered_is_ordered_at_once(operator: Caller, viewer: Caller
     assert (order["image"], order["counts"]["waiting"]) == (NEW, 1)
     wrong = operator.post("module-orders/available", instances="mymodule1")
     assert_problem(wrong, status=400, code="UPD-130")
+
+
+def test_an_order_for_many_instances_says_how_many_it_means(
+    operator: Caller, viewer: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MEANT_ABOVE", 1)
+    monkeypatch.setattr(module_updates, "MEANT_ABOVE", 1)
+    new_instance("mymodule1")
+    new_instance("mymodule2")
+    new_instance("mymodule3", is_held=True, held_why="The audit is on.")
+    publish("1.1.0")
+    named = seed("mymodule1", "mymodule2", "mymodule3")
+    for address, order in (("module-orders", named), ("module-orders/available", {})):
+        for wrong, says in (({}, 'be 2 instances: send it as "count"'), ({"count": 3}, "said 3")):
+            answer = operator.post(address, **order, **wrong)
+            assert_problem(answer, status=422, code="FW-100")
+            assert says in answer.body["detail"]
+        assert viewer.post(address, **order).status == 403
+    assert not ModuleOrder.objects.exists()
+    assert operator.post("module-orders", **named, count=2).body["counts"]["total"] == 2

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from devices.services import bulk
 from tests.cli.conftest import a_worker, run
-from tests.modules.rows import NEW, OLD, new_instance, order, succeeded, upgrade_of
+from tests.modules.rows import NEW, OLD, new_instance, order, publish, succeeded, upgrade_of
 from updates.machine import Event
 from updates.models import Installation, Instance, ModuleOrder, Upgrade
+from updates.services import module_updates
 
 pytestmark = pytest.mark.database
 
@@ -131,3 +133,23 @@ def test_an_image_is_checked_on_instances() -> None:
     assert run("image", "check", NEW, "nobody1").status == 1
     (row,) = run("image", "check", NEW, "mymodule1", "--json").json
     assert (row["verdict"], row["findings"], row["image"]) == ("waiting", [], NEW)
+
+
+def test_an_order_for_many_instances_says_how_many_it_means(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulk, "MEANT_ABOVE", 1)
+    monkeypatch.setattr(module_updates, "MEANT_ABOVE", 1)
+    new_instance("mymodule1")
+    new_instance("mymodule2")
+    publish("1.1.0")
+    both = {"module_url": NEW, "instances": ["mymodule1", "mymodule2"]}
+    for verb, given in (("update-module", both), ("update-modules", {})):
+        said = run("run", verb, "--data", json.dumps(given))
+        says = 'It would be 2 instances: send it as "count" to say that you mean so many. [FW-100]'
+        assert (said.status, said.error) == (1, says)
+    invalid = run("run", "update-module", "--data", json.dumps(both | {"count": "2"}))
+    assert [fault["error"] for fault in invalid.json] == ["count_invalid_type"]
+    assert not ModuleOrder.objects.exists()
+    assert run("run", "update-modules", "--data", '{"count": 2}').status == 0
+    assert ModuleOrder.objects.get().upgrades.count() == 2

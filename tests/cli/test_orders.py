@@ -7,6 +7,7 @@ import json
 import pytest
 
 from devices.models import Device, DeviceGroup
+from devices.services.bulk import MEANT_ABOVE
 from portal.core.models import AuditEvent
 from tests.cli.conftest import a_worker, new_box, run
 from updates.machine import Event
@@ -146,3 +147,21 @@ def test_a_cancelled_deployment_is_over(artifact: Artifact, device: Device) -> N
         "1",
         "cancelled",
     ]
+
+
+def test_a_deployment_to_many_says_how_many_it_means(artifact: Artifact, device: Device) -> None:
+    """Those that it does not fit do not count, as in the API."""
+    Device.objects.create(name="pot", device_type="teapot", driver="local")
+    Device.objects.bulk_create(
+        Device(name=f"many-{number}", device_type=device.device_type, driver=device.driver)
+        for number in range(MEANT_ABOVE)
+    )
+    order = ("deploy", "app-2", "--all", "--reason", "A fix", "--json")
+    for words, says in (
+        ((), "It would be 101 devices: say --count N to say that you mean so many."),
+        (("--count", "102"), "You said 102, and it would be 101 devices."),
+    ):
+        said = run(*order, *words)
+        assert (said.status, said.error) == (1, f"{says} [FW-100]")
+    assert not Deployment.objects.exists()
+    assert run(*order, "--count", "101").json["counts"]["total"] == 101

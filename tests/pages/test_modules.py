@@ -17,6 +17,7 @@ from tests.modules.rows import (
     failed,
     new_instance,
     order,
+    publish,
     succeeded,
     upgrade_of,
 )
@@ -230,3 +231,29 @@ def test_what_stands_there_is_taken_under_control(operator: Client) -> None:
     listed = reverse("admin:updates_installation_change", args=[Installation.objects.get().pk])
     assert operator.get(listed)["Location"] == page_of(one)
     assert AuditEvent.objects.filter(action="module.adopt").count() == 1
+
+
+def test_for_more_than_a_hundred_instances_the_number_is_typed(operator: Client) -> None:
+    instances = [new_instance(f"mymodule{number}") for number in range(1, 102)]
+    shown = operator.post(UPDATE, words(*instances))
+    assert "Type the number of instances, 101, to confirm" in shown.content.decode()
+    confirmed = {**words(*instances), "confirm": "yes",
+                 "expected": shown.context["form"]["expected"].value()}  # fmt: skip
+    for typed, says in (("", "It would be 101 instances: type the number"), ("11", "You said 11")):
+        assert says in operator.post(UPDATE, confirmed | {"typed": typed}).content.decode()
+    assert not ModuleOrder.objects.exists()
+    assert operator.post(UPDATE, confirmed | {"typed": "101"}).status_code == 302
+    assert ModuleOrder.objects.get().upgrades.count() == 101
+
+
+def test_all_that_is_offered_to_more_than_a_hundred_wants_the_number(operator: Client) -> None:
+    for number in range(1, 102):
+        new_instance(f"mymodule{number}")
+    publish("1.1.0")
+    every = reverse("admin:updates_installation_update_all")
+    assert "Type 101 if you mean all of them." in operator.get(every).content.decode()
+    refused = operator.post(every, {"reason": "Tuesday"})
+    assert "It would be 101 instances: type the number" in refused.content.decode()
+    assert not ModuleOrder.objects.exists()
+    assert operator.post(every, {"reason": "Tuesday", "number": "101"}).status_code == 302
+    assert ModuleOrder.objects.get().upgrades.count() == 101

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from devices.services.bulk import MEANT_ABOVE, require_meant
 from portal.core.errors import Refused
 from portal.core.pages import VerbPage, framed, why_not_permitted
 from updates.machine import State
@@ -76,6 +77,13 @@ class UpdateInstances(VerbPage):
         if order.cleaned_data["expected"] != _names(choice):
             why = "Something has changed since you looked: this is who would get it now."
             return self._show(order, choice, why=why)
+        try:
+            require_meant(
+                count=len(choice.takes), said=order.cleaned_data["typed"],
+                how="type the number", what="instances",
+            )  # fmt: skip
+        except Refused as error:
+            return self._show(order, choice, why=str(error))
         return super().form_valid(form)
 
     def act(self, form: forms.Form) -> str:
@@ -90,6 +98,7 @@ class UpdateInstances(VerbPage):
     def _show(self, form: UpdateForm, choice: Choice, *, why: str = "") -> HttpResponse:
         data = self.request.POST.copy()
         data["expected"] = _names(choice)
+        data["typed"] = ""
         shown = UpdateForm(data)
         wanted = form.wanted()
         context = framed(self.request, title="Update instances: preview", model=ModuleOrder) | {
@@ -99,6 +108,7 @@ class UpdateInstances(VerbPage):
             "reason": form.cleaned_data["reason"],
             "takes": _lines(choice, canary=wanted.canary)[:SHOWN],
             "takes_count": len(choice.takes),
+            "must_type": len(choice.takes) > MEANT_ABOVE,
             "left_out": _by_reason(choice),
             "left_out_count": len(choice.left_out),
             "back": self.request.get_full_path(),

@@ -12,11 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from devices.services.bulk import MEANT_ABOVE
 from portal.core.pages import Button, VerbPage, page, require, why_not_permitted
 from updates.formats.available import Published
 from updates.models import Installation, ModuleOrder
 from updates.module_forms import UpdateAllForm
-from updates.services.module_bulk import Bulk, update_modules
+from updates.services.module_bulk import Bulk, require_all_meant, update_modules
 from updates.services.module_updates import ORDER
 from updates.services.offers import Offer, offers
 from updates.services.repositories import catalogue
@@ -105,6 +106,15 @@ class UpdateAll(VerbPage):
     def back(self) -> str:
         return reverse("admin:updates_installation_available")
 
+    def get_form(self, form_class: type[forms.Form] | None = None) -> forms.Form:
+        form = super().get_form(form_class)
+        count = sum(group.ready for group in groups_of(catalogue()))
+        if count > MEANT_ABOVE:
+            form.fields["number"].help_text = f"Type {count} if you mean all of them."
+        else:
+            del form.fields["number"]
+        return form
+
     def says(self) -> list[str]:
         groups = groups_of(catalogue())
         lines = [f"{group.ready} get {group.image}." for group in groups[:SHOWN] if group.ready]
@@ -118,7 +128,9 @@ class UpdateAll(VerbPage):
     def act(self, form: forms.Form) -> str:
         given: dict[str, Any] = form.cleaned_data
         bulk = Bulk(canary=given["canary"], stops_at_failure=given["stops_at_failure"])
-        orders = update_modules(bulk, catalogue(), actor=self.actor, reason=given["reason"])
+        packages, number = catalogue(), given.get("number")
+        require_all_meant(bulk, packages, said=number, how="type the number")
+        orders = update_modules(bulk, packages, actor=self.actor, reason=given["reason"])
         messages.success(self.request, f"{len(orders)} orders were made.")
         return reverse("admin:updates_moduleorder_changelist")
 

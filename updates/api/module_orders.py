@@ -19,9 +19,21 @@ from updates.api.deployments import CancelledSerializer, CountsSerializer
 from updates.api.names import NamedInstance
 from updates.models import ModuleOrder, Upgrade
 from updates.progress import counts
-from updates.services.module_bulk import update_modules
-from updates.services.module_input import LONGEST_IMAGE, LONGEST_REASON, read_bulk, read_order
-from updates.services.module_updates import cancel_module_order, order_module
+from updates.services.module_bulk import require_all_meant, update_modules
+from updates.services.module_input import (
+    HOW_TO_MEAN,
+    LONGEST_IMAGE,
+    LONGEST_REASON,
+    read_bulk,
+    read_count,
+    read_order,
+)
+from updates.services.module_updates import (
+    ORDER,
+    cancel_module_order,
+    order_module,
+    require_instances_meant,
+)
 from updates.services.repositories import catalogue
 
 
@@ -77,6 +89,12 @@ class ModuleOrderDetailSerializer(ModuleOrderSerializer):
         return [{"instance": name, "reason": reason} for name, reason in order.left_out]
 
 
+def _count_field() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False, help_text="How many instances would get it; needed for more than 100."
+    )
+
+
 class UpdateModuleOrderSerializer(serializers.Serializer[dict[str, Any]]):
     """The shape of NethServer's `update-module`, for the description: `read_order` reads it."""
 
@@ -98,6 +116,7 @@ class UpdateModuleOrderSerializer(serializers.Serializer[dict[str, Any]]):
     override = serializers.BooleanField(
         default=False, help_text="Although the image is another module's, or a check refuses it."
     )
+    count = _count_field()
 
 
 class UpdateModulesSerializer(serializers.Serializer[dict[str, Any]]):
@@ -112,6 +131,7 @@ class UpdateModulesSerializer(serializers.Serializer[dict[str, Any]]):
     reason = serializers.CharField(required=False, max_length=LONGEST_REASON)
     canary = serializers.BooleanField(default=False)
     stops_at_failure = serializers.BooleanField(default=False)
+    count = _count_field()
 
 
 class ModuleOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[ModuleOrder]):
@@ -132,7 +152,10 @@ class ModuleOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
     def create(self, request: Request) -> Response:
         """Update instances: `update-module`. 400 lists each fault in `invalid`; 409 names the `holder` of a busy instance."""
         wanted, reason = read_order(request.data)
-        order = order_module(wanted, actor=actor_in(request), reason=reason)
+        actor = actor_in(request)
+        actor.require(ORDER)
+        require_instances_meant(wanted, said=read_count(request.data), how=HOW_TO_MEAN)
+        order = order_module(wanted, actor=actor, reason=reason)
         return created(self.get_serializer(order).data, route="module-orders", request=request)
 
     @extend_schema(
@@ -143,7 +166,10 @@ class ModuleOrders(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericView
     def available(self, request: Request) -> Response:
         """Update what repositories offer something newer for: `update-modules`. One order for each image; none: []."""
         bulk, reason = read_bulk(request.data)
-        orders = update_modules(bulk, catalogue(), actor=actor_in(request), reason=reason)
+        actor, packages = actor_in(request), catalogue()
+        actor.require(ORDER)
+        require_all_meant(bulk, packages, said=read_count(request.data), how=HOW_TO_MEAN)
+        orders = update_modules(bulk, packages, actor=actor, reason=reason)
         return Response(ModuleOrderDetailSerializer(orders, many=True).data)
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from devices.services.bulk import require_meant
 from portal.core.actors import Actor
 from updates.formats.available import Published
 from updates.models import Instance, ModuleOrder
 from updates.services.module_choice import Wanted, choose_instances
 from updates.services.module_updates import ORDER, order_module
-from updates.services.offers import offers
+from updates.services.offers import Offer, offers
 
 AT_ONCE = 1000
 """Instances in one order, at most: a larger fleet gets several."""
@@ -28,16 +29,20 @@ class Bulk:
     stops_at_failure: bool = False
 
 
+def require_all_meant(
+    bulk: Bulk, packages: Mapping[str, Published], *, said: int | None, how: str
+) -> None:
+    """Nothing, or Refused: many instances are offered something, and `said` is not their number. `how` is where to say it."""
+    count = len(_ready(bulk, packages))
+    require_meant(count=count, said=said, how=how, what="instances")
+
+
 def update_modules(
     bulk: Bulk, packages: Mapping[str, Published], *, actor: Actor, reason: str
 ) -> list[ModuleOrder]:
     """There is an order for each image that instances are offered; none when nothing is offered, or all are held or busy."""
     actor.require(ORDER)
-    found = [
-        offer
-        for offer in offers(packages, instances=bulk.instances, modules=bulk.modules)
-        if not offer.held_why and not offer.busy
-    ]
+    found = _ready(bulk, packages)
     rows = Instance.objects.select_related("module", "device", "installation")
     by_pk = rows.in_bulk([offer.instance for offer in found])
     images: dict[str, list[Instance]] = {}
@@ -55,3 +60,12 @@ def update_modules(
                 )
             ).takes
         ]  # fmt: skip
+
+
+def _ready(bulk: Bulk, packages: Mapping[str, Published]) -> list[Offer]:
+    """What is offered to those that are neither held nor busy."""
+    return [
+        offer
+        for offer in offers(packages, instances=bulk.instances, modules=bulk.modules)
+        if not offer.held_why and not offer.busy
+    ]

@@ -2,8 +2,9 @@
 
     {"module_url": "ghcr.io/nethserver/mymodule:1.1.0", "instances": ["mymodule1"], "force": false}
 
-Besides, all optional: `reason`, `canary`, `stops_at_failure`, `override`. An error's name is the parameter's and what is
-wrong with it, in the words of the schema's checker: `instances_array_min_items`.
+Besides, all optional: `reason`, `canary`, `stops_at_failure`, `override`, and `count`, which an order for more than a hundred
+has to say. An error's name is the parameter's and what is wrong with it, in the words of the schema's checker:
+`instances_array_min_items`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ FLAGS: Final = ("force", "canary", "stops_at_failure", "override")
 MOST_INSTANCES: Final = 1000
 LONGEST_IMAGE: Final = 300
 LONGEST_REASON: Final = 2000
+HOW_TO_MEAN: Final = 'send it as "count"'
+"""Where an order in this shape says how many instances it is meant for."""
 
 _Fault = dict[str, Any]
 
@@ -28,7 +31,7 @@ def read_order(data: object) -> tuple[Wanted, str]:
     """What is wanted, and why: where nobody says that, the action and the image. OrderInvalid with every fault."""
     if not isinstance(data, dict):
         raise OrderInvalid([_fault("", "invalid_type", data)])
-    besides = {"module_url", "instances", "reason", *FLAGS}
+    besides = {"module_url", "instances", "reason", "count", *FLAGS}
     faults = [
         *_image_faults(data), *_instances_faults(data), *_other_faults(data, besides=besides)
     ]  # fmt: skip
@@ -54,7 +57,7 @@ def read_bulk(data: object) -> tuple[Bulk, str]:
     words = ("instances", "modules")
     faults = [
         *(fault for word in words for fault in _names_faults(word, data.get(word))),
-        *_other_faults(data, besides={*words, "canary", "stops_at_failure", "reason"}),
+        *_other_faults(data, besides={*words, "canary", "stops_at_failure", "reason", "count"}),
     ]
     if faults:
         raise OrderInvalid(faults)
@@ -65,6 +68,12 @@ def read_bulk(data: object) -> tuple[Bulk, str]:
         stops_at_failure=data.get("stops_at_failure", False),
     )
     return bulk, data.get("reason", "").strip() or "update-modules"
+
+
+def read_count(data: object) -> int | None:
+    """How many instances the order says that it is meant for, once it was read; None: it does not say."""
+    count = data.get("count") if isinstance(data, dict) else None
+    return count if isinstance(count, int) else None
 
 
 def _names_faults(parameter: str, names: object) -> Iterator[_Fault]:
@@ -128,6 +137,8 @@ def _other_faults(data: dict[str, Any], *, besides: Collection[str]) -> Iterator
         yield _fault("reason", "invalid_type", reason)
     elif len(reason) > LONGEST_REASON:
         yield _fault("reason", "string_lte", reason)
+    if type(data.get("count")) not in (int, type(None)):
+        yield _fault("count", "invalid_type", data["count"])
     for name in sorted(set(data) - set(besides), key=str):
         # Refused, though NethServer's own is silent: a misspelt "canary" must not become an order without one.
         yield _fault(str(name), "additional_property_not_allowed", data[name])

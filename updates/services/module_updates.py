@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from devices.models import Device
+from devices.services.bulk import MEANT_ABOVE, require_meant
 from portal.core import audit, clock
 from portal.core.actors import PORTAL, Actor
 from portal.core.errors import Refused
@@ -27,6 +28,13 @@ OVERRIDE = "updates.override_module"
 def preview_module(wanted: Wanted) -> Choice:
     """Who would get it, who would not and why. No effect. Refused when the image's name is none."""
     return choose_instances(wanted)
+
+
+def require_instances_meant(wanted: Wanted, *, said: int | None, how: str) -> None:
+    """Nothing, or Refused: many instances would get it, and `said` is not their number. `how` is where to say it."""
+    if len(wanted.instances) > MEANT_ABOVE:
+        count = len(choose_instances(wanted).takes)
+        require_meant(count=count, said=said, how=how, what="instances")
 
 
 def order_module(wanted: Wanted, *, actor: Actor, reason: str) -> ModuleOrder:
