@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from devices.models import BulkOrder, Device, DeviceGroup
 from devices.queries import devices_open_to
 from devices.services.devices import delete_device
-from devices.services.reach import refresh_device
+from devices.services.reach import ask_who_it_is
 from portal.core import audit, clock, leaving
 from portal.core.actors import Actor, actor_of
 from portal.core.errors import FleetwrightError, NotPermitted, Refused
@@ -184,7 +184,6 @@ def _act(verb: Verb, device: Device, *, actor: Actor, reason: str) -> str:
         if verb == Verb.DELETE:
             delete_device(device=device, actor=actor, reason=reason)
             return ""
-        refreshed: Any = refresh_device(device=device, actor=actor)
-        return str(refreshed.unreachable_reason)
+        return ask_who_it_is(device).unreachable_reason  # the order itself is on record
     except FleetwrightError as error:
         return str(error)

@@ -22,7 +22,7 @@ from devices.errors import (
 )
 from devices.models import Credential, Device, EngineAccess
 from devices.services.credentials import login_of
-from portal.core import clock
+from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 
@@ -99,11 +99,15 @@ def secrets_of(device: Device) -> tuple[str, ...]:
 
 
 def refresh_device(*, device: Device, actor: Actor) -> Device:
-    """The device was asked who it is: attributes and last_seen are new, or the reason why it could not be reached is kept.
-
-    Refused for one that pulls.
-    """
+    """The device was asked who it is, and that is on record: see `ask_who_it_is`. Refused for one that pulls."""
     actor.require("devices.refresh_device")
+    require_way_in(device)
+    audit.record(actor=actor, action="device.refresh", subject=device)
+    return ask_who_it_is(device)
+
+
+def ask_who_it_is(device: Device) -> Device:
+    """Attributes and last_seen are new, or the reason why it could not be reached is kept. Refused for one that pulls."""
     require_way_in(device)
     try:
         with opened(device) as shell:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from django.contrib import admin
 from django.contrib.admin.filters import AllValuesFieldListFilter
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Field, Model, QuerySet, UUIDField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +26,8 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from portal.core.account_edits import note_deleted, note_password, note_saved
+from portal.core.actors import actor_of
 from portal.core.bounded import BoundedPaginator
 from portal.core.models import ApiToken, AuditEvent
 from portal.core.pages import VerbPage, number_or_404
@@ -34,8 +37,10 @@ from portal.core.search import containing, words_of
 
 if TYPE_CHECKING:
     UserAdminBase = UserAdmin[User]
+    AnyAdmin = admin.ModelAdmin[Any]
 else:
     UserAdminBase = UserAdmin
+    AnyAdmin = object
 
 PER_PAGE = 50
 
@@ -192,8 +197,31 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class AuditedAccounts(AnyAdmin):
+    """Whatever is done to these rows is in the audit trail, in the transaction in which it is done."""
+
+    def save_related(
+        self,
+        request: HttpRequest,
+        form: Any,  # noqa: ANN401 - as Django has it
+        formsets: Any,  # noqa: ANN401 - as Django has it
+        change: bool,  # noqa: FBT001 - as Django has it
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        note_saved(form.instance, form, actor=actor_of(request.user), is_new=not change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:  # noqa: ANN401 - as Django has it
+        note_deleted([obj], actor=actor_of(request.user))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            note_deleted(queryset, actor=actor_of(request.user))
+            super().delete_queryset(request, queryset)
+
+
 @admin.register(User)
-class PortalUserAdmin(UserAdminBase, ModelAdmin):
+class PortalUserAdmin(AuditedAccounts, UserAdminBase, ModelAdmin):
     """Nobody is deleted: the history says who asked for what. Whoever leaves is made inactive, and cannot log in."""
 
     form = UserChangeForm
@@ -203,10 +231,24 @@ class PortalUserAdmin(UserAdminBase, ModelAdmin):
     filter_horizontal = ()
     autocomplete_fields = ("groups",)
 
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,  # noqa: A002 - as Django has it
+        form_url: str = "",
+    ) -> HttpResponse:
+        with transaction.atomic():
+            before = self.get_object(request, unquote(id))
+            answer = super().user_change_password(request, id, form_url)
+            after = self.get_object(request, unquote(id))
+            if before is not None and after is not None and before.password != after.password:
+                note_password(after, actor=actor_of(request.user))
+        return answer
+
     def has_delete_permission(self, _request: HttpRequest, _obj: Model | None = None) -> bool:
         return False
 
 
 @admin.register(Group)
-class PortalGroupAdmin(GroupAdmin, ModelAdmin):
+class PortalGroupAdmin(AuditedAccounts, GroupAdmin, ModelAdmin):
     filter_horizontal = ()

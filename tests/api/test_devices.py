@@ -140,6 +140,7 @@ def test_a_refreshed_device_says_what_it_is(operator: Caller, make_device: MakeD
     assert answer.status == 200, answer.body
     assert answer.body["last_seen"]
     assert answer.body["attributes"]["kernel"]
+    assert AuditEvent.objects.get(action="device.refresh").subject == answer.body["name"]
 
 
 def test_a_device_that_cannot_be_reached_says_why(operator: Caller, credential: Credential) -> None:
