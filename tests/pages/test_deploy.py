@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -309,3 +310,35 @@ def test_the_page_says_how_far_the_cancel_of_a_large_deployment_is(
     order_cancels.carry_out_cancel(str(deployment.pk))
     order_cancels.carry_out_cancel(str(deployment.pk))
     assert "not heard of it yet" not in operator.get(page).content.decode()
+
+
+def test_choosing_again_keeps_what_was_chosen(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    lab = DeviceGroup.objects.create(name="lab", kind="dynamic", filter={"q": "box"})
+    del order["everything"]
+    chosen = order | {"groups": [lab.pk], "force": "on", "reason": "The door sticks"}
+    preview = operator.post(reverse(DEPLOY), chosen).content.decode()
+    assert 'data-force="yes"' in preview
+    assert re.search(r'<button type="submit" name="again"[^>]*formnovalidate>', preview)
+    again = operator.post(reverse(DEPLOY), chosen | {"again": "yes", "expected": "1"})
+    form = again.context["form"]
+    assert again.status_code == 200
+    assert [str(form[word].value()) for word in ("reason", "force")] == ["The door sticks", "True"]
+    assert form["groups"].value() == [str(lab.pk)]
+    assert ">The door sticks</textarea>" in again.content.decode()
+    assert not Deployment.objects.exists()
+
+
+def test_choosing_again_keeps_a_filter_and_what_was_picked(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any], actor: Actor
+) -> None:
+    picked = store_selection(ids=[make_device("box-1").pk], words={}, actor=actor)
+    del order["everything"]
+    asked = order | {"again": "yes", "where_q": "box"}
+    assert 'name="where_q" value="box"' in operator.post(reverse(DEPLOY), asked).content.decode()
+    asked = order | {"again": "yes", "selection": str(picked.pk)}
+    shown = operator.post(reverse(DEPLOY), asked).content.decode()
+    assert "1 device" in shown
+    assert str(picked.pk) in shown

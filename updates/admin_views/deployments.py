@@ -77,6 +77,8 @@ class DeployArtifact(VerbPage):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         order = cast(DeployForm, form)
+        if "again" in self.request.POST:
+            return self.render_to_response(self.get_context_data(form=form))
         try:
             preview = self._preview(order)
         except Refused as error:
@@ -148,11 +150,10 @@ class DeployArtifact(VerbPage):
         data["expected"] = _mark_of(preview)
         data["typed"] = ""
         what, takes = form.what(), preview.takes
-        word = "artifact" if isinstance(what, Artifact) else "release"
         context = framed(self.request, title="Deploy artifact: preview", model=Deployment) | {
             "form": DeployForm(data),
             "what": what,
-            "again": f"{word}={what.pk}",
+            "force": form.cleaned_data["force"],
             "reason": form.cleaned_data["reason"],
             "why": why,
             "must_type": len(takes) > MEANT_ABOVE,
