@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from devices.drivers.nodes import Status, integral
-from patches.models import NodeResult
+from patches.models import Application, NodeResult
 from portal.core.pages import Button, why_not_permitted
 from updates.machine import Outcome
 from updates.models import Upgrade
@@ -81,6 +81,9 @@ def results_of(request: HttpRequest, upgrade: Upgrade) -> str:
         "patches/upgrade_results.html",
         {
             "upgrade": upgrade,
+            "patched": Application.objects.select_related("patch")
+            .filter(upgrade=upgrade.undoes_id or upgrade.pk)
+            .first(),
             "applied": rows_of(applied),
             "integral": integral_of(applied),
             "back": rows_of(back),

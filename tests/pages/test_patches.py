@@ -215,6 +215,7 @@ def test_apply_orders_an_upgrade_and_leads_to_it(
         "admin:updates_upgrade_change", args=[upgrade.pk]
     )
     assert (upgrade.instance, upgrade.to_version) == (instance, "1.0.0 + fix")
+    assert f'href="{on(patch, instance)}"' in text(operator, response.headers["Location"])
     assert "See how it is being applied" in text(operator, page_of(patch))
 
 

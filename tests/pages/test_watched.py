@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from devices.models import Device
 from portal.core import clock
 from tests.journal.rows import new_device
 from tests.watching.rows import SHOP, container, seen, watched
-from updates.models import ContainerCheck, Upgrade, WatchedContainer
+from updates.models import ContainerCheck, Installation, Upgrade, WatchedContainer
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Shown
@@ -238,3 +239,25 @@ def test_the_portals_own_page_says_why_it_cannot_upgrade_itself_and_what_to_do(
     assert any(
         words in shown for words in ("git checkout", "kubectl set image", 'data-method="docker"')
     )
+
+
+def test_the_page_of_its_instance_leads_to_the_container_and_refuses_the_wrong_verb(
+    operator: Client,
+) -> None:
+    row = watched()
+    instance = row.instance
+    shown = text(operator.get(reverse("admin:updates_instance_change", args=[instance.pk])))
+    for address in (place(row), place(row, "preflight"), f"/updates/backup/of/{row.pk}/"):
+        assert f'href="{address}"' in shown
+    assert "was not installed from a module image" not in shown
+    assert "shop is a watched container, and not of a module image" in shown
+    adopt = reverse("admin:updates_installation_adopt", args=[instance.pk])
+    assert f'href="{adopt}"' not in shown
+    answer = operator.post(adopt, {"image": f"{SHOP}:1.0.0", "reason": "It is ours"})
+    assert answer.status_code == 422
+    assert "is a watched container" in text(answer)
+    assert not Installation.objects.exists()
+    row.unwatched_at = clock.now()
+    row.save()
+    shown = text(operator.get(reverse("admin:updates_instance_change", args=[instance.pk])))
+    assert f'href="{adopt}"' in shown

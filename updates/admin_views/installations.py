@@ -15,9 +15,10 @@ from django.urls import reverse
 from devices.models import Device
 from portal.core.pages import Button, VerbPage, why_not_permitted
 from updates.admin_views.image_checks import check_button
+from updates.admin_views.watched_links import page_of
 from updates.errors import NotUndoable
 from updates.machine import Outcome
-from updates.models import Installation, Instance, Upgrade
+from updates.models import Installation, Instance, Upgrade, WatchedContainer
 from updates.module_forms import AdoptForm, InstallForm, SettingsForm, SkipForm
 from updates.plan import Kind
 from updates.services.installations import (
@@ -32,6 +33,8 @@ from updates.services.installing import (
     adopt,
     install_module,
     uninstall_module,
+    watched_as,
+    why_not_adoptable,
     why_not_uninstallable,
 )
 from updates.services.module_choice import unfinished_upgrades, why_not_updatable
@@ -44,6 +47,8 @@ def installation_panel(request: HttpRequest, instance: Instance) -> str:
     if why_not_permitted(request, "updates.view_installation"):
         return ""
     made: Installation | None = getattr(instance, "installation", None)
+    if made is None and (watched := watched_as(instance)) is not None:
+        return _watched_panel(request, instance, watched)
     busy = unfinished_upgrades([instance]).get(instance.pk) if made else None
     context = {
         "made": made,
@@ -52,6 +57,28 @@ def installation_panel(request: HttpRequest, instance: Instance) -> str:
         if made
         else [_adopt_button(request, instance)],
     }
+    return render_to_string("updates/installation.html", context, request)
+
+
+def _watched_panel(request: HttpRequest, instance: Instance, watched: WatchedContainer) -> str:
+    """An instance that is a container is looked after on the container's own pages."""
+    may_not = why_not_permitted(request, "updates.view_watchedcontainer")
+    may_not_backups = why_not_permitted(request, "updates.view_backup")
+    pk = [watched.pk]
+    context = {
+        "watched": watched,
+        "buttons": [
+            Button("Its container", page_of(watched), why_not=may_not, is_main=True),
+            Button(
+                "Preflight", reverse("admin:updates_watchedcontainer_preflight", args=pk),
+                why_not=may_not,
+            ),
+            Button(
+                "Backups", reverse("admin:updates_backup_of", args=pk), why_not=may_not_backups
+            ),
+            _adopt_button(request, instance, why_not=why_not_adoptable(watched)),
+        ],
+    }  # fmt: skip
     return render_to_string("updates/installation.html", context, request)
 
 
@@ -105,11 +132,11 @@ def _roll_back_button(request: HttpRequest, instance: Instance, *, why_not: str)
     return Button("Roll back", url, why_not=why_not, is_danger=True)
 
 
-def _adopt_button(request: HttpRequest, instance: Instance) -> Button:
+def _adopt_button(request: HttpRequest, instance: Instance, *, why_not: str = "") -> Button:
     return Button(
         "Take under control",
         reverse("admin:updates_installation_adopt", args=[instance.pk]),
-        why_not=why_not_permitted(request, CHANGE),
+        why_not=why_not_permitted(request, CHANGE) or why_not,
     )
 
 

@@ -17,7 +17,8 @@ from django_htmx.http import HttpResponseClientRefresh
 from portal.core.pages import fragment, mark_of, page, require
 from updates.admin_views.timeline import lines_of, output_of
 from updates.admin_views.upgrade_now import upgrade_now
-from updates.models import Upgrade, UpgradeEvent
+from updates.models import Upgrade, UpgradeEvent, WatchedContainer
+from updates.plan import Kind
 from updates.queries import EventPage, events_after, history
 
 
@@ -36,6 +37,9 @@ def upgrade_page(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
         context={
             "upgrade": upgrade,
             "now": now,
+            "watched": WatchedContainer.objects.filter(instance=upgrade.instance_id).first()
+            if upgrade.kind == Kind.CONTAINER
+            else None,
             "undone_by": upgrade.undone_by.all(),
             "retried_by": upgrade.retried_by.select_related("device", "instance"),
             **_news(upgrade, events, call=""),

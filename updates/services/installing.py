@@ -20,7 +20,7 @@ from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates.errors import TargetBusy
 from updates.machine import State
-from updates.models import Installation, Instance, Module, Upgrade, UpgradeEvent
+from updates.models import Installation, Instance, Module, Upgrade, UpgradeEvent, WatchedContainer
 from updates.plan import Kind, ModuleVerb
 from updates.services.module_choice import image_of, name_of, unfinished_upgrades, version_of
 from updates.services.module_orders import build_module_upgrade, plan_module
@@ -119,6 +119,8 @@ def adopt(*, instance: Instance, new: NewInstance, actor: Actor, reason: str) ->
         refuse_busy(instance)
         if Installation.objects.filter(instance=instance).exists():
             raise Refused(f"{instance} is under control already.")
+        if why_not := why_not_adoptable(watched_as(instance)):
+            raise Refused(why_not)
         module = instance.module
         if module.source not in ("", image.repository):
             raise Refused(f"{module} comes from {module.source}, not from {image.repository}.")
@@ -134,6 +136,18 @@ def adopt(*, instance: Instance, new: NewInstance, actor: Actor, reason: str) ->
             data={"image": made.image},
         )  # fmt: skip
     return made
+
+
+def watched_as(instance: Instance) -> WatchedContainer | None:
+    """The container that the instance is, watched now or once."""
+    return WatchedContainer.objects.filter(instance=instance).first()
+
+
+def why_not_adoptable(watched: WatchedContainer | None) -> str:
+    """Why what is this container is no instance of a module image; empty where it is none, or is watched no longer."""
+    if watched is None or watched.unwatched_at is not None:
+        return ""
+    return f"{watched.instance} is a watched container, and not of a module image: upgrade it on its container's page."
 
 
 def refuse_busy(instance: Instance) -> None:
