@@ -118,6 +118,9 @@ def test_an_upgrade_is_ordered_for_the_newest_or_for_an_older_version_with_a_war
     assert answer.headers["Location"] == f"/updates/upgrade/{upgrade.pk}/change/"
     assert upgrade.to_version == f"{SHOP}:1.1.0"
     assert upgrade.plan["backup"]["wanted"]
+    followed = text(operator.get(answer.headers["Location"]))
+    assert f'href="{place(row)}"' in followed
+    assert f'href="/updates/backup/of/{row.pk}/"' in followed
     again = operator.post(place(row, "upgrade"), given)
     assert again.status_code == 422
     assert "is pending" in text(again)
