@@ -57,13 +57,11 @@ class DeviceListForm(forms.Form):
     inconsistent = forms.ChoiceField(label="Broken", choices=YES_NO, required=False)
     outdated = forms.ChoiceField(label="Outdated", choices=YES_NO, required=False)
     shut_out = forms.ChoiceField(label="Shut out", choices=YES_NO, required=False)
-    nothing_known = forms.ChoiceField(
-        label="Nothing known of what is installed", choices=YES_NO, required=False
-    )
+    nothing_known = forms.ChoiceField(label="Nothing known", choices=YES_NO, required=False)
     other_than = forms.CharField(
-        label="Something else installed than",
+        label="Other than",
         required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "a name per line"}),
+        widget=forms.Textarea(attrs={"rows": 1, "placeholder": "names, one per line"}),
     )
     driver = forms.ChoiceField(
         label="Driver", choices=[("", "Any"), *Device.Driver.choices], required=False
