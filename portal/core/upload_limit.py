@@ -8,19 +8,17 @@ from typing import Final
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
-from django.template.loader import render_to_string
 
 from portal.core.errors import NotPermitted, PortalBusy
+from portal.core.refusal import API, refusal
 from portal.core.request_body import is_chunked
-from portal.core.rest.problem import MEDIA_TYPE
 from portal.core.transfers import RETRY_SECONDS, transfers
 
 MARGIN_BYTES: Final = 2**20
 """What a form may have besides its file. What has no more is no upload."""
 
-API: Final = "/api/"
 CODE: Final = "too-big"
 
 
@@ -45,44 +43,21 @@ class UploadLimitMiddleware:
             return self._get_response(request)
         if not request.path_info.startswith(API):
             if SESSION_KEY not in request.session:
-                return _refusal(request, HTTPStatus.FORBIDDEN, "Log in first.", NotPermitted.code)
+                return refusal(request, HTTPStatus.FORBIDDEN, "Log in first.", NotPermitted.code)
             if size > settings.UPLOAD_LIMIT_BYTES + MARGIN_BYTES:
                 allowed = filesizeformat(settings.UPLOAD_LIMIT_BYTES)
                 sentence = f"This file is too big: {allowed} are allowed. Nothing of it was stored."
-                return _refusal(
+                return refusal(
                     request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, sentence, CODE, title="Too big"
                 )
         try:
             transfer = transfers.begin()
         except PortalBusy as error:
             busy = HTTPStatus.SERVICE_UNAVAILABLE
-            answer = _refusal(request, busy, str(error), error.code)
+            answer = refusal(request, busy, str(error), error.code)
             answer["Retry-After"] = str(RETRY_SECONDS)
             return answer
         try:
             return self._get_response(request)
         finally:
             transfer.end()
-
-
-def _refusal(
-    request: HttpRequest, status: HTTPStatus, sentence: str, code: str, *, title: str = ""
-) -> HttpResponse:
-    if request.path_info.startswith(API):
-        return _problem(status, sentence, code)
-    if request.accepts("text/html"):
-        context = {"sentence": sentence, "code": code, "title": title or "Not now"}
-        return HttpResponse(render_to_string("413.html", context), status=status)
-    return JsonResponse({"sentence": sentence, "code": code}, status=status)
-
-
-def _problem(status: HTTPStatus, sentence: str, code: str) -> HttpResponse:
-    problem = {
-        "type": f"urn:fleetwright:problem:{code.lower()}",
-        "title": "Portal busy",
-        "status": status.value,
-        "detail": sentence,
-        "code": code,
-        "retryable": True,
-    }
-    return JsonResponse(problem, status=status, content_type=MEDIA_TYPE)

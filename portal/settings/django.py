@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "portal.headers.PermissionsPolicyMiddleware",
     "portal.closed.ClosedMiddleware",
+    "portal.core.no_nul.NoNulMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "portal.core.upload_limit.UploadLimitMiddleware",

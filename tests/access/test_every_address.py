@@ -26,6 +26,12 @@ pytestmark = pytest.mark.database
 People = dict[str, User]
 
 NOBODYS = ("anonymous", "viewer")
+MENDER = ("api/devices/", "api/management/", "^api/devices/")
+"""Addresses that refuse in the words of somebody else's protocol."""
+WORDS = (
+    "q", "s", "term", "older", "newer", "name", "device", "device_type", "artifact_name", "status", "installed", "attribute",
+    "instance", "requested_by", "payload_type", "tag", "verdict", "page", "cursor", "search",
+)  # fmt: skip
 OWN = {
     "django_session": "whether one is logged in",
     "axes_accessattempt": "that one's own login failed",
@@ -123,6 +129,24 @@ def test_looking_at_a_page_changes_no_row_and_no_file(world: World, people: Peop
     after = digests()
     assert [table for table in before if before[table] != after[table]] == []
     assert stored_files() == files
+
+
+def test_a_nul_in_an_address_is_refused_wherever_it_stands(world: World, people: People) -> None:
+    """PostgreSQL takes it in no text: who gives it to a cursor or a search would otherwise see a failure."""
+    administrator = people["administrator"]
+    browser = browser_of(administrator)
+    browser.raise_request_exception = False
+    wrong: list[str] = []
+    for question in questions():
+        if question.method != "GET":
+            continue
+        address = world.address(question.route, by=administrator)
+        words = "&".join(f"{word}=a%00b" for word in WORDS)
+        status = browser.get(f"{address}{'&' if '?' in address else '?'}{words}").status_code
+        own_words = question.route.startswith(MENDER)
+        if status != 400 and not (own_words and status < 500):
+            wrong.append(f"/{question.route}: {status}")
+    assert wrong == []
 
 
 def digests() -> dict[str, str]:
