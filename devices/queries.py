@@ -281,18 +281,28 @@ def groups_of(device: Device) -> list[DeviceGroup]:
 
 
 def select_devices(
-    *,
-    devices: list[int] | None = None,
-    groups: list[int] | None = None,
-    everything: bool = False,
+    *, devices: list[int] | None = None, groups: list[int] | None = None
 ) -> QuerySet[Device]:
-    """The devices of an order: named ones, members of groups, or all; each once."""
-    if everything:
-        return Device.objects.all()
+    """Named devices and members of groups, each once."""
     wanted = Q(pk__in=devices or [])
     for group in DeviceGroup.objects.filter(pk__in=groups or []):
         wanted |= Q(pk__in=devices_in(group).values("pk"))
     return Device.objects.filter(wanted)
+
+
+def devices_chosen(words: Mapping[str, Any], *, by: User | None) -> QuerySet[Device]:
+    """The devices that an order means right now, as far as `by` may touch them; for the portal itself, all that it means.
+
+    `words` are kept with the order: `everything`, a `filter` as the device list has it, a `selection` that was picked there, or
+    `devices` and `groups`. Refused when they make no sense.
+    """
+    if by is not None and "selection" in words:
+        return stored_selection(words["selection"], by)
+    may_touch = Device.objects.all() if by is None else devices_open_to(by)
+    if "everything" in words:
+        return may_touch
+    found = devices_matching(words["filter"]) if "filter" in words else select_devices(**words)
+    return may_touch.filter(pk__in=found.values("pk"))
 
 
 def shut_out(*, devices: list[int] | None = None) -> set[int]:

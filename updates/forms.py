@@ -19,12 +19,7 @@ from unfold.widgets import (
 )
 
 from devices.models import Device, DeviceGroup
-from devices.queries import (
-    devices_matching,
-    devices_open_to,
-    select_devices,
-    stored_selection,
-)
+from devices.queries import devices_chosen
 from portal.core.forms import ReasonForm, SecretArea, tick
 from updates.models import Artifact, Deployment, Release
 from updates.services.keys import Generated
@@ -135,14 +130,7 @@ class SelectionForm(forms.Form):
 
     def chosen(self, user: User) -> QuerySet[Device]:
         """The devices that the choice means right now, as far as `user` may touch them. Refused when it makes no sense."""
-        words = self.chosen_words()
-        may_touch = devices_open_to(user)
-        if "everything" in words:
-            return may_touch
-        if "selection" in words:
-            return stored_selection(words["selection"], user)
-        found = devices_matching(words["filter"]) if "filter" in words else select_devices(**words)
-        return found.filter(pk__in=may_touch.values("pk"))
+        return devices_chosen(self.chosen_words(), by=user)
 
 
 class TrustedKeyForm(forms.Form):

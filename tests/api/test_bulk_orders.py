@@ -36,6 +36,16 @@ def test_devices_are_put_into_a_group_and_the_order_says_so(
     assert (record.actor, record.reason) == ("alice", "They go first")
 
 
+def test_a_filter_chooses_devices_as_in_their_list(
+    operator: Caller, make_device: MakeDevice
+) -> None:
+    one, _other = make_device(), make_device(device_type="teapot")
+    group = DeviceGroup.objects.create(name="Pilot")
+    words = {"verb": "add_to_group", "group": group.pk, "reason": "They go first"}
+    answer = operator.post("bulk-orders", filter={"device_type": "box"}, **words)
+    assert (answer.status, list(group.members.all())) == (201, [one])
+
+
 def test_what_asks_devices_is_carried_out_by_workers(
     operator: Caller, make_device: MakeDevice, redis_server: RedisServer
 ) -> None:

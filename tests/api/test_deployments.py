@@ -5,13 +5,17 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.files.base import ContentFile
 
 from devices.models import Device, DeviceGroup
 from devices.services.bulk import MEANT_ABOVE
+from portal.core.actors import PORTAL
 from tests.api.caller import Caller
 from tests.api.conftest import MakeArtifact, MakeDevice
 from tests.api.problems import assert_problem
-from updates.models import Deployment, Upgrade
+from updates.models import Deployment, UpdateModule, Upgrade
+from updates.services.artifacts import upload_update_module
 
 pytestmark = pytest.mark.database
 
@@ -55,6 +59,80 @@ def test_devices_and_groups_are_chosen_together(
     assert answer.body["name"] == "Friday"
     assert answer.body["selection"] == {"devices": [one.pk], "groups": [group.pk]}
     assert answer.body["counts"]["total"] == 2
+
+
+def test_devices_are_chosen_by_the_filter_of_their_list(
+    operator: Caller, make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    artifact = make_artifact()
+    one, _other = make_device(), make_device()
+    Device.objects.filter(pk=one.pk).update(provides={"artifact_name": "release-0"})
+    order = {"artifact": str(artifact.pk), "filter": {"installed": "release-0", "q": "box"}}
+
+    shown = operator.post("deployments/preview", **order)
+    answer = operator.post("deployments", **order, reason="Fix it")
+
+    assert [row["name"] for row in shown.body["takes"]["first"]] == [one.name]
+    assert answer.body["selection"] == {"filter": {"installed": "release-0", "q": "box"}}
+    assert [row.device for row in Upgrade.objects.all()] == [one]
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ({"filter": {"nonsense": "1"}}, "A device filter knows no nonsense."),
+        ({"filter": {"silent_days": "soon"}}, "The device filter is wrong: silent_days"),
+        ({"filter": {"q": " "}}, "filter.q: This field may not be blank."),
+        ({"filter": {}}, "Choose devices, groups, a filter, or all devices."),
+        ({"filter": {"q": "box"}, "all": True}, "Choose one way only"),
+        ({"filter": ["q"]}, "filter: Expected a dictionary"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused(
+    choice: dict[str, object],
+    says: str,
+    operator: Caller,
+    make_artifact: MakeArtifact,
+    make_device: MakeDevice,
+) -> None:
+    make_device()
+    answer = operator.post(
+        "deployments", artifact=str(make_artifact().pk), reason="Fix it", **choice
+    )
+    assert_problem(answer, status=400, code="API-400")
+    assert says in answer.body["detail"]
+    assert not Deployment.objects.exists()
+
+
+def test_whoever_may_see_no_device_deploys_to_none(
+    make_artifact: MakeArtifact, make_device: MakeDevice
+) -> None:
+    device, artifact = make_device(), make_artifact()
+    carol = User.objects.create_user("carol")
+    carol.user_permissions.set(
+        Permission.objects.filter(
+            codename__in=["deploy_artifact", "check_artifact", "view_artifact", "view_check", "view_deployment",
+                          "view_release", "view_updatemodule", "view_modulecheck"]
+        )
+    )  # fmt: skip
+    caller = Caller(carol)
+    upload_update_module(name="web-file", file=ContentFile(b"#!/bin/sh\n"), actor=PORTAL)
+    module = UpdateModule.objects.get()
+    order = {"artifact": str(artifact.pk), "devices": [device.pk]}
+
+    shown = caller.post("deployments/preview", **order)
+
+    assert (shown.status, shown.body["takes"]["count"]) == (200, 0)
+    for address, words in (
+        ("deployments", order | {"reason": "Fix it"}),
+        (f"artifacts/{artifact.pk}/checks", {"all": True}),
+        (f"releases/{artifact.release_id}/check", {"all": True}),
+        (f"update-modules/{module.pk}/checks", {"filter": {"q": "box"}}),
+    ):
+        answer = caller.post(address, **words)
+        assert_problem(answer, status=422, code="FW-100")
+        assert answer.body["detail"] == "No device is chosen."
+    assert not Upgrade.objects.exists()
 
 
 def test_an_order_for_many_devices_says_how_many_it_means(

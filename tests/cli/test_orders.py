@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.contrib.auth.models import Permission, User
 
 from devices.models import Device, DeviceGroup
 from devices.services.bulk import MEANT_ABOVE
@@ -105,6 +106,54 @@ def test_a_deployment_goes_to_named_devices_and_members_of_groups(
     assert deployment.name == "Friday"
     assert deployment.selection["groups"] == [DeviceGroup.objects.get().pk]
     assert run("deployment", "show", deployment.pk.hex[:6]).facts["upgrades"] == "3 waiting"
+
+
+def test_a_deployment_goes_to_what_the_filter_of_the_device_list_finds(
+    artifact: Artifact, device: Device
+) -> None:
+    new_box("box-2")
+    new_box("kiosk")
+    Device.objects.filter(name="box-2").update(provides={"artifact_name": "app-0"})
+    wanted = ["--filter", "installed=app-1", "--filter", "q=box-"]
+
+    shown = run("deploy", "app-2", *wanted, "--preview", "--json").json
+    said = run("deploy", "app-2", *wanted, "--reason", "A fix", "--json")
+
+    assert [row["name"] for row in shown["takes"]["first"]] == ["box-1"]
+    assert said.json["selection"] == {"filter": {"installed": "app-1", "q": "box-"}}
+    assert [row.device for row in Upgrade.objects.all()] == [device]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--filter installed=app-1 --all", "Choose one way only: --device and --group, or"),
+        ("--filter installed=app-1 --device box-1", "Choose one way only: --device and --group, or"),
+        ("--filter q=a --filter q=b", "--filter says q twice."),
+        ("--filter installed", "--filter takes WORD=VALUE, such as device_type=box, not 'installed'."),
+        ("--filter nonsense=1", "A device filter knows no nonsense. [FW-100]"),
+        ("", "Choose devices: --device, --group, --filter or --all."),
+    ],
+)  # fmt: skip
+def test_a_choice_that_makes_no_sense_is_refused(
+    words: str, says: str, artifact: Artifact, device: Device
+) -> None:
+    assert run("deploy", "app-2", *words.split(), "--reason", "A fix").error.startswith(says)
+    assert not Deployment.objects.exists()
+
+
+def test_who_acts_as_somebody_reaches_the_devices_of_that_person(
+    artifact: Artifact, device: Device
+) -> None:
+    carol = User.objects.create_user("carol")
+    carol.user_permissions.set(Permission.objects.filter(codename="deploy_artifact"))
+    words = ("deploy", "app-2", "--all", "--reason", "A fix", "--as", "carol")
+
+    refused = run(*words)
+    carol.user_permissions.add(Permission.objects.get(codename="view_device"))
+
+    assert refused.error == "No device is chosen. [FW-100]"
+    assert run(*words).status == 0
 
 
 @pytest.mark.database(transaction=True)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from devices.api.choice import ChoiceSerializer, devices_of
+from devices.api.choice import ChoiceSerializer, open_devices_of
 from portal.core.rest.once import once
 from portal.core.rest.order import order_in
 from portal.core.rest.paging import LONGEST_PAGE
@@ -73,10 +73,9 @@ class ArtifactChecks(ListModelMixin, GenericViewSet[Check]):
     def create(self, request: Request, **_path: object) -> Response:
         """Check devices. The verdict is `waiting` until each is done: read the list again."""
         artifact = self._artifact()
-        order = order_in(request, ChoiceSerializer)
-        checks = request_checks(
-            artifact=artifact, devices=devices_of(order), actor=actor_in(request)
-        )
+        actor, order = actor_in(request), order_in(request, ChoiceSerializer)
+        devices = open_devices_of(order, actor=actor)
+        checks = request_checks(artifact=artifact, devices=devices, actor=actor)
         first = checks[:LONGEST_PAGE]
         prefetch_related_objects(first, "device")
         shown = self.get_serializer(first, many=True).data

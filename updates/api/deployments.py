@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from devices.api.choice import ChoiceSerializer, devices_of, selection_of
+from devices.api.choice import ChoiceSerializer, open_devices_of, selection_of
 from devices.models import Device
 from devices.services.bulk import MEANT_ABOVE, require_meant
 from portal.core.rest.created import created
@@ -151,11 +152,13 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     def create(self, request: Request) -> Response:
         """Deploy a release or an artifact: every chosen device that it fits gets an upgrade of its own."""
         order = order_in(request, DeploymentOrderSerializer)
-        actor_in(request).require("updates.deploy_artifact")
-        _require_meant(order)
+        actor = actor_in(request)
+        actor.require("updates.deploy_artifact")
+        devices = open_devices_of(order, actor=actor)
+        _require_meant(order, devices)
         words: dict[str, Any] = {
-            "devices": devices_of(order),
-            "actor": actor_in(request),
+            "devices": devices,
+            "actor": actor,
             "reason": order["reason"],
             "name": order["name"],
             "selection": selection_of(order),
@@ -171,9 +174,10 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
         """What a deployment would do, without doing it."""
-        actor_in(request).require("updates.deploy_artifact")
+        actor = actor_in(request)
+        actor.require("updates.deploy_artifact")
         order = order_in(request, DeploymentPreviewSerializer)
-        return Response(preview_as_json(_preview(order)))
+        return Response(preview_as_json(_preview(order, open_devices_of(order, actor=actor))))
 
     @extend_schema(request=ReasonSerializer, responses=CancelledSerializer)
     @action(detail=True, methods=["post"])
@@ -187,15 +191,15 @@ class Deployments(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewS
         return Response({"cancelled": cancelled})
 
 
-def _require_meant(order: dict[str, Any]) -> None:
+def _require_meant(order: dict[str, Any], devices: QuerySet[Device]) -> None:
     """Nothing, or Refused: an order that many devices would get, and `count` is not their number."""
-    if devices_of(order).count() > MEANT_ABOVE:
-        takes = _preview(order).takes
+    if devices.count() > MEANT_ABOVE:
+        takes = _preview(order, devices).takes
         require_meant(count=len(takes), said=order["count"], how='send it as "count"')
 
 
-def _preview(order: dict[str, Any]) -> Preview:
-    devices, force = devices_of(order).order_by("name"), order["force"]
+def _preview(order: dict[str, Any], chosen: QuerySet[Device]) -> Preview:
+    devices, force = chosen.order_by("name"), order["force"]
     if "release" in order:
         return preview_release(release=order["release"], devices=devices, force=force)
     return preview_deployment(artifact=order["artifact"], devices=devices, force=force)

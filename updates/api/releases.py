@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from devices.api.choice import ChoiceSerializer, devices_of
+from devices.api.choice import ChoiceSerializer, open_devices_of
 from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
@@ -126,10 +126,9 @@ class Releases(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
     @once
     def check(self, request: Request, **_path: object) -> Response:
         """Check devices, each against the artifact that is for it. The verdicts are with the artifacts."""
-        order = order_in(request, ChoiceSerializer)
-        checks = request_release_checks(
-            release=self.get_object(), devices=devices_of(order), actor=actor_in(request)
-        )
+        actor, order = actor_in(request), order_in(request, ChoiceSerializer)
+        devices = open_devices_of(order, actor=actor)
+        checks = request_release_checks(release=self.get_object(), devices=devices, actor=actor)
         return Response({"requested": len(checks)}, status=status.HTTP_202_ACCEPTED)
 
     def _shown(self, release: Release) -> Response:

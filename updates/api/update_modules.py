@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from devices.api.choice import ChoiceSerializer, devices_of
+from devices.api.choice import ChoiceSerializer, open_devices_of
 from portal.core.rest.created import created
 from portal.core.rest.once import once
 from portal.core.rest.order import order_in
@@ -99,10 +99,9 @@ class UpdateModuleChecks(ListModelMixin, GenericViewSet[ModuleCheck]):
     def create(self, request: Request, **_path: object) -> Response:
         """Look at it on devices. The verdict is `waiting` until each is done: read the list again."""
         module = self._module()
-        order = order_in(request, ChoiceSerializer)
-        checks = request_module_checks(
-            module=module, devices=devices_of(order), actor=actor_in(request)
-        )
+        actor, order = actor_in(request), order_in(request, ChoiceSerializer)
+        devices = open_devices_of(order, actor=actor)
+        checks = request_module_checks(module=module, devices=devices, actor=actor)
         return Response({"requested": len(checks)}, status=status.HTTP_202_ACCEPTED)
 
     def _module(self) -> UpdateModule:
