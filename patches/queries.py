@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 
@@ -49,10 +50,15 @@ def expected_on(node: Node) -> dict[str, str]:
     return expected
 
 
+def ordered_with(patch: UUID) -> Q:
+    """Is true of every upgrade that was to apply the patch of this id, or to take it back."""
+    applied = list(Application.objects.filter(patch=patch).values_list("upgrade", flat=True))
+    return Q(pk__in=applied) | Q(undoes__in=applied)
+
+
 def orders_of_patch(patch: Patch) -> QuerySet[Upgrade]:
     """Every upgrade that was to apply the patch or to take it back, newest first."""
-    applied = list(Application.objects.filter(patch=patch).values_list("upgrade", flat=True))
-    orders = Upgrade.objects.filter(Q(pk__in=applied) | Q(undoes__in=applied))
+    orders = Upgrade.objects.filter(ordered_with(patch.pk))
     return orders.select_related("device", "instance").order_by("-created_at")
 
 

@@ -64,6 +64,7 @@ def check_names(
         IMAGE_JOB: import_string(IMAGE_JOB),
         "settings.START_JOB": settings.START_JOB,
         "settings.OUTDATED": settings.OUTDATED,
+        "settings.ORDERS_OF_PATCH": settings.ORDERS_OF_PATCH,
     }
     return [
         Error(f"{place}: {problem}", id="portal.E001")

@@ -1,4 +1,4 @@
-"""Reading upgrades: the history's filter, the timeline's cursor, what does not move."""
+"""Reading upgrades: the history, the timeline's cursor, what does not move."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final
 
-import django_filters
 from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.fields.json import KT
 from django.db.models.lookups import Exact
 from django.utils.timesince import timesince
 
 from devices.models import Device, DeviceGroup
-from devices.queries import devices_in, devices_with_any
 from portal.core import clock
-from portal.core.search import containing, words_of
 from updates.container_advice import SEE_WATCHDOG
 from updates.limits import counts_from, is_not_held, last_word, limit_seconds, overdue, silent
 from updates.machine import ACTIVE, Outcome, State
@@ -31,121 +28,6 @@ from updates.turns import ahead
 PAGE = 200
 SEARCHED_DEPLOYMENTS = 1000
 """How many of the newest deployments are looked through for those of one group."""
-SEARCHED = ("from_version", "to_version", "reason", "error", "requested_by_name")
-"""The columns of the index `upgrade_text`, in its order."""
-FEW_DEVICES = 500
-MOST_DEVICES = 4000
-"""So many devices are looked at to learn which of the words are in few of their names."""
-PROBED = 5_000
-MANY = 17
-"""A word that stands in so many of the newest upgrades is found soon by walking through the history.
-
-The newest are the newest that are over, and what was ordered since: a large deployment that waits has no errors yet.
-"""
-
-
-class UpgradeFilter(django_filters.FilterSet):
-    """Words of the history's query. `q` searches versions, device, reason, error and who asked."""
-
-    q = django_filters.CharFilter(method="search", label="Search")
-    device = django_filters.CharFilter(field_name="device__name", label="Device")
-    instance = django_filters.CharFilter(field_name="instance__name", label="Instance")
-    group = django_filters.ModelChoiceFilter(
-        field_name="device__static_groups",
-        queryset=DeviceGroup.objects.all(),
-        method="in_group",
-        label="Group",
-    )
-    artifact = django_filters.UUIDFilter(field_name="artifact_id", label="Artifact")
-    deployment = django_filters.UUIDFilter(field_name="deployment_id", label="Deployment")
-    payload_type = django_filters.CharFilter(method="of_payload_type", label="Payload type")
-    kind = django_filters.CharFilter()
-    state = django_filters.MultipleChoiceFilter(
-        choices=[(s.value, s.value) for s in State], distinct=False
-    )
-    outcome = django_filters.MultipleChoiceFilter(
-        choices=[(o.value, o.value) for o in Outcome], distinct=False
-    )
-    active = django_filters.BooleanFilter(method="by_activity", label="Running")
-    requested_by = django_filters.CharFilter(field_name="requested_by_name", label="Asked by")
-    since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    ended_since = django_filters.IsoDateTimeFilter(
-        field_name="finished_at", lookup_expr="gte", label="Ended since"
-    )
-
-    class Meta:
-        model = Upgrade
-        fields = ("kind", "state", "outcome")
-
-    def search(self, upgrades: QuerySet[Upgrade], _name: str, words: str) -> QuerySet[Upgrade]:
-        return find_upgrades(upgrades, words)
-
-    def in_group(
-        self, upgrades: QuerySet[Upgrade], _name: str, group: DeviceGroup
-    ) -> QuerySet[Upgrade]:
-        """Upgrades of the group's devices. Unless they are very many they are named one by one: that is a look into a table
-        of numbers for each upgrade, where a question about each upgrade's device is a walk through an index."""
-        devices = devices_in(group)
-        ids = list(devices.order_by().values_list("pk", flat=True)[: MOST_DEVICES + 1])
-        return upgrades.filter(device__in=ids if len(ids) <= MOST_DEVICES else devices)
-
-    def of_payload_type(
-        self, upgrades: QuerySet[Upgrade], _name: str, payload_type: str
-    ) -> QuerySet[Upgrade]:
-        """Upgrades that an Update Module of this name installs. Artifacts are named one by one, for the index's sake."""
-        named = Artifact.objects.filter(payload_type=payload_type).order_by()
-        return upgrades.filter(artifact__in=list(named.values_list("pk", flat=True)))
-
-    def by_activity(
-        self,
-        upgrades: QuerySet[Upgrade],
-        _name: str,
-        is_active: bool,  # noqa: FBT001
-    ) -> QuerySet[Upgrade]:
-        active = Q(state__in=ACTIVE)
-        return upgrades.filter(active if is_active else ~active)
-
-
-def find_upgrades(upgrades: QuerySet[Upgrade], text: str) -> QuerySet[Upgrade]:
-    """Upgrades in which each word stands in a version, the reason, the error, the person's or the device's name."""
-    words = words_of(text)
-    on_device = _on_device_named(words)
-
-    def those(rows: QuerySet[Upgrade], *, expect_few: bool) -> QuerySet[Upgrade]:
-        return containing(rows, words, columns=SEARCHED, or_else=on_device, expect_few=expect_few)
-
-    newest = Upgrade.objects.order_by("-created_at")
-    start = newest.filter(state=State.FINISHED).values("created_at")[PROBED : PROBED + 1]
-    probe = those(newest.filter(created_at__gte=Subquery(start)), expect_few=False)
-    return those(upgrades, expect_few=probe[:MANY].count() < MANY)
-
-
-def _on_device_named(words: list[str]) -> dict[str, Q]:
-    """For each word: upgrades of devices with it in their name. A few devices are named one by one, for the index's sake.
-
-    In two queries at most. The second is about words that the first has seen in few names, when it has not seen all names.
-    """
-    found, is_all = _devices_named(words)
-    many = {word for word in words if len(found[word]) > FEW_DEVICES}
-    seldom = [word for word in words if word not in many]
-    if not is_all and many and seldom:
-        rest, is_all = _devices_named(seldom)
-        found |= rest
-        many |= {word for word in seldom if len(rest[word]) > FEW_DEVICES}
-    return {
-        word: Q(device__in=found[word])
-        if word not in many and is_all
-        else Q(device__in=devices_with_any([word]))
-        for word in words
-    }
-
-
-def _devices_named(words: list[str]) -> tuple[dict[str, list[int]], bool]:
-    """The ids of devices with each word in their name, and whether these are all of them."""
-    named = list(devices_with_any(words).values_list("pk", "name")[: MOST_DEVICES + 1])
-    found = {word: [pk for pk, name in named if word.lower() in name.lower()] for word in words}
-    return found, len(named) <= MOST_DEVICES
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.management.base import CommandError
+from django.db.models import Model
 
 from portal.cli import find
 from portal.cli.find import short
@@ -14,17 +16,33 @@ from portal.cli.verb import Call, Verb
 from updates.api.stuck import StuckSerializer
 from updates.api.upgrades import UpgradeSerializer
 from updates.machine import Outcome, State
-from updates.queries import Standstill, UpgradeFilter, explained, history, stuck_upgrades
+from updates.plan import Kind
+from updates.queries import Standstill, explained, history, stuck_upgrades
 from updates.services.reports import history_csv, history_json_lines
+from updates.upgrade_filter import UpgradeFilter
 
-PLAIN: Final = ("device", "payload_type", "requested_by", "since", "until", "q")
+PLAIN: Final = (
+    "device", "instance", "module", "release", "payload_type", "kind", "requested_by", "since", "until", "q",
+)  # fmt: skip
+
+FOUND: Final[tuple[tuple[str, Callable[[str], Model]], ...]] = (
+    ("group", find.group), ("artifact", find.artifact), ("patch", find.patch),
+    ("deployment", find.deployment),
+)  # fmt: skip
+"""Words of the filter that are ids, and how each is found by what people call it."""
 
 
 def arguments(parser: ArgumentParser) -> None:
     """The words of the history's filter."""
     parser.add_argument("--active", action="store_true", help="only those that run")
     parser.add_argument("--device", metavar="NAME")
+    parser.add_argument("--instance", metavar="NAME")
+    parser.add_argument("--module", metavar="NAME", help="of its instances")
+    parser.add_argument("--group", metavar="NAME", help="of its devices")
+    parser.add_argument("--kind", choices=[word.value for word in Kind])
+    parser.add_argument("--release", metavar="NAME")
     parser.add_argument("--artifact", metavar="NAME|ID")
+    parser.add_argument("--patch", metavar="NAME|ID", help="applied it, or took it back")
     parser.add_argument("--payload-type", metavar="TYPE", help="installed by this Update Module")
     parser.add_argument("--deployment", metavar="ID")
     parser.add_argument("--state", action="append", choices=[word.value for word in State])
@@ -109,10 +127,9 @@ def _words(call: Call) -> dict[str, Any]:
     }
     if call.words["active"]:
         words["active"] = True
-    if call.words["artifact"]:
-        words["artifact"] = find.artifact(call.words["artifact"]).pk
-    if call.words["deployment"]:
-        words["deployment"] = find.deployment(call.words["deployment"]).pk
+    for name, found in FOUND:
+        if call.words[name]:
+            words[name] = found(call.words[name]).pk
     return words
 
 

@@ -58,6 +58,9 @@ START_JOB = "updates.dispatch.start_job"
 OUTDATED = "updates.statistics.outdated"
 """Says which devices could have something newer: lists of devices know no artifacts, and ask here."""
 
+ORDERS_OF_PATCH = "patches.queries.ordered_with"
+"""Says which upgrades were to apply a patch, or to take it back: the history knows no patches, and asks here."""
+
 UPGRADE_FINISHED = [
     "updates.services.installed.record_outcome",
     "updates.services.module_outcomes.record_outcome",

@@ -21,7 +21,7 @@ from portal.core.actors import PORTAL
 from portal.core.keyset import COUNTED, Cursor, all_by_name, all_of, counted, slice_of
 from tests.journal.rows import finished, new_artifact, new_device, new_upgrade
 from tests.pages.rows import rows
-from updates import queries
+from updates import upgrade_filter
 from updates.models import Upgrade
 from updates.services.planning import plan_artifact
 from updates.services.reports import COLUMNS
@@ -198,8 +198,8 @@ def test_what_words_find_is_not_counted_beyond_a_page(operator: Client) -> None:
 def test_words_in_few_names_and_in_many_find_the_same(
     looked_at: int, operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "FEW_DEVICES", 2)
-    monkeypatch.setattr(queries, "MOST_DEVICES", looked_at)
+    monkeypatch.setattr(upgrade_filter, "FEW", 2)
+    monkeypatch.setattr(upgrade_filter, "MOST", looked_at)
     made = {name: new_upgrade(new_device(name)).pk for name in BOXES}
     group = DeviceGroup.objects.create(name="boxes", kind="dynamic", filter={"q": "box-"})
     for words, names in {

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict, Streaming
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.text import Truncator
 from django.views.decorators.http import require_GET
 
 from devices.models import DeviceGroup
@@ -22,10 +23,11 @@ from portal.core.exports import as_file
 from portal.core.keyset import PAGE, Slice, counted, slice_of
 from portal.core.pages import REFUSED_STATUS, page, require
 from updates.machine import Outcome, State
-from updates.models import Artifact, Upgrade, choices
+from updates.models import Artifact, Module, Upgrade, choices
 from updates.plan import Kind
-from updates.queries import UpgradeFilter, history
+from updates.queries import history
 from updates.services.reports import history_csv, history_json_lines
+from updates.upgrade_filter import UpgradeFilter
 
 USUAL_DAYS: Final = "30"
 DAYS: Final = (
@@ -35,6 +37,8 @@ DAYS: Final = (
 PLACE: Final = ("older", "newer")
 OFFERED: Final = 100
 """Artifacts that the form offers: the newest. Older ones are found by the link on their own page."""
+LONGEST_TYPES: Final = 60
+"""Letters of an artifact's device types that the form shows."""
 
 
 class HistoryForm(forms.Form):
@@ -47,7 +51,9 @@ class HistoryForm(forms.Form):
     )
     device = forms.CharField(label="Device", required=False)
     instance = forms.CharField(label="Instance", required=False)
+    module = forms.ChoiceField(label="Module", required=False)
     group = forms.ChoiceField(label="Group", required=False)
+    release = forms.CharField(label="Release", required=False)
     artifact = forms.ChoiceField(label="Artifact", required=False)
     payload_type = forms.ChoiceField(label="Payload type", required=False)
     kind = forms.ChoiceField(label="Kind", choices=[("", "Any"), *choices(Kind)], required=False)
@@ -67,25 +73,28 @@ class HistoryForm(forms.Form):
         label="Ended since", required=False, widget=forms.TextInput(attrs={"type": "date"})
     )
     deployment = forms.CharField(required=False, widget=forms.HiddenInput)
+    patch = forms.CharField(required=False, widget=forms.HiddenInput)
     state = forms.MultipleChoiceField(
         choices=choices(State), required=False, widget=forms.CheckboxSelectMultiple
     )
     in_sight = ("q", "days")
     seldom = (
-        "device", "instance", "group", "artifact", "payload_type", "kind", "requested_by", "active", "since",
-        "until", "ended_since",
+        "device", "instance", "module", "group", "release", "artifact", "payload_type", "kind", "requested_by",
+        "active", "since", "until", "ended_since",
     )  # fmt: skip
 
     def __init__(self, data: QueryDict) -> None:
         super().__init__(data)
-        names = Artifact.objects.values_list("pk", "name")[:OFFERED]
-        offered = {str(pk): name for pk, name in names}
+        rows = Artifact.objects.values_list("pk", "name", "device_types")[:OFFERED]
+        offered = {str(pk): _told_apart(name, types) for pk, name, types in rows}
         chosen = data.get("artifact", "")
         if chosen and chosen not in offered:
             offered[chosen] = "An older one"
         types = Artifact.objects.order_by("payload_type").values_list("payload_type", flat=True)
         groups = DeviceGroup.objects.order_by("name").values_list("pk", "name")
+        modules = Module.objects.order_by("name").values_list("name", flat=True)
         self._offer("group", {str(pk): name for pk, name in groups})
+        self._offer("module", {name: name for name in modules})
         self._offer("artifact", offered)
         self._offer("payload_type", {word: word for word in types.distinct()})
 
@@ -212,6 +221,11 @@ def history_file(request: HttpRequest, form: str) -> StreamingHttpResponse:
         raise Http404(str(error)) from error
     lines = history_csv(upgrades) if form == "csv" else history_json_lines(upgrades)
     return as_file(lines, name=f"history {clock.now():%Y-%m-%d}", form=form)
+
+
+def _told_apart(name: str, device_types: list[str]) -> str:
+    """An artifact among the others of its release, which have the same name."""
+    return f"{name} for {Truncator(', '.join(device_types)).chars(LONGEST_TYPES)}"
 
 
 def _day(text: str) -> date | None:

@@ -25,7 +25,7 @@ from updates.api.names import NamedArtifact, NamedDevice, NamedInstance
 from updates.api.what import WhatSerializer
 from updates.machine import SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
-from updates.queries import PAGE, UpgradeFilter, events_after, history
+from updates.queries import PAGE, events_after, history
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
 from updates.services.reports import history_csv, history_json_lines
@@ -38,6 +38,7 @@ from updates.services.upgrades import (
     roll_back_upgrade,
 )
 from updates.services.waiting import waits_for
+from updates.upgrade_filter import UpgradeFilter
 
 
 class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):

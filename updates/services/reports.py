@@ -16,6 +16,7 @@ COLUMNS: Final = (
     "id", "device", "device_type", "kind", "from_version", "to_version", "artifact", "deployment",
     "state", "outcome", "unchanged", "progress", "error_code", "error_state", "error", "warning",
     "requested_by", "reason", "created_at", "started_at", "finished_at", "seconds", "undoes", "retries",
+    "instance", "module", "module_order",
 )  # fmt: skip
 """What an exported upgrade says; new ones come at the end, none goes."""
 
@@ -32,7 +33,7 @@ def history_json_lines(upgrades: QuerySet[Upgrade]) -> Iterator[str]:
 
 def history_rows(upgrades: QuerySet[Upgrade]) -> Iterator[dict[str, Any]]:
     """Each upgrade as a row, newest first; only a few of them are in memory at any time."""
-    wanted = upgrades.select_related("device", "artifact", "deployment", "instance").defer(
+    wanted = upgrades.select_related("device", "artifact", "deployment", "instance__module").defer(
         "plan", "facts", "deployment__left_out", "deployment__selection"
     )
     return (_row(upgrade) for upgrade in all_of(wanted, time="created_at"))
@@ -64,6 +65,9 @@ def _row(upgrade: Upgrade) -> dict[str, Any]:
         "seconds": _seconds(upgrade),
         "undoes": upgrade.undoes_id,
         "retries": upgrade.retries_id,
+        "instance": upgrade.instance.name if upgrade.instance else "",
+        "module": upgrade.instance.module.name if upgrade.instance else "",
+        "module_order": upgrade.module_order_id,
     }
 
 
