@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import django_filters
 from django.conf import settings
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery, Value
 from django.utils.module_loading import import_string
 
 from devices.models import DeviceGroup
@@ -117,9 +118,7 @@ def _one_by_one(rows: QuerySet[Any]) -> list[Any] | QuerySet[Any]:
 def find_upgrades(upgrades: QuerySet[Upgrade], text: str) -> QuerySet[Upgrade]:
     """Upgrades in which each word stands in a version, the reason, the error, or the name of the person, device or instance."""
     words = words_of(text)
-    on_device = _whose_name_has(words, "device", devices_with_any)
-    on_instance = _whose_name_has(words, "instance", _instances_with_any)
-    on_target = {word: on_device[word] | on_instance[word] for word in words}
+    on_target = _on_target_named(words)
 
     def those(rows: QuerySet[Upgrade], *, expect_few: bool) -> QuerySet[Upgrade]:
         return containing(rows, words, columns=SEARCHED, or_else=on_target, expect_few=expect_few)
@@ -130,34 +129,55 @@ def find_upgrades(upgrades: QuerySet[Upgrade], text: str) -> QuerySet[Upgrade]:
     return those(upgrades, expect_few=probe[:MANY].count() < MANY)
 
 
-def _whose_name_has(
-    words: list[str], target: str, with_any: Callable[[Iterable[str]], QuerySet[Any]]
-) -> dict[str, Q]:
-    """For each word: upgrades of targets with it in their name. A few targets are named one by one, for the index's sake.
+def _on_target_named(words: list[str]) -> dict[str, Q]:
+    """For each word: upgrades of devices, or instances, with it in their name. A few are named one by one, for the index's sake.
 
     In two queries at most. The second is about words that the first has seen in few names, when it has not seen all names.
     """
-    found, is_all = _named(words, with_any)
-    many = {word for word in words if len(found[word]) > FEW}
+    found, is_all = _targets_named(words)
+    many = {word for word in words if found[word].count > FEW}
     seldom = [word for word in words if word not in many]
     if not is_all and many and seldom:
-        rest, is_all = _named(seldom, with_any)
+        rest, is_all = _targets_named(seldom)
         found |= rest
-        many |= {word for word in seldom if len(rest[word]) > FEW}
+        many |= {word for word in seldom if rest[word].count > FEW}
     return {
-        word: Q(**{f"{target}__in": found[word]})
-        if word not in many and is_all
-        else Q(**{f"{target}__in": with_any([word]).values("pk")})
+        word: found[word].as_query() if word not in many and is_all else _question_about(word)
         for word in words
     }
 
 
-def _named(
-    words: list[str], with_any: Callable[[Iterable[str]], QuerySet[Any]]
-) -> tuple[dict[str, list[int]], bool]:
-    """The ids of targets with each word in their name, and whether these are all of them."""
-    named = list(with_any(words).values_list("pk", "name")[: MOST + 1])
-    found = {word: [pk for pk, name in named if word.lower() in name.lower()] for word in words}
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The ids of devices and of instances with a word in their name."""
+
+    devices: list[int] = field(default_factory=list)
+    instances: list[int] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.devices) + len(self.instances)
+
+    def as_query(self) -> Q:
+        return Q(device__in=self.devices) | Q(instance__in=self.instances)
+
+
+def _question_about(word: str) -> Q:
+    return Q(device__in=devices_with_any([word])) | Q(instance__in=_instances_with_any([word]))
+
+
+def _targets_named(words: list[str]) -> tuple[dict[str, _Named], bool]:
+    """Which targets have each word in their name, and whether these are all of them."""
+    devices = devices_with_any(words).annotate(is_device=Value(True))  # noqa: FBT003 - a column
+    instances = _instances_with_any(words).annotate(is_device=Value(False))  # noqa: FBT003
+    columns = ("is_device", "pk", "name")
+    rows = devices.values_list(*columns).union(instances.values_list(*columns), all=True)
+    named = list(rows[: MOST + 1])
+    found = {word: _Named() for word in words}
+    for is_device, pk, name in named:
+        for word in words:
+            if word.lower() in name.lower():
+                (found[word].devices if is_device else found[word].instances).append(pk)
     return found, len(named) <= MOST
 
 

@@ -23,7 +23,7 @@ from portal.core.exports import as_file
 from portal.core.keyset import PAGE, Slice, counted, slice_of
 from portal.core.pages import REFUSED_STATUS, page, require
 from updates.machine import Outcome, State
-from updates.models import Artifact, Module, Upgrade, choices
+from updates.models import Artifact, Upgrade, choices
 from updates.plan import Kind
 from updates.queries import history
 from updates.services.reports import history_csv, history_json_lines
@@ -51,7 +51,7 @@ class HistoryForm(forms.Form):
     )
     device = forms.CharField(label="Device", required=False)
     instance = forms.CharField(label="Instance", required=False)
-    module = forms.ChoiceField(label="Module", required=False)
+    module = forms.CharField(label="Module", required=False)
     group = forms.ChoiceField(label="Group", required=False)
     release = forms.CharField(label="Release", required=False)
     artifact = forms.ChoiceField(label="Artifact", required=False)
@@ -92,9 +92,7 @@ class HistoryForm(forms.Form):
             offered[chosen] = "An older one"
         types = Artifact.objects.order_by("payload_type").values_list("payload_type", flat=True)
         groups = DeviceGroup.objects.order_by("name").values_list("pk", "name")
-        modules = Module.objects.order_by("name").values_list("name", flat=True)
         self._offer("group", {str(pk): name for pk, name in groups})
-        self._offer("module", {name: name for name in modules})
         self._offer("artifact", offered)
         self._offer("payload_type", {word: word for word in types.distinct()})
 
