@@ -83,8 +83,15 @@ class UpgradeFilter(django_filters.FilterSet):
         return upgrades.filter(instance__in=_one_by_one(named))
 
     def of_release(self, upgrades: QuerySet[Upgrade], _name: str, name: str) -> QuerySet[Upgrade]:
-        named = Artifact.objects.filter(release__name=name)
-        return upgrades.filter(artifact__in=_one_by_one(named))
+        """Upgrades that install one of its artifacts. Of several that are seldom among the newest this is said twice, as `containing` does."""
+        ids = list(
+            Artifact.objects.filter(release__name=name).order_by().values_list("pk", flat=True)
+        )
+        wanted = Q(artifact__in=ids)
+        found = upgrades.filter(wanted)
+        return (
+            found.filter(wanted) if len(ids) > 1 and _is_seldom(_newest().filter(wanted)) else found
+        )
 
     def of_payload_type(
         self, upgrades: QuerySet[Upgrade], _name: str, payload_type: str
@@ -123,10 +130,17 @@ def find_upgrades(upgrades: QuerySet[Upgrade], text: str) -> QuerySet[Upgrade]:
     def those(rows: QuerySet[Upgrade], *, expect_few: bool) -> QuerySet[Upgrade]:
         return containing(rows, words, columns=SEARCHED, or_else=on_target, expect_few=expect_few)
 
+    return those(upgrades, expect_few=_is_seldom(those(_newest(), expect_few=False)))
+
+
+def _newest() -> QuerySet[Upgrade]:
     newest = Upgrade.objects.order_by("-created_at")
     start = newest.filter(state=State.FINISHED).values("created_at")[PROBED : PROBED + 1]
-    probe = those(newest.filter(created_at__gte=Subquery(start)), expect_few=False)
-    return those(upgrades, expect_few=probe[:MANY].count() < MANY)
+    return newest.filter(created_at__gte=Subquery(start))
+
+
+def _is_seldom(among_newest: QuerySet[Upgrade]) -> bool:
+    return among_newest[:MANY].count() < MANY
 
 
 def _on_target_named(words: list[str]) -> dict[str, Q]:
