@@ -19,7 +19,7 @@ from devices.models import Device, DeviceGroup
 from portal.core import clock
 from updates.container_advice import SEE_WATCHDOG
 from updates.limits import counts_from, is_not_held, last_word, limit_seconds, overdue, silent
-from updates.machine import ACTIVE, Outcome, State
+from updates.machine import ACTIVE, State
 from updates.models import Artifact, Deployment, Instance, Upgrade, UpgradeEvent
 from updates.recipes.hold import HELD
 from updates.recipes.state_scripts import RESUME_AT

@@ -83,7 +83,9 @@ class UpgradeFilter(django_filters.FilterSet):
         return upgrades.filter(instance__in=_one_by_one(named))
 
     def of_release(self, upgrades: QuerySet[Upgrade], _name: str, name: str) -> QuerySet[Upgrade]:
-        """Upgrades that install one of its artifacts. Of several that are seldom among the newest this is said twice, as `containing` does."""
+        """Upgrades that install one of its artifacts. Of several that are seldom among the newest this is said twice, as
+        `containing` does.
+        """
         ids = list(
             Artifact.objects.filter(release__name=name).order_by().values_list("pk", flat=True)
         )
