@@ -83,17 +83,11 @@ class UpgradeFilter(django_filters.FilterSet):
         return upgrades.filter(instance__in=_one_by_one(named))
 
     def of_release(self, upgrades: QuerySet[Upgrade], _name: str, name: str) -> QuerySet[Upgrade]:
-        """Upgrades that install one of its artifacts. Of several that are seldom among the newest this is said twice, as
-        `containing` does.
-        """
-        ids = list(
-            Artifact.objects.filter(release__name=name).order_by().values_list("pk", flat=True)
-        )
-        wanted = Q(artifact__in=ids)
+        """Upgrades to its artifacts. Where they are seldom among the newest this is said twice: see `containing`."""
+        named = Artifact.objects.filter(release__name=name).order_by()
+        wanted = Q(artifact__in=list(named.values_list("pk", flat=True)))
         found = upgrades.filter(wanted)
-        return (
-            found.filter(wanted) if len(ids) > 1 and _is_seldom(_newest().filter(wanted)) else found
-        )
+        return found.filter(wanted) if _is_seldom(_newest().filter(wanted)) else found
 
     def of_payload_type(
         self, upgrades: QuerySet[Upgrade], _name: str, payload_type: str
