@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,7 @@ class PortalStage:
             self.engine.docker("volume", "inspect", "--format", "{{.Mountpoint}}", "portal_data")
         )
         self.folder = Folder(self.data)
+        self.own = Folder(self.data, own=place / "own")
         files = FILES.format(image=self.ledger.repository, place=self.data)
         (self.project / "compose.yml").write_text(files)
         self._process: subprocess.Popen[bytes] | None = None
@@ -112,6 +114,9 @@ class PortalStage:
                 wanted=True, directory=f"{self.data}/backups", keep=1, volumes=[], hook=[], dumps=[]
             ),
         )  # fmt: skip
+        place = self.own.records.parent
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=0o700)
         self.folder.make()
         write_whole(self.folder.template, json.dumps(plan.as_json()).encode())
 
@@ -131,6 +136,7 @@ class PortalStage:
             **os.environ,
             "PYTHONPATH": str(REPOSITORY),
             "DATA_DIR": str(self.data),
+            "WATCHDOG_DIR": str(self.own.own),
             "CHECK_INTERVAL": "0.2",
             "CONTAINER_NAME": WEB,
             "IMAGE_NAME": self.ledger.repository,

@@ -108,7 +108,7 @@ class TestTheWatchdog:
         with tarfile.open(order.written["path"]) as file:
             assert any(name.endswith("/book") for name in file.getnames())
         assert portal_stage.engine.docker("ps", "--quiet", "--no-trunc") == ran
-        assert not (portal_stage.folder.work_root / "backup-7").exists()
+        assert not (portal_stage.own.work_root / "backup-7").exists()
 
     def test_one_that_is_killed_goes_on_with_it(self, portal_stage: PortalStage) -> None:
         portal_stage.start()

@@ -69,8 +69,10 @@ def test_what_cannot_be_read_is_no_sign_of_life(tmp_path: Path, content: str) ->
         ("Not An Image", "cannot be"),
     ],
 )
-def test_a_tag_inside_the_images_name_is_refused(image: str, says: str) -> None:
-    trouble = Environment.read({"IMAGE_NAME": image, "CONTAINER_NAME": "portal"}).trouble
+def test_a_tag_inside_the_images_name_is_refused(tmp_path: Path, image: str, says: str) -> None:
+    trouble = Environment.read(
+        {"IMAGE_NAME": image, "CONTAINER_NAME": "portal", "WATCHDOG_DIR": str(tmp_path)}
+    ).trouble
 
     assert says in trouble if says else not trouble
 

@@ -12,22 +12,14 @@ from django.db import connection, transaction
 from devices.services import register_localhost
 from portal.core.actors import PORTAL
 from updates.models import Instance, Module, WatchedContainer
-from updates.plan import DumpPlan
 from updates.services.container_orders import plan_container
 from updates.services.portal_state import folder
+from updates.watchdog.dumps import postgres_dump
 from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.trigger import MOST_BYTES
 
 NAME: Final = "fleetwright"
-DUMP: Final = "/tmp/fleetwright.dump"  # noqa: S108 - in the database's container, and written there anew each time
 STOP_SECONDS: Final = 60
-
-# $1 user, $2 database, $3 the dump. Made anew, so that nothing stays of what a newer portal had added.
-_RESTORE: Final = (
-    'dropdb --if-exists --force --username="$1" --maintenance-db=postgres -- "$2" && '
-    'createdb --username="$1" --maintenance-db=postgres --template=template0 -- "$2" && '
-    'pg_restore --exit-on-error --single-transaction --username="$1" --dbname="$2" -- "$3"'
-)
 
 
 def the_portal() -> WatchedContainer | None:
@@ -80,14 +72,5 @@ def _dumps() -> list[dict[str, Any]]:
     if connection.vendor != "postgresql":
         return []
     said = connection.settings_dict
-    user, name = str(said["USER"]), str(said["NAME"])
-    return [
-        asdict(
-            DumpPlan(
-                container=str(said["HOST"]),
-                command=["pg_dump", "--format=custom", f"--username={user}", "--", name],
-                file=DUMP,
-                restore=["sh", "-c", _RESTORE, "sh", user, name, DUMP],
-            )
-        )
-    ]
+    dump = postgres_dump(str(said["HOST"]), user=str(said["USER"]), name=str(said["NAME"]))
+    return [asdict(dump)]

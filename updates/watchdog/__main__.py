@@ -27,7 +27,10 @@ def main() -> None:
     """Returns when it was told to end; what it had in hand goes on with the next start."""
     environment = Environment.read(os.environ)
     _log_lines(is_json=os.environ.get("LOG_JSON", "").lower() in ("1", "true", "yes"))
-    folder, logins = Folder(environment.data_dir), Logins(environment.registry_logins)
+    folder, logins = (
+        Folder(environment.data_dir, own=environment.own_dir),
+        Logins(environment.registry_logins),
+    )
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

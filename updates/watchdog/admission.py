@@ -6,9 +6,11 @@ environment says, and with what the engine knows of the project that the watchdo
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Final
+from uuid import UUID
 
 from devices.drivers.engine import Engine
 from devices.drivers.engine_containers import ContainerDetails
@@ -16,12 +18,14 @@ from devices.drivers.references import parse_reference
 from devices.errors import BadReference
 from updates.errors import NotCompatible
 from updates.plan import ContainerPlan, DevicePlan
+from updates.watchdog.dumps import as_known
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 
 PROJECT: Final = "com.docker.compose.project"
 PROBES: Final = frozenset({"container", "http", "tcp"})
 """A probe that runs a command would run it beside the engine's socket."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}", re.ASCII)
 
 
 def device_plan(folder: Folder) -> DevicePlan:
@@ -35,6 +39,14 @@ def device_plan(folder: Folder) -> DevicePlan:
         root="/",
         provides={},
     )
+
+
+def upgrade_named(text: str) -> str:
+    """The id of an upgrade; NotCompatible when it is none."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NotCompatible("What the plan goes back on is no upgrade.") from None
 
 
 class Admission:
@@ -68,10 +80,12 @@ class Admission:
             )
         for name in names:
             self._require_own(name, project)
+        self._require_names(plan)
         self._require_places(plan)
         self._require_probes(plan.probes)
         return replace(
             plan,
+            backup=replace(plan.backup, dumps=[as_known(dump) for dump in plan.backup.dumps]),
             device=device_plan(self._folder),
             project_dir=self._environment.project_dir,
         )
@@ -104,10 +118,19 @@ class Admission:
         here = self._engine.containers.named(name)
         if here is None:  # half-way through an upgrade that is resumed; else the recipe says so
             return
+        if self._own is not None and here.id == self._own.id:
+            raise NotCompatible(f"{name} is the watchdog itself: nobody runs anything in it.")
         its = here.labels.get(PROJECT, "")
         if its != project:
             says = f"belongs to the project {its}" if its else "belongs to no Compose project"
             raise NotCompatible(f"{name} {says}, not to {project}: the watchdog leaves it alone.")
+
+    def _require_names(self, plan: ContainerPlan) -> None:
+        """Each becomes a part of a path in the watchdog's own folder."""
+        if plan.kept_of is not None:
+            upgrade_named(plan.kept_of)
+        if not _NAME.fullmatch(plan.instance):
+            raise NotCompatible(f"{plan.instance[:40]!r} cannot be what the portal is called.")
 
     def _require_places(self, plan: ContainerPlan) -> None:
         data = PurePosixPath(self._environment.data_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -24,7 +25,8 @@ from updates.recipes.container.recipe import BACKUP
 from updates.recipes.detached import BACKUP as BACKUP_HOLDER
 from updates.recipes.detached import DetachedCalls
 from updates.runner import Context, HandOver
-from updates.watchdog.backup_order import BackupOrder
+from updates.watchdog.backup_order import MOST_BYTES, BackupOrder
+from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.folder import Folder
 from updates.watchdog.hidden import secrets_of
 from updates.watchdog.limits import KILL_AFTER_SECONDS, STATE_LIMIT_SECONDS
@@ -50,6 +52,7 @@ def carry_out_backup(
         with open_engine() as engine:
             plan = plan_on(engine, _as_trigger(order))
             secrets = secrets_of(engine, plan.containers)
+            order.facts = _progress(folder, order.backup)
             order.written = _made(order, plan, folder, engine, wants_leave=wants_leave)
     except (DeviceUnreachable, StepStillRunning, StaleHolder, HandOver) as error:
         log.info("the backup waits", backup=order.backup, why=str(error))
@@ -85,6 +88,8 @@ def _made(
 ) -> dict[str, Any]:
     def keep(facts: dict[str, Any]) -> None:
         order.facts = facts
+        content = json.dumps({"backup": order.backup, "facts": facts}).encode()
+        write_whole(folder.backup_progress, content)
         order.write(folder)
 
     journal = BackupJournal(
@@ -103,8 +108,16 @@ def _made(
         plan, shell, engine, calls,
         place_of=lambda _volume: str(folder.data),
         now=lambda: datetime.now(UTC),
+        stage=str(folder.stage),
     )  # fmt: skip
     return backed_up(Context(journal), plan, shell, backups, never=_needed(folder)).as_json()
+
+
+def _progress(folder: Folder, backup: int) -> dict[str, Any]:
+    """What the watchdog itself remembers of it: who may write the order says nothing of where files are written."""
+    content = read_whole(folder.backup_progress, most_bytes=MOST_BYTES)
+    known = json.loads(content) if content else {}
+    return dict(known["facts"]) if known.get("backup") == backup else {}
 
 
 def _needed(folder: Folder) -> list[str]:

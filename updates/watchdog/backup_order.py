@@ -15,7 +15,8 @@ MOST_BYTES: Final = 64 * 1024
 
 @dataclass(slots=True)
 class BackupOrder:
-    """`backup` is its number in the portal's record, `version` the one that runs. `facts` is what the watchdog remembers of it.
+    """`backup` is its number in the portal's record, `version` the one that runs. `facts` is a copy of what the
+    watchdog remembers of it.
 
     It is over when there is either what was `written`, as `Written.as_json`, or the `error` why nothing was.
     """

@@ -98,7 +98,7 @@ def clear_drafts(folder: Path) -> None:
 @contextmanager
 def locked(path: Path, *, waits: bool) -> Iterator[bool]:
     """Whether the lock is ours, for the length of the block. The kernel frees it when its holder dies."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE)
     try:
         _give_away(descriptor, path.parent)
         try:

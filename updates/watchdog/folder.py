@@ -1,4 +1,4 @@
-"""Where the portal and its watchdog leave things for each other."""
+"""Where the portal and its watchdog leave things for each other, and where the watchdog keeps what it goes by."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from updates.watchdog.durable import make_folder
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """DATA_DIR, which both see. Names begin with `.upgrade-`: backups leave these alone, so no restore takes them back."""
+    """DATA_DIR, which both see. Names begin with `.upgrade-`: backups leave these alone, so no restore takes them back.
+
+    `own` is the watchdog's alone: what it carries out lies there, and in DATA_DIR a copy of it for the portal to read. None: the
+    portal's view, or that of somebody who carries nothing out.
+    """
 
     data: Path
+    own: Path | None = None
 
     @property
     def trigger(self) -> Path:
@@ -22,7 +27,7 @@ class Folder:
 
     @property
     def journals(self) -> Path:
-        """One file for each upgrade, and whatever else the two keep."""
+        """What the two tell each other: a copy of each upgrade's file among it."""
         return self.data / ".upgrade-journal"
 
     @property
@@ -60,9 +65,24 @@ class Folder:
         return self.journals / "template"
 
     @property
+    def backup_progress(self) -> Path:
+        """What the watchdog remembers of the backup that it is making."""
+        return self.records / "backup-progress"
+
+    @property
+    def records(self) -> Path:
+        """One file for each upgrade: what counts."""
+        return self.journals if self.own is None else self.own / "records"
+
+    @property
     def work_root(self) -> Path:
-        """What the recipe writes down, and its detached steps."""
-        return self.journals / "work"
+        """What the recipe writes down, and its detached steps, which run as root."""
+        return (self.own or self.journals) / "work"
+
+    @property
+    def stage(self) -> Path:
+        """Where a backup's copying is prepared: root runs what lies there, and the portal owns `backups`."""
+        return self.work_root / "staged"
 
     @property
     def backups(self) -> Path:
@@ -70,14 +90,21 @@ class Folder:
         return self.data / "backups"
 
     def record(self, upgrade: str) -> Path:
-        return self.journals / f"{UUID(upgrade)}.json"
+        return self.records / f"{UUID(upgrade)}.json"
+
+    @property
+    def as_shown(self) -> Folder:
+        """As the portal sees it."""
+        return Folder(self.data)
 
     def cancel(self, upgrade: str) -> Path:
         """Written by the portal: somebody wants this upgrade to end."""
         return self.journals / f"{UUID(upgrade)}.cancel"
 
     def make(self) -> None:
-        """The folders are there, for whoever owns DATA_DIR alone."""
+        """The folders are there: those in DATA_DIR for whoever owns that, the watchdog's own for itself."""
         make_folder(self.journals)
+        make_folder(self.records)
         make_folder(self.work_root)
+        make_folder(self.stage)
         make_folder(self.backups)

@@ -243,13 +243,13 @@ class FileJournal:
 def written(folder: Folder, load: Callable[[], Record]) -> Iterator[Record]:
     """The record that `load` gives, to be changed: nobody else writes meanwhile. JournalTrouble: nothing was written."""
     try:
-        with locked(folder.journals / "writing", waits=True):
+        with locked(folder.records / "writing", waits=True):
             record = load()
             yield record
             write_record(folder, record)
     except OSError as error:
         raise JournalTrouble(
-            f"{folder.journals} cannot be written: {error.strerror or error}."
+            f"{folder.records} cannot be written: {error.strerror or error}."
         ) from error
 
 

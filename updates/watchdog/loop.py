@@ -22,6 +22,7 @@ from updates.watchdog.admission import Admission
 from updates.watchdog.backing_up import carry_out_backup
 from updates.watchdog.backup_order import read_backup_order
 from updates.watchdog.durable import clear_drafts, locked, remove
+from updates.watchdog.ending import end_as_shown, end_what_was_begun_elsewhere
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart, read_heartbeat
@@ -31,7 +32,7 @@ from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
 from updates.watchdog.own_container import own_container
 from updates.watchdog.planning import Planner
-from updates.watchdog.record import Record, records, unfinished, write_record
+from updates.watchdog.record import Record, records, show_records, unfinished, write_record
 from updates.watchdog.trigger import Inbox, Trigger
 
 log = structlog.get_logger(__name__)
@@ -62,7 +63,7 @@ class Watchdog:
         name: str,
     ) -> None:
         self._environment = environment
-        self._folder = Folder(environment.data_dir)
+        self._folder = Folder(environment.data_dir, own=environment.own_dir)
         self._inbox = Inbox(self._folder)
         self._open_engine = open_engine
         self._make_recipe = make_recipe
@@ -85,7 +86,9 @@ class Watchdog:
         interval = self._environment.check_interval
         last = read_heartbeat(self._folder)
         self._last_seen = last.seen_at if last else None
-        clear_drafts(self._folder.journals)
+        for place in {self._folder.journals, self._folder.records}:
+            clear_drafts(place)
+        end_what_was_begun_elsewhere(self._folder)
         log.info("Monitoring %s", self._folder.trigger, trouble=self._environment.trouble)
         with Heart(
             self._folder,
@@ -103,8 +106,10 @@ class Watchdog:
     def once(self) -> None:
         """What is unfinished went as far as it could; else a trigger that waits did."""
         self._look_at_engine()
+        end_as_shown(self._folder)
         record = unfinished(self._folder) or self._taken()
         if record is None:
+            show_records(self._folder)
             self._back_up()
             return
         self._heart.upgrade = record.upgrade
@@ -239,3 +244,4 @@ class Watchdog:
         for record in over[:-KEPT_RECORDS]:
             remove(self._folder.cancel(record.upgrade))
             remove(self._folder.record(record.upgrade))
+            remove(self._folder.as_shown.record(record.upgrade))

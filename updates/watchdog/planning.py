@@ -14,10 +14,11 @@ from devices.drivers.engine import Engine
 from devices.drivers.engine_containers import Container, ContainerDetails
 from updates.errors import NotCompatible
 from updates.plan import BackupPlan, ContainerPlan, DumpPlan, InstalledImage, Mode
-from updates.watchdog.admission import PROJECT, Admission, device_plan
+from updates.watchdog.admission import PROJECT, Admission, device_plan, upgrade_named
 from updates.watchdog.durable import read_whole
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
+from updates.watchdog.record import read_record
 from updates.watchdog.trigger import MOST_BYTES, Trigger
 
 SERVICE: Final = "com.docker.compose.service"
@@ -80,7 +81,22 @@ class Planner:
             containers=self._set(portal, here),
             force=trigger.force,
             backup=backup,
+            kept=self._kept(said),
         )
+
+    def _kept(self, said: ContainerPlan) -> InstalledImage | None:
+        """What ran before the upgrade that is gone back on, as the watchdog itself has it on record."""
+        if said.kept_of is None:
+            return said.kept
+        try:
+            record = read_record(self._folder.record(upgrade_named(said.kept_of)))
+        except (OSError, ValueError) as error:
+            raise NotCompatible(f"What is gone back on cannot be read: {error}") from None
+        if record is None or not record.plan:
+            raise NotCompatible(
+                f"The watchdog itself knows of no upgrade {said.kept_of} to go back on."
+            )
+        return _read(record.plan).installed
 
     def _left(self) -> ContainerPlan | None:
         """What the portal left word of when it last ran."""

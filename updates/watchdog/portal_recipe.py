@@ -53,6 +53,7 @@ def portal_recipe(
             ways_back=lambda: _ways_back(folder, plan.upgrade),
             place_of=lambda _volume: str(folder.data),
             now=lambda: datetime.now(UTC),
+            stage=str(folder.stage),
         ),
         kill_after_seconds=KILL_AFTER_SECONDS,
     )

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
+import structlog
+
 from updates.machine import Outcome, State
 from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.folder import Folder
+
+log = structlog.get_logger(__name__)
 
 MOST_BYTES: Final = 32 * 2**20
 FORMAT: Final = 1
@@ -144,14 +148,37 @@ def read_record(path: Path) -> Record | None:
 
 
 def write_record(folder: Folder, record: Record) -> None:
-    """The file holds the record. OSError: it holds what it held before."""
+    """The file holds the record. OSError: it holds what it held before. The portal sees it, or will (`show_records`)."""
     write_whole(folder.record(record.upgrade), record.as_bytes())
+    if folder.own is not None:
+        _show(folder, record.upgrade)
+
+
+def show_records(folder: Folder) -> None:
+    """The portal sees each of the watchdog's records as it is, as far as DATA_DIR takes it."""
+    for record in records(folder):
+        _show(folder, record.upgrade)
+
+
+def _show(folder: Folder, upgrade: str) -> None:
+    """Who cannot show what is done does it all the same."""
+    shown = folder.as_shown.record(upgrade)
+    try:
+        content = folder.record(upgrade).read_bytes()
+        try:
+            if read_whole(shown, most_bytes=MOST_BYTES) == content:
+                return
+        except (OSError, ValueError) as error:
+            log.info("what the portal sees is not ours", upgrade=upgrade, why=str(error))
+        write_whole(shown, content)
+    except OSError as error:
+        log.warning("the portal does not see how it goes", upgrade=upgrade, error=str(error))
 
 
 def records(folder: Folder) -> Iterator[Record]:
     """All that can be read, the oldest order first."""
     found = []
-    for path in folder.journals.glob("*.json"):
+    for path in folder.records.glob("*.json"):
         try:
             record = read_record(path)
         except (ValueError, OSError):

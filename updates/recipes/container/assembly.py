@@ -31,6 +31,9 @@ def assembled(
         engine,
         images=images,
         ways=Ways(plan, shell, engine, calls),
-        backups=Backups(plan, shell, engine, calls, place_of=around.place_of, now=around.now),
+        backups=Backups(
+            plan, shell, engine, calls,
+            place_of=around.place_of, now=around.now, stage=around.stage,
+        ),
         around=around,
-    )
+    )  # fmt: skip

@@ -57,7 +57,10 @@ class Written:
 
 
 class Copying:
-    """The backups that one upgrade writes. What is remembered in its journal outlives the worker, and is not done twice."""
+    """The backups that one upgrade writes, by way of `stage`, or of their directory.
+
+    What is remembered in its journal outlives the worker, and is not done twice.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Copying:
         *,
         place_of: Callable[[str], str],
         now: Callable[[], datetime],
+        stage: str = "",
     ) -> None:
         self._plan = plan
         self._shell = shell
@@ -75,6 +79,7 @@ class Copying:
         self._calls = calls
         self._place_of = place_of
         self._now = now
+        self._stages = stage
         self._directory = plan.backup.directory
         self._files = BackupFiles(shell, self._directory)
 
@@ -93,7 +98,7 @@ class Copying:
                 break  # whoever wrote it did not come to say so
             word = f"copy-{kind}-{number}"
             self._stage(context, name, manifest, call=context.key(word), by_program=by_program)
-            command = ["sh", "-c", WRITE, "sh", self._directory, name]
+            command = ["sh", "-c", WRITE, "sh", self._directory, name, self._part(name)]
             ended = self._calls.timed(context, word, command=command, cwd="/", env={})
             if number == tries:
                 demand_good_end(ended, word=word, says="The backup could not be written")
@@ -107,8 +112,9 @@ class Copying:
         for kind in ("live", "final"):
             known = context.journal.recall(f"copied_{kind}_name")
             if known is not None:
-                part = self._part(known["name"])
-                patiently(context, self._shell, partial(self._shell.remove_tree, part))
+                for directory in {self._directory, self._stages or self._directory}:
+                    part = f"{directory}/.{known['name']}.part"
+                    patiently(context, self._shell, partial(self._shell.remove_tree, part))
 
     def _size(self, context: Context, path: str) -> int | None:
         return patiently(context, self._shell, lambda: self._files.size(path))
@@ -257,7 +263,7 @@ class Copying:
         yield "exit $status\n"
 
     def _part(self, name: str, file: str = "") -> str:
-        return f"{self._directory}/.{name}.part/{file}".removesuffix("/")
+        return f"{self._stages or self._directory}/.{name}.part/{file}".removesuffix("/")
 
     def _put(self, context: Context, name: str, file: str, content: bytes) -> None:
         path = self._part(name, file)

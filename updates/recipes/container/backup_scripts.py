@@ -3,8 +3,8 @@
 In the directory of backups, whose names are of `updates.formats.backup_file`:
 
     NAME, NAME.sha256     a backup that is whole, and its sum
-    .NAME.part/           one that is being written: piece-NNN, what stands in the tar before the data; produce.sh, what
-                          writes the data; archive, members, sum
+    .NAME.part/           one that is being written: archive, sum, members; also the following, where no stage is named
+                          apart: piece-NNN, what stands in the tar before the data; produce.sh, what writes the data
 
 In a volume, while one is put back (so on its file system, and nothing is copied twice):
 
@@ -33,33 +33,37 @@ if [ -e "$2" ] || [ -L "$2" ]; then exit 3; fi
 mkdir -- ".$2.part" 2>/dev/null || { [ ! -e ".$2.part" ] || exit 3; exit 1; }
 """
 
-# $1 the directory, $2 the name. The pieces, the data and the end mark become a backup, read back before it gets its name.
+# $1 the directory, $2 the name, $3 the stage: what is run lies there, for the directory may be another user's.
+# The pieces, the data and the end mark become a backup, read back before it gets its name.
 WRITE: Final = (
     FLUSH
     + r"""
 umask 077
 export LC_ALL=C
-directory=$1 name=$2
-fail() { echo "$*"; rm -f -- archive members database; exit 1; }
+directory=$1 name=$2 stage=$3
+fail() { echo "$*"; rm -f -- archive members "$stage/database"; exit 1; }
 if [ -f "$directory/$name" ]; then exit 0; fi
 cd -- "$directory/.$name.part" || exit 1
-stage=$PWD
-rm -f -- archive members sum produced
+part=$PWD
+rm -f -- archive members sum "$stage/produced"
+set -C # nothing that somebody else has put here is written to
 fast=
 if gzip -1 </dev/null >/dev/null 2>&1; then fast=-1; fi
-{ cat ./piece-* && sh ./produce.sh "$stage"; echo "$?" >produced; } | gzip $fast >archive || fail "The copy cannot be written."
-[ "$(cat produced)" = 0 ] || fail "The data cannot be copied."
+{ cat "$stage"/piece-* && sh "$stage/produce.sh" "$stage"; echo "$?" >|"$stage/produced"; } | gzip $fast >archive ||
+  fail "The copy cannot be written."
+[ "$(cat "$stage/produced")" = 0 ] || fail "The data cannot be copied."
 flush archive
 gzip -t archive || fail "The copy cannot be read back."
 # tar ends at the end mark: what follows is read all the same, or gzip could not write it, and fail.
-{ gzip -dc archive; echo "$?" >produced; } | { tar -tf - >members && cat >/dev/null; } || fail "The copy is no whole tar."
-[ "$(cat produced)" = 0 ] || fail "The copy cannot be unpacked."
+{ gzip -dc archive; echo "$?" >|"$stage/produced"; } | { tar -tf - >members && cat >/dev/null; } ||
+  fail "The copy is no whole tar."
+[ "$(cat "$stage/produced")" = 0 ] || fail "The copy cannot be unpacked."
 [ "$(head -n 1 members)" = .fleetwright/backup.json ] || fail "The copy does not begin as it should."
 sum=$(sha256sum <archive) || exit 1
 printf '%s  %s\n' "${sum%% *}" "$name" >sum || exit 1
 chmod 600 archive sum && mv -f -- sum "$directory/$name.sha256" && mv -f -- archive "$directory/$name" || exit 1
 flush "$directory"
-cd / && rm -rf -- "$stage"
+cd / && rm -rf -- "$part" "$stage"
 """
 )
 

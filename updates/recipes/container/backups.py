@@ -33,7 +33,10 @@ HOOKED: Final = "hooked"
 
 
 class Backups:
-    """The backups of one plan. `place_of` says where the device's shell sees a volume's contents."""
+    """The backups of one plan. `place_of` says where the device's shell sees a volume's contents.
+
+    `stage` is a directory for what is run while one is written, where somebody else may write into that of the backups.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Backups:
         *,
         place_of: Callable[[str], str],
         now: Callable[[], datetime],
+        stage: str = "",
     ) -> None:
         self._plan = plan
         self._shell = shell
@@ -51,7 +55,7 @@ class Backups:
         self._calls = calls
         self._fit = BackupFit(plan, shell, place_of=place_of)
         self._files = BackupFiles(shell, plan.backup.directory)
-        self._copying = Copying(plan, shell, engine, calls, place_of=place_of, now=now)
+        self._copying = Copying(plan, shell, engine, calls, place_of=place_of, now=now, stage=stage)
         self._putting_back = PuttingBack(plan, shell, engine, calls, place_of=place_of)
 
     def findings(self) -> Iterator[Finding]:

@@ -62,7 +62,8 @@ SHORT_SECONDS: Final = 30.0
 class Surroundings:
     """What the executor adds: the gate; what is done before the set stops; which earlier upgrades keep their ways back.
 
-    `place_of` says where the shell sees the contents of a volume, `now` what time it is, in UTC.
+    `place_of` says where the shell sees the contents of a volume, `now` what time it is, in UTC;
+    `stage` where backups are prepared, if that is not their own directory.
     """
 
     gate: Gate
@@ -70,6 +71,7 @@ class Surroundings:
     ways_back: Callable[[], set[str]]
     place_of: Callable[[str], str]
     now: Callable[[], datetime]
+    stage: str = ""
 
 
 class ContainerRecipe:
