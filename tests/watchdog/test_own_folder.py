@@ -18,12 +18,15 @@ from tests.watchdog.stage import SET, WEB, PortalStage
 from updates.errors import NotCompatible
 from updates.machine import Event, State
 from updates.plan import ContainerPlan, DumpPlan
+from updates.runner import Failure
 from updates.watchdog.admission import Admission
 from updates.watchdog.backup_order import BackupOrder, read_backup_order
 from updates.watchdog.dumps import as_known, postgres_dump
 from updates.watchdog.ending import ELSEWHERE, end_as_shown, end_what_was_begun_elsewhere
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
+from updates.watchdog.journal import FileJournal, claim
+from updates.watchdog.limits import STATE_LIMIT_SECONDS
 from updates.watchdog.record import Record, read_record, show_records, write_record
 
 SPOILT = ["sh", "-c", "echo got in >/data/got-in"]
@@ -81,6 +84,19 @@ class TestRecords:
         end_as_shown(own)
         record = stored(own, upgrade)
         assert (record.state, record.outcome, record.error) == ("finished", "broken", "Enough.")
+
+
+class TestTheWholeLimit:
+    def test_it_goes_no_further_after_it_but_back(self, own: Folder) -> None:
+        upgrade = new_record(own).upgrade
+        fence = claim(own, upgrade, last_seen=None)
+        book = FileJournal(own, upgrade, fence=fence, limits=STATE_LIMIT_SECONDS, whole_seconds=60)
+        for state in (State.CHECKING, State.BACKING_UP, State.DOWNLOADING, State.INSTALLING):
+            book.take(Event.DONE)
+            assert book.state is state
+            assert book.seconds_left() <= 60
+        book.take(Event.FAILED, failure=Failure("UPD-200", "No."))
+        assert (book.state, book.seconds_left() > 600) == (State.ROLLING_BACK, True)
 
 
 class TestFromBefore:

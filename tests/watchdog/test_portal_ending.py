@@ -20,9 +20,11 @@ from updates.services.portal_follow import follow
 from updates.services.portal_state import closed_by
 from updates.services.portal_upgrades import upgrade_portal
 from updates.services.upgrades import cancel_upgrade
+from updates.watchdog.durable import locked
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart
 from updates.watchdog.journal import FileJournal
+from updates.watchdog.trigger import Inbox
 
 pytestmark = pytest.mark.database
 
@@ -130,3 +132,56 @@ class TestEnding:
 
         assert told(record.upgrade)[-1].startswith("The watchdog went on with it after that")
         assert Upgrade.objects.get(pk=record.upgrade).outcome == "broken"
+
+
+class TestTaken:
+    """The trigger is out of everybody's reach, and nothing has become of it yet."""
+
+    @pytest.fixture
+    def stands(self, folder: Folder) -> Upgrade:
+        """Its watchdog has died just then."""
+        with locked(folder.holder, waits=False), Heart(folder, interval=60, version="1"):
+            row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+        assert Inbox(folder).take() is not None
+        assert folder.taken.exists()
+        return row
+
+    def test_it_is_ended_in_time(self, folder: Folder, stands: Upgrade) -> None:
+        with clock.started_at(clock.now() + timedelta(seconds=1801)):
+            follow()
+
+        stands.refresh_from_db()
+        assert (stands.outcome, stands.error_code) == ("failed", "UPD-304")
+        assert not folder.taken.exists()
+
+    def test_it_is_cancelled_at_once(self, folder: Folder, stands: Upgrade) -> None:
+        cancelled = cancel_upgrade(upgrade=stands, actor=PORTAL)
+        assert (cancelled.outcome, folder.taken.exists()) == ("cancelled", False)
+
+    def test_a_watchdog_that_lives_hears_it(self, folder: Folder, stands: Upgrade) -> None:
+        with locked(folder.holder, waits=False):
+            asked = cancel_upgrade(upgrade=stands, actor=PORTAL)
+        assert asked.state == "pending"
+        assert folder.cancel(str(stands.pk)).read_text() == "portal"
+
+    def test_what_nobody_has_is_over_at_once(self, folder: Folder, stands: Upgrade) -> None:
+        folder.taken.unlink()
+        assert cancel_upgrade(upgrade=stands, actor=PORTAL).outcome == "cancelled"
+
+
+class TestFullDisk:
+    """A folder that takes nothing ends nobody's loop."""
+
+    def test_following_goes_on(
+        self, folder: Folder, taken: FileJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("updates.services.portal_follow.REQUESTS_SECONDS", 0)
+        brought_to(State.INSTALLING, taken)
+        folder.drained.mkdir()
+        (folder.drained / "a").touch()
+        folder.cancel(taken.upgrade).mkdir()
+        (folder.cancel(taken.upgrade) / "a").touch()
+        with clock.started_at(clock.now() + timedelta(seconds=1801)):
+            follow()
+
+        assert Upgrade.objects.get(pk=taken.upgrade).state == "installing"

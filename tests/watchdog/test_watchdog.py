@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+import json
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -79,6 +80,18 @@ def test_a_watchdog_without_an_engine_says_so(portal_stage: PortalStage) -> None
         seconds=60,
         what="the watchdog to say so",
     )
+
+
+def test_a_cancel_is_heard_while_the_engine_is_away(portal_stage: PortalStage) -> None:
+    upgrade = str(uuid4())
+    said = {"upgradeId": upgrade, "version": "2.0.0"}
+    portal_stage.folder.trigger.write_text(json.dumps(said))
+    portal_stage.start(DOCKER_SOCKET="/nowhere/docker.sock")
+    wait_until(portal_stage.folder.taken.exists, seconds=60, what="it is taken")
+    portal_stage.folder.cancel(upgrade).write_text("ann")
+
+    assert portal_stage.ended().outcome == "cancelled"
+    wait_until(lambda: not portal_stage.folder.taken.exists(), seconds=60, what="it is gone")
 
 
 def test_what_is_not_in_the_registry_changes_nothing(portal_stage: PortalStage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -24,6 +25,7 @@ from updates.services.portal_state import closed_by, folder, known_records
 from updates.services.portal_trigger import hand_over
 from updates.services.portal_upgrades import ended, is_overdue
 from updates.watchdog.durable import write_whole
+from updates.watchdog.journal import JournalTrouble
 from updates.watchdog.record import Record, moment
 
 log = structlog.get_logger(__name__)
@@ -36,7 +38,11 @@ def recover_portal(_known: object = None) -> None:
     """The portal is on record and has left word how it is upgraded; what its watchdog wrote down is in the history."""
     if not settings.AUTO_UPGRADE_ENABLED:
         return
-    leave_word(know_portal())
+    watched = know_portal()
+    try:
+        leave_word(watched)
+    except OSError as error:
+        log.error("no word is left for the watchdog", error=str(error))
     follow()
 
 
@@ -104,7 +110,15 @@ def _say_drained() -> None:
         return
     if Upgrade.objects.filter(lease_until__gt=now).exclude(state=State.FINISHED).exists():
         return
-    write_whole(folder().drained, json.dumps({"upgrade": closed.upgrade}).encode())
+    _tell(folder().drained, json.dumps({"upgrade": closed.upgrade}).encode())
+
+
+def _tell(path: Path, content: bytes) -> None:
+    """The watchdog reads it there; what cannot be written now is written the next time."""
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        log.error("the watchdog cannot be told", file=path.name, error=str(error))
 
 
 def _is_lost() -> bool:
@@ -124,6 +138,8 @@ def _end_overdue(upgrade: Upgrade) -> None:
         if ended(upgrade, failure, outcome=Outcome.FAILED):
             log.warning("overdue, and ended", upgrade=str(upgrade.pk), state=upgrade.state)
         elif State(upgrade.state) in CANCELLABLE and upgrade.cancel_requested_at is None:
-            write_whole(folder().cancel(str(upgrade.pk)), b"The time limit")
+            _tell(folder().cancel(str(upgrade.pk)), b"The time limit")
     except TooLate:
         return
+    except (OSError, JournalTrouble) as error:
+        log.error("it cannot be ended", upgrade=str(upgrade.pk), error=str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import structlog
 
 from devices.drivers.references import DEFAULT_TAG, parse_reference
@@ -9,8 +11,9 @@ from portal.core.errors import Refused
 from updates.errors import TargetBusy
 from updates.models import Upgrade
 from updates.services.portal_state import current_record, folder, known_records, watchdog_status
-from updates.watchdog.durable import move, remove, write_whole
-from updates.watchdog.trigger import LONGEST_REASON, BadTrigger, Trigger
+from updates.watchdog.durable import locked, move, read_whole, remove, write_whole
+from updates.watchdog.folder import Folder
+from updates.watchdog.trigger import LONGEST_REASON, MOST_BYTES, Trigger
 
 log = structlog.get_logger(__name__)
 
@@ -55,14 +58,42 @@ def hand_over(upgrade: Upgrade) -> None:
 
 
 def withdraw(upgrade: Upgrade) -> bool:
-    """Whether the watchdog had not taken the upgrade yet, and never will."""
+    """Whether the watchdog had not taken the upgrade yet, or has died before it made anything of it; it never will."""
     place = folder()
+    if _put_away(place, place.trigger, upgrade):
+        return True
     try:
-        if Trigger.read(place.trigger.read_bytes(), otherwise="").upgrade != str(upgrade.pk):
-            return False
-        aside = place.journals / "withdrawn"
-        move(place.trigger, aside)
-        remove(aside)
-    except (FileNotFoundError, BadTrigger):
+        with locked(place.holder, waits=False) as no_watchdog_lives:
+            is_begun = place.record(str(upgrade.pk)).exists()
+            return no_watchdog_lives and not is_begun and _put_away(place, place.taken, upgrade)
+    except FileNotFoundError:
         return False
+
+
+def is_in_hand(upgrade: Upgrade) -> bool:
+    """Whether the watchdog has it, or finds it when it looks: in this order things move on."""
+    place = folder()
+    found = (_is_of(upgrade, place.trigger), _is_of(upgrade, place.taken))
+    return any(found) or place.record(str(upgrade.pk)).exists()
+
+
+def _put_away(place: Folder, path: Path, upgrade: Upgrade) -> bool:
+    if not _is_of(upgrade, path):
+        return False
+    aside = place.journals / "withdrawn"
+    try:
+        move(path, aside)
+    except FileNotFoundError:
+        return False
+    remove(aside)
     return True
+
+
+def _is_of(upgrade: Upgrade, path: Path) -> bool:
+    try:
+        content = read_whole(path, most_bytes=MOST_BYTES)
+        return content is not None and Trigger.read(content, otherwise="").upgrade == str(
+            upgrade.pk
+        )
+    except ValueError:
+        return False

@@ -20,7 +20,7 @@ from updates.services.container_orders import FORCE, PORTAL, build_container_upg
 from updates.services.ordering import locked_idle, place
 from updates.services.portal_container import know_portal
 from updates.services.portal_state import current_record, folder
-from updates.services.portal_trigger import require_watchdog, withdraw
+from updates.services.portal_trigger import is_in_hand, require_watchdog, withdraw
 from updates.services.reasons import given_reason
 from updates.watchdog.drain import CLOSED
 from updates.watchdog.durable import write_whole
@@ -50,14 +50,14 @@ def upgrade_portal(
 
 
 def cancel_portal_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str = "") -> Upgrade:
-    """The watchdog hears that it is to end, and goes back if it had begun; what it had not taken yet is over at once.
+    """The watchdog hears that it is to end, and goes back if it had begun; what is not in its hands is over at once.
 
     TooLate once the change is being made permanent, or put back.
     """
     actor.require("updates.cancel_upgrade")
     with transaction.atomic():
         audit.record(actor=actor, action="upgrade.cancel", subject=upgrade, reason=reason)
-        if withdraw(upgrade):
+        if withdraw(upgrade) or not is_in_hand(upgrade):
             journal.request_cancel(str(upgrade.pk), by=actor.name)
         else:
             _ask_for_cancel(upgrade, by=actor.name)
@@ -116,11 +116,11 @@ def is_overdue(upgrade: Upgrade) -> bool:
 
 
 def _ask_for_cancel(upgrade: Upgrade, *, by: str) -> None:
-    current = current_record()
-    if current is None or current.upgrade != str(upgrade.pk):
+    record = read_record(folder().record(str(upgrade.pk)))
+    if record is not None and record.is_over:
         raise TooLate("It is too late to cancel: the watchdog has just ended it.")
-    if State(current.state) not in CANCELLABLE:
-        said = current.state.replace("_", " ")
+    if record is not None and State(record.state) not in CANCELLABLE:
+        said = record.state.replace("_", " ")
         raise TooLate(f"It is too late to cancel: the upgrade is {said}.")
     write_whole(folder().cancel(str(upgrade.pk)), by.encode())
 

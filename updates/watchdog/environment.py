@@ -15,6 +15,7 @@ from devices.errors import BadReference
 SOCKET: Final = "/var/run/docker.sock"
 REGISTRY_LOGINS: Final = "/registry-logins.json"
 OWN_DIR: Final = "/watchdog"
+LIMIT_SECONDS: Final = 1800.0
 WRITABLE_BY_OTHERS: Final = 0o022
 
 
@@ -25,6 +26,7 @@ class Environment:
     data_dir: Path
     own_dir: Path | None
     check_interval: float
+    limit_seconds: float
     container_name: str
     image_name: str
     project_name: str
@@ -49,6 +51,7 @@ class Environment:
             data_dir=data,
             own_dir=None if not_own else own,
             check_interval=interval,
+            limit_seconds=_limit(variables.get("PORTAL_UPGRADE_LIMIT_SECONDS", "")),
             container_name=container,
             image_name=image,
             project_name=variables.get("COMPOSE_PROJECT_NAME", ""),
@@ -68,6 +71,11 @@ def _interval(text: str) -> tuple[float, str]:
     if 0.1 <= seconds <= 3600:
         return seconds, ""
     return 5.0, f"CHECK_INTERVAL is a number of seconds from 0.1 to 3600, not {text[:40]!r}."
+
+
+def _limit(text: str) -> float:
+    """As the portal's own setting of that name, whose check says what is wrong with it."""
+    return float(text) if text.isdecimal() and int(text) else LIMIT_SECONDS
 
 
 def _own_trouble(own: Path, data: Path) -> str:

@@ -13,7 +13,7 @@ import structlog
 
 from updates.course import REPEATED_TOO_OFTEN, Move, Standing, ended, move
 from updates.errors import LeaseLost
-from updates.machine import ACTIVE, Event, Outcome, State, arrow, progress_within
+from updates.machine import ACTIVE, HAPPY_PATH, Event, Outcome, State, arrow, progress_within
 from updates.output import OutputLimits, Said
 from updates.runner import Failure, HandOver
 from updates.watchdog.durable import locked, read_whole
@@ -37,12 +37,17 @@ OUTPUT_LIMITS: Final = OutputLimits(chunk_bytes=4096, chunk_seconds=1.0, limit_b
 LONGEST_NAME: Final = 1024
 
 
+ON_THE_WAY: Final = frozenset(HAPPY_PATH[1:7])
+"""From CHECKING to VERIFYING: from there on, there is a way back still."""
+
+
 class JournalTrouble(Exception):
     """The file system takes no more, or gives no answer: nothing that a step did."""
 
 
 class FileJournal:
-    """The runner's Journal over a file, for the holder with `fence`. `limits` are seconds for each state.
+    """The runner's Journal over a file, for the holder with `fence`. `limits` are seconds for each state; after
+    `whole_seconds` it goes no further, but back.
 
     Every write is one new file under the old name, so a state and its event are both there or neither is.
     """
@@ -54,6 +59,7 @@ class FileJournal:
         *,
         fence: int,
         limits: Mapping[str, float],
+        whole_seconds: float = math.inf,
         secrets: Iterable[str] = (),
         wants_leave: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -62,6 +68,7 @@ class FileJournal:
         self.trouble: tuple[type[Exception], ...] = (JournalTrouble,)
         self._folder = folder
         self._limits = limits
+        self._whole_seconds = whole_seconds
         self._secrets = tuple(secrets)
         self._wants_leave = wants_leave
         self._record = self._load()
@@ -149,7 +156,12 @@ class FileJournal:
     def seconds_left(self) -> float:
         limit = self._limits.get(self._record.state, math.inf)
         since = moment(self._record.limit_from) or moment(self._record.state_entered_at)
-        return limit - (datetime.now(UTC) - since).total_seconds() if since else limit
+        now = datetime.now(UTC)
+        left = limit - (now - since).total_seconds() if since else limit
+        began = moment(self._record.started_at)
+        if began is None or self.state not in ON_THE_WAY:
+            return left
+        return min(left, self._whole_seconds - (now - began).total_seconds())
 
     def tick(self) -> bool:
         self._said.flush_due()

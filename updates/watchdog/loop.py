@@ -42,6 +42,8 @@ LOOK_SECONDS: Final = 30.0
 KEPT_RECORDS: Final = 20
 """How many upgrades that are over have a file still: the portal has taken them into its history long ago."""
 
+CANCELLED_EARLY: Final = "It was cancelled before anything was done."
+
 MakeRecipe = Callable[[ContainerPlan, Engine], Recipe]
 OpenEngine = Callable[[], AbstractContextManager[Engine]]
 
@@ -159,6 +161,9 @@ class Watchdog:
         trigger = self._inbox.take()
         if trigger is None:
             return None
+        if self._folder.cancel(trigger.upgrade).exists():
+            self._fail(trigger, NotCompatible(CANCELLED_EARLY), outcome=Outcome.CANCELLED)
+            return None
         try:
             record = self._record(trigger)
         except DeviceUnreachable as error:
@@ -175,12 +180,14 @@ class Watchdog:
         self._inbox.done()
         return record
 
-    def _fail(self, trigger: Trigger, error: FleetwrightError) -> None:
+    def _fail(
+        self, trigger: Trigger, error: FleetwrightError, *, outcome: Outcome = Outcome.FAILED
+    ) -> None:
         log.error("it cannot be", upgrade=trigger.upgrade, why=str(error))
         write_record(self._folder, ordered(trigger, plan=trigger.plan or {}))
         fence = claim(self._folder, trigger.upgrade, last_seen=None)
         book = FileJournal(self._folder, trigger.upgrade, fence=fence, limits=STATE_LIMIT_SECONDS)
-        book.break_off(Failure.of(error), outcome=Outcome.FAILED)
+        book.break_off(Failure.of(error), outcome=outcome)
         self._inbox.done()
 
     def _record(self, trigger: Trigger) -> Record:
@@ -209,6 +216,7 @@ class Watchdog:
                 record.upgrade,
                 fence=fence,
                 limits=STATE_LIMIT_SECONDS,
+                whole_seconds=self._environment.limit_seconds,
                 secrets=secrets_of(engine, record.plan.get("containers") or []),
                 wants_leave=self._stopped.is_set,
             )

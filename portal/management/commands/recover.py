@@ -55,9 +55,11 @@ class Command(BaseCommand):
             except DatabaseError:
                 close_old_connections()
                 log.warning("database does not answer; following later", exc_info=True)
+            except OSError:
+                log.warning("a file cannot be written; following later", exc_info=True)
 
     def _recover_once(self) -> None:
-        """A database that is away for a while does not end the loop: it is what recovering is for."""
+        """A database that is away for a while, or a disk that is full, does not end the loop: it is what recovering is for."""
         close_old_connections()
         try:
             recover()
@@ -65,3 +67,5 @@ class Command(BaseCommand):
             forget_old_uploads()
         except DatabaseError:
             log.warning("database does not answer; trying again later", exc_info=True)
+        except OSError:
+            log.warning("a file cannot be written; trying again later", exc_info=True)

@@ -40,7 +40,7 @@ WRITE: Final = (
     + r"""
 umask 077
 export LC_ALL=C
-directory=$1 name=$2 stage=$3
+directory=$1 name=$2 stage=${3:-$1/.$2.part}
 fail() { echo "$*"; rm -f -- archive members "$stage/database"; exit 1; }
 if [ -f "$directory/$name" ]; then exit 0; fi
 cd -- "$directory/.$name.part" || exit 1
