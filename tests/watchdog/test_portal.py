@@ -7,7 +7,10 @@ from datetime import timedelta
 from typing import NoReturn
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from portal.core import clock
@@ -27,6 +30,8 @@ from updates.services.portal_follow import follow, recover_portal
 from updates.services.portal_state import closed_by, watchdog_status
 from updates.services.portal_upgrades import upgrade_portal
 from updates.services.upgrades import retry_upgrade, roll_back_upgrade
+from updates.services.watch_settings import save_watched
+from updates.watchdog.durable import locked
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart
 from updates.watchdog.journal import FileJournal
@@ -35,6 +40,12 @@ from updates.watchdog.record import write_record
 from updates.watchdog.trigger import Inbox, Trigger
 
 pytestmark = pytest.mark.database
+
+
+def person(name: str, *permissions: str) -> User:
+    somebody(name, *permissions)
+    User.objects.filter(username=name).update(is_staff=True)
+    return User.objects.get(username=name)
 
 
 @pytest.fixture(autouse=True)
@@ -201,6 +212,22 @@ def test_how_the_portal_wants_to_be_upgraded_is_left_for_the_watchdog(folder: Fo
     assert left["instance"] == "fleetwright"
 
 
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"kind": "http", "url": "http://127.0.0.1:8000/livez"},
+        {"kind": "tcp", "host": "127.0.0.1", "port": 1},
+    ],
+)
+def test_a_probe_that_the_watchdog_cannot_ask_is_refused(
+    folder: Folder, probe: dict[str, object]
+) -> None:
+    watched = know_portal()
+    watched.probes = [probe]
+    with pytest.raises(ValidationError, match="has no network"):
+        save_watched(watched=watched, actor=PORTAL)
+
+
 class TestClosed:
     """While its containers may be stopped or put back, the portal takes nothing in."""
 
@@ -226,6 +253,43 @@ class TestClosed:
         answer = Client().get("/api/v1/devices/")
         assert (answer.status_code, answer.json()["retryable"]) == (503, True)
         assert Client().get("/livez").status_code == 200
+
+    def test_who_may_ends_it_by_force_where_the_watchdog_is_dead(
+        self, folder: Folder, settings: Settings
+    ) -> None:
+        backend = settings.AUTHENTICATION_BACKENDS[-1]
+        with locked(folder.holder, waits=False), Heart(folder, interval=60, version="1"):
+            row = upgrade_portal(version="2.0.0", actor=PORTAL, reason=WHY)
+            brought_to(State.RESTARTING, take(folder))
+            follow()
+            way_out = reverse("admin:updates_upgrade_force_cancel", args=[row.pk])
+            page = Client().get("/", headers={"accept": "text/html"})
+            assert b"sign of life" not in page.content
+            assert Client().get(way_out).status_code == 503
+            assert Client().get("/login/").status_code == 503
+        with Heart(folder, interval=0.001, version="1"):
+            pass
+
+        page = Client().get("/", headers={"accept": "text/html"})
+        assert page.status_code == 503
+        assert b"last sign of life" in page.content
+        assert f'href="{way_out}"'.encode() in page.content
+        assert "Refresh" in page
+        told = Client().get("/api/v1/devices/").json()["detail"]
+        assert told.endswith(f"POST /api/v1/upgrades/{row.pk}/force-cancel")
+        assert Client().get(f"/login/?next={way_out}").status_code == 200
+        assert Client().get("/admin/").status_code == 503
+        anybody = Client()
+        anybody.force_login(person("ann"), backend=backend)
+        assert anybody.get(way_out).status_code == 403
+        someone = Client()
+        someone.force_login(person("bob", "view_upgrade", "force_cancel_upgrade"), backend=backend)
+        assert someone.get(way_out).status_code == 200
+        assert someone.post(way_out, {"reason": WHY}).status_code == 302
+
+        row.refresh_from_db()
+        assert (row.state, row.outcome) == ("finished", "broken")
+        assert Client().get("/login/").status_code == 200
 
     def test_after_a_rollback_it_is_open_again(self, folder: Folder, taken: FileJournal) -> None:
         brought_to(State.VERIFYING, taken)

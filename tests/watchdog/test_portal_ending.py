@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from portal.core import clock
@@ -163,6 +166,18 @@ class TestTaken:
             asked = cancel_upgrade(upgrade=stands, actor=PORTAL)
         assert asked.state == "pending"
         assert folder.cancel(str(stands.pk)).read_text() == "portal"
+
+    def test_force_cancel_is_on_its_page(
+        self, folder: Folder, stands: Upgrade, client: Client, settings: Settings
+    ) -> None:
+        admin = User.objects.create_superuser("admin")
+        client.force_login(admin, backend=settings.AUTHENTICATION_BACKENDS[-1])
+        page = reverse("admin:updates_upgrade_change", args=[stands.pk])
+        way = reverse("admin:updates_upgrade_force_cancel", args=[stands.pk])
+        assert way not in client.get(page).content.decode()
+        with Heart(folder, interval=0.001, version="1"):
+            pass
+        assert way in client.get(page).content.decode()
 
     def test_what_nobody_has_is_over_at_once(self, folder: Folder, stands: Upgrade) -> None:
         folder.taken.unlink()

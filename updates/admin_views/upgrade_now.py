@@ -21,6 +21,8 @@ from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.queries import PRESSING, Stuck, explained, stuck_upgrades
 from updates.recipes.hold import HELD
+from updates.services.portal_state import watchdog_status
+from updates.services.portal_upgrades import is_overdue
 from updates.services.upgrades import refuse_not_undoable
 
 
@@ -110,7 +112,7 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
             buttons.insert(0, commit_button(request, upgrade))
         if standstill and standstill.can_recover:
             buttons.insert(0, button("recover", "Recover", is_main=True))
-        is_stuck = standstill and standstill.kind in PRESSING
+        is_stuck = (standstill and standstill.kind in PRESSING) or _is_left_alone(upgrade)
         by_device = upgrade.executor == Upgrade.Executor.DEVICE
         if is_stuck or (by_device and upgrade.cancel_requested_at is not None):
             buttons.append(button("force_cancel", "Force cancel", is_danger=True))
@@ -123,6 +125,12 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
     if is_failed and upgrade.artifact_id is not None:
         buttons.append(_apply_another(request, upgrade))
     return buttons
+
+
+def _is_left_alone(upgrade: Upgrade) -> bool:
+    """Whether the portal's own upgrade should be over by now, or its watchdog lives no more."""
+    by_watchdog = upgrade.executor == Upgrade.Executor.WATCHDOG
+    return by_watchdog and (is_overdue(upgrade) or not watchdog_status().is_alive)
 
 
 def commit_button(request: HttpRequest, upgrade: Upgrade) -> Button:

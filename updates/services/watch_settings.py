@@ -16,6 +16,7 @@ from portal.core.edits import changes_of
 from updates.models import WatchedContainer
 from updates.services.installations import require_probes, require_volumes
 from updates.services.watching import CHANGE, require_watched
+from updates.watchdog.admission import NO_PROBE, PROBES
 
 SETTINGS: Final = (
     "containers", "project_dir", "backup_dir", "keeps_backups", "volumes", "hook", "dumps", "probes", "health_seconds",
@@ -37,6 +38,8 @@ def save_watched(*, watched: WatchedContainer, actor: Actor) -> WatchedContainer
     watched.full_clean()
     require_volumes(watched.volumes)
     require_probes(watched.probes)
+    if watched.is_portal:
+        _require_own_probes(watched.probes)
     _require_places(watched)
     _require_waits(watched)
     if watched.hook:
@@ -53,6 +56,12 @@ def save_watched(*, watched: WatchedContainer, actor: Actor) -> WatchedContainer
             data={"changes": changes},
         )  # fmt: skip
     return watched
+
+
+def _require_own_probes(probes: list[dict[str, Any]]) -> None:
+    for probe in probes:
+        if probe["kind"] not in PROBES:
+            raise ValidationError({"probes": NO_PROBE.format(kind=probe["kind"])})
 
 
 def _require_places(watched: WatchedContainer) -> None:

@@ -23,8 +23,12 @@ from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 
 PROJECT: Final = "com.docker.compose.project"
-PROBES: Final = frozenset({"container", "http", "tcp"})
-"""A probe that runs a command would run it beside the engine's socket."""
+PROBES: Final = frozenset({"container"})
+"""The watchdog has no network to ask `http` or `tcp` from, and a command would run beside the engine's socket."""
+NO_PROBE: Final = (
+    "The portal's watchdog has no network and runs no command: it asks the engine whether the containers are healthy, "
+    "so a probe of the kind {kind!r} would never pass. Use the kind container, or the image's own health check."
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}", re.ASCII)
 
 
@@ -156,6 +160,4 @@ class Admission:
     def _require_probes(self, probes: list[dict[str, Any]]) -> None:
         for probe in probes:
             if probe.get("kind") not in PROBES:
-                raise NotCompatible(
-                    f"A probe of the kind {str(probe.get('kind'))[:40]!r} is not for the portal's own upgrade."
-                )
+                raise NotCompatible(NO_PROBE.format(kind=str(probe.get("kind"))[:40]))
