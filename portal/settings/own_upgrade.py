@@ -11,8 +11,9 @@ AUTO_UPGRADE_ENABLED = env.bool("AUTO_UPGRADE_ENABLED", default=False)
 DATA_DIR = Path(env("DATA_DIR", default=str(VAR_DIR)))
 """What the portal and its watchdog both see: the portal's data, with the files that they leave for each other."""
 CONTAINER_NAME = env("CONTAINER_NAME", default="fleetwright")
-IMAGE_NAME = env("IMAGE_NAME", default="fleetwright")
-"""The repository of the portal's image, without a tag."""
+UNPUBLISHED = "fleetwright"
+IMAGE_NAME = env("IMAGE_NAME", default=UNPUBLISHED)
+"""The repository of the portal's image, without a tag. As it is by default no registry has it."""
 PORTAL_UPGRADE_LIMIT_SECONDS = env.int("PORTAL_UPGRADE_LIMIT_SECONDS", default=1800)
 """How long the portal's own upgrade may take until it is ended."""
 FOLLOW_SECONDS = env.int("FOLLOW_SECONDS", default=2)

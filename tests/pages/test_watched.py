@@ -15,6 +15,7 @@ from portal.core import clock
 from tests.journal.rows import new_device
 from tests.watching.rows import SHOP, container, seen, watched
 from updates.models import ContainerCheck, Installation, Upgrade, WatchedContainer
+from updates.services.portal_follow import recover_portal
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Shown
@@ -264,3 +265,29 @@ def test_the_page_of_its_instance_leads_to_the_container_and_refuses_the_wrong_v
     row.save()
     shown = text(operator.get(reverse("admin:updates_instance_change", args=[instance.pk])))
     assert f'href="{adopt}"' in shown
+
+
+def test_the_portal_is_told_of_newer_versions_where_it_cannot_upgrade_itself(
+    operator: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    settings.AUTO_UPGRADE_ENABLED, settings.IMAGE_NAME = False, "ghcr.io/example/fleetwright"
+    recover_portal()
+    page = text(operator.get(f"{LIST}portal/"))
+    assert "fleetwright=ghcr.io/example/fleetwright:NEW_VERSION" in page
+
+    WatchedContainer.objects.filter(is_portal=True).update(newest="9.0.0", answered_at=clock.now())
+    shown = text(operator.get("/"))
+    assert "9.0.0 of fleetwright is now available" in shown
+    assert "version=latest" not in shown
+    assert f"{LIST}portal/" in shown
+    page = text(operator.get(f"{LIST}portal/"))
+    assert "fleetwright=ghcr.io/example/fleetwright:9.0.0" in page
+
+    settings.VERSION = "9.0.0"  # somebody has done that
+    recover_portal()
+    assert "is now available" not in text(operator.get("/"))
+    settings.VERSION_CHECK_DISABLED = True
+    WatchedContainer.objects.all().delete()
+    recover_portal()
+    assert not WatchedContainer.objects.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,10 @@ from updates.services.container_desk import why_not_upgradable
 from updates.services.deployment_method import detect_method, how_to_upgrade
 from updates.services.portal_container import the_portal
 from updates.services.setup_report import setup_report, why_not_set_up
+from updates.services.version_checks import OFF
+
+UNKNOWN: Final = "NEW_VERSION"
+"""Stands in commands for a version that nobody knows."""
 
 
 @require_GET
@@ -23,7 +28,7 @@ def portal_page(request: HttpRequest) -> HttpResponse:
     """How the portal runs, whether it can be told to upgrade itself, and the commands where it cannot."""
     require(request, "updates.view_watchedcontainer")
     watched, method = the_portal(), detect_method(os.environ)
-    newest = (watched.newest if watched else "") or settings.VERSION
+    newest = (watched.newest if watched else "") or UNKNOWN
     return page(
         request,
         "updates/portal.html",
@@ -33,12 +38,26 @@ def portal_page(request: HttpRequest) -> HttpResponse:
             "watched": watched,
             "page": page_of(watched) if watched else "",
             "version": settings.VERSION,
+            "newest": watched.newest if watched else "",
+            "why_no_newest": _why_no_newest(watched),
+            "unknown": UNKNOWN,
             "method": method.value,
             "items": setup_report(),
             "how_to": how_to_upgrade(method, image=settings.IMAGE_NAME, version=newest),
             "buttons": [_upgrade_button(request, watched)],
         },
     )
+
+
+def _why_no_newest(watched: WatchedContainer | None) -> str:
+    """Why no newer version is named, as a sentence."""
+    if settings.VERSION_CHECK_DISABLED:
+        return OFF
+    if settings.IMAGE_NAME == settings.UNPUBLISHED:
+        return "Set IMAGE_NAME to where the portal's images are published, and newer versions are looked for."
+    if watched is None or watched.asked_at is None:
+        return "Its registry was not asked yet: the scheduler sees to it."
+    return watched.error or "Its registry has none that is newer."
 
 
 def _upgrade_button(request: HttpRequest, watched: WatchedContainer | None) -> Button:

@@ -28,6 +28,11 @@ def the_portal() -> WatchedContainer | None:
     return found.select_related("instance__device", "instance__module").first()
 
 
+def looks_for_versions() -> bool:
+    """Whether it is known which registry would have newer versions of the portal, and they are wanted."""
+    return not settings.VERSION_CHECK_DISABLED and settings.IMAGE_NAME != settings.UNPUBLISHED
+
+
 def know_portal() -> WatchedContainer:
     """The portal is on record, with the version that runs now. Safe to call again."""
     with transaction.atomic():
@@ -38,7 +43,18 @@ def know_portal() -> WatchedContainer:
         if watched.instance.version != settings.VERSION:
             watched.instance.version = settings.VERSION
             watched.instance.save(update_fields=["version"])
+        if not settings.AUTO_UPGRADE_ENABLED:
+            _follow_image(watched)
     return watched
+
+
+def _follow_image(watched: WatchedContainer) -> None:
+    """Somebody else upgrades it: what runs now is what newer versions are looked for of, at once."""
+    image = f"{settings.IMAGE_NAME}:{settings.VERSION}"
+    if watched.image != image:
+        watched.image, watched.digest, watched.image_id = image, "", ""
+        watched.newest, watched.asked_at = "", None
+        watched.save(update_fields=["image", "digest", "image_id", "newest", "asked_at"])
 
 
 def _first_known() -> WatchedContainer:

@@ -20,7 +20,7 @@ from updates.models import Upgrade, WatchedContainer
 from updates.plan import Kind
 from updates.runner import Failure
 from updates.services.portal_backups import follow_backup
-from updates.services.portal_container import know_portal, leave_word
+from updates.services.portal_container import know_portal, leave_word, looks_for_versions
 from updates.services.portal_state import closed_by, folder, known_records
 from updates.services.portal_trigger import hand_over
 from updates.services.portal_upgrades import ended, is_overdue
@@ -35,10 +35,12 @@ REQUESTS_SECONDS: Final = 2.0
 
 
 def recover_portal(_known: object = None) -> None:
-    """The portal is on record and has left word how it is upgraded; what its watchdog wrote down is in the history."""
-    if not settings.AUTO_UPGRADE_ENABLED:
+    """The portal is on record, so that its versions are looked for; a watchdog's word and what it wrote down are in place."""
+    if not (settings.AUTO_UPGRADE_ENABLED or looks_for_versions()):
         return
     watched = know_portal()
+    if not settings.AUTO_UPGRADE_ENABLED:
+        return
     try:
         leave_word(watched)
     except OSError as error:

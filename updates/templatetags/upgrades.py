@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django import template
+from django.conf import settings
 from django.http import HttpRequest
 
 from devices.models import Device, DeviceGroup
-from portal.core.actors import actor_of
+from portal.core.actors import Actor, actor_of
 from updates.models import Deployment, Upgrade
 from updates.news import SHOWN, News, news
 from updates.queries import deployments_to, newest_upgrades
@@ -30,6 +31,7 @@ class Banner:
     newest: str
     notes_url: str
     may_upgrade: bool
+    is_portal: bool
 
 
 @register.simple_tag
@@ -65,17 +67,19 @@ def news_for_everybody(context: dict[str, Any]) -> dict[str, Any]:
     left = len(found) - BANNERS
     sure = "" if len(found) < SHOWN else " or more"
     return {
-        "portal": portal,
+        "portal": portal if settings.AUTO_UPGRADE_ENABLED else None,
         "portal_to": portal.upgrade_to.rpartition(":")[2] if portal else "",
-        "shown": [_banner(one, actor.may(_permission(one))) for one in found[:BANNERS]],
+        "shown": [_banner(one, _may_upgrade(actor, one)) for one in found[:BANNERS]],
         "more": f"And {left}{sure} others could be newer" if left > 0 else "",
         "may_change": actor.may("updates.change_watchedcontainer"),
     }
 
 
-def _permission(one: News) -> str:
-    return "updates.upgrade_portal" if one.is_portal else "updates.upgrade_container"
+def _may_upgrade(actor: Actor, one: News) -> bool:
+    if one.is_portal:
+        return settings.AUTO_UPGRADE_ENABLED and actor.may("updates.upgrade_portal")
+    return actor.may("updates.upgrade_container")
 
 
 def _banner(one: News, may_upgrade: bool) -> Banner:  # noqa: FBT001 - its column
-    return Banner(one.pk, one.name, one.newest, one.notes_url, may_upgrade)
+    return Banner(one.pk, one.name, one.newest, one.notes_url, may_upgrade, one.is_portal)
