@@ -89,3 +89,13 @@ OUTCOMES: Final[dict[Outcome, tuple[Step, ...]]] = {
 """Said at the end, whatever the cause was."""
 
 advise: Final = advice.of_kind(STEPS, OUTCOMES)
+
+
+def of_the_portal(found: Advice | None, *, container: str) -> Advice:
+    """The advice about the portal's own upgrade, whose web part is `container`: no page shows what its watchdog's log says."""
+    cause = found.cause if found else "Its watchdog has stopped, or hangs."
+    seen = Step(
+        "See whether the watchdog runs, and what it says.",
+        f"docker logs --tail 50 {container}-upgrader",
+    )
+    return Advice(cause, (*(found.steps if found else ()), seen))

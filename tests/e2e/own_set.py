@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
 from secrets import token_hex
@@ -123,6 +125,41 @@ class OwnSet:
             return rows[0] if rows[0]["taken_at"] or rows[0]["error"] else {}
 
         return wait_until(newest, seconds=START_SECONDS, what="a backup of the portal")
+
+    def leave_mark(self) -> None:
+        """There is something in the database and in the volume that no backup of before has."""
+        self._python(
+            "from django.contrib.auth.models import User; User.objects.create(username='mark')"
+        )
+        words = ("exec", "-T", "scheduler", "touch", "/data/mark")
+        self.production.compose(*words, upgrades=True)
+
+    def has_mark(self) -> bool:
+        """Whether both are there; AssertionError for one alone."""
+        script = "from django.contrib.auth.models import User; import pathlib; "
+        script += "print('found', [User.objects.filter(username='mark').exists(), pathlib.Path('/data/mark').exists()])"
+        found = json.loads(self._python(script).partition("found ")[2].lower())
+        assert found[0] == found[1], found
+        return bool(found[0])
+
+    def put_back_by_hand(self, backup: str) -> None:
+        """What `portal/docs/portal-backups.md` says was done, with that backup."""
+        said = (ROOT / "portal/docs/portal-backups.md").read_text().split("```sh\n")[2]
+        subprocess.run(
+            ["sh", "-c", said.partition("```")[0]],
+            cwd=self.production.folder,
+            env={
+                "PATH": os.environ["PATH"], "DOCKER_HOST": self.engine.url, "backup": backup,
+                "DOCKER_CONFIG": str(self._config),
+            },
+            check=True,
+            timeout=START_SECONDS,
+        )  # fmt: skip
+        wait_until(
+            lambda: self.production.ask("/readyz") == (200, "ready"),
+            seconds=START_SECONDS,
+            what="the portal is ready",
+        )
 
     def files_in(self, backup: str) -> list[str]:
         """What that file holds, which is for the watchdog's eyes alone."""

@@ -83,6 +83,16 @@ def test_its_data_are_backed_up_while_it_runs(own: OwnSet) -> None:
     assert own.versions() == runs
 
 
+def test_its_backup_is_put_back_by_hand_as_the_docs_say(own: OwnSet) -> None:
+    made = own.back_up()
+    own.leave_mark()
+    assert own.has_mark()
+    own.put_back_by_hand(made["path"].rpartition("/")[2])
+
+    assert not own.has_mark()
+    assert own.production.ask("/readyz") == (200, "ready")
+
+
 @pytest.mark.parametrize("version", [UNWELL, SPOILS])
 def test_what_is_never_well_is_rolled_back(own: OwnSet, desk: Page, version: str) -> None:
     runs, before = own.versions(), own.look()

@@ -177,7 +177,9 @@ class TestTaken:
         assert way not in client.get(page).content.decode()
         with Heart(folder, interval=0.001, version="1"):
             pass
-        assert way in client.get(page).content.decode()
+        shown = client.get(page).content.decode()
+        assert way in shown
+        assert f"docker logs --tail 50 {settings.CONTAINER_NAME}-upgrader" in shown
 
     def test_what_nobody_has_is_over_at_once(self, folder: Folder, stands: Upgrade) -> None:
         folder.taken.unlink()

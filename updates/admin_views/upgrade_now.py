@@ -15,6 +15,7 @@ from updates.admin_views.state_map import label_of, map_of
 from updates.admin_views.timeline import name_of
 from updates.advice import advise
 from updates.advised import Advice
+from updates.container_advice import of_the_portal
 from updates.errors import NotUndoable
 from updates.limits import limit_ends
 from updates.machine import CANCELLABLE, SENTENCES, Outcome, State
@@ -94,6 +95,8 @@ def _advice(upgrade: Upgrade) -> Advice | None:
             "version": upgrade.instance.version if upgrade.instance else "",
         },
     )
+    if upgrade.executor == Upgrade.Executor.WATCHDOG and (found or _stands_alone(upgrade)):
+        return of_the_portal(found, container=settings.CONTAINER_NAME)
     return found
 
 
@@ -125,6 +128,10 @@ def _buttons(request: HttpRequest, upgrade: Upgrade, standstill: Stuck | None) -
     if is_failed and upgrade.artifact_id is not None:
         buttons.append(_apply_another(request, upgrade))
     return buttons
+
+
+def _stands_alone(upgrade: Upgrade) -> bool:
+    return upgrade.state != State.FINISHED and _is_left_alone(upgrade)
 
 
 def _is_left_alone(upgrade: Upgrade) -> bool:

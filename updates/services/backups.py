@@ -29,7 +29,9 @@ RESTORE: Final = "updates.restore_backup"
 DELETE: Final = "updates.delete_backup"
 MAKE_JOB: Final = "updates.jobs.run_backup"
 DELETE_JOB: Final = "updates.jobs.run_backup_deletion"
-PORTALS_WAY_BACK: Final = "The portal's own data are put back by hand, while it is stopped."
+PORTALS_WAY_BACK: Final = (
+    "The portal's own data are put back by hand, as portal/docs/portal-backups.md says."
+)
 ONLY_ONE: Final = "It is the only backup that is known to be good: make another one first."
 
 
