@@ -22,9 +22,11 @@ from tests.watchdog.orders import WHY, brought_to, take, told
 from tests.watchdog.records import held
 from updates.errors import TargetBusy
 from updates.machine import HAPPY_PATH, Event, State
-from updates.models import Upgrade, WatchedContainer
+from updates.models import ContainerCheck, Upgrade, WatchedContainer
+from updates.recipes.finding import Finding
 from updates.runner import Failure
 from updates.services.carry_out import Ending, carry_out
+from updates.services.container_checks import carry_out_preflight
 from updates.services.portal_container import know_portal
 from updates.services.portal_follow import follow, recover_portal
 from updates.services.portal_state import closed_by, watchdog_status
@@ -36,6 +38,7 @@ from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart
 from updates.watchdog.journal import FileJournal
 from updates.watchdog.orders import ordered
+from updates.watchdog.preflight import write_preflight
 from updates.watchdog.record import write_record
 from updates.watchdog.trigger import Inbox, Trigger
 
@@ -226,6 +229,24 @@ def test_a_probe_that_the_watchdog_cannot_ask_is_refused(
     watched.probes = [probe]
     with pytest.raises(ValidationError, match="has no network"):
         save_watched(watched=watched, actor=PORTAL)
+
+
+def test_a_preflight_says_what_the_watchdog_saw(folder: Folder, alive: Heart) -> None:
+    now = clock.now()
+    check = ContainerCheck.objects.create(
+        watched=know_portal(), image="registry.invalid/fleetwright:2", verdict="waiting",
+        installed="", requested_by_name="ann", requested_at=now, findings=[],
+    )  # fmt: skip
+    carry_out_preflight(check)
+    assert any("has not said yet" in one["says"] for one in check.findings)
+    write_preflight(folder, [Finding("Compose", ok=False, says="The tag is pinned.")])
+    carry_out_preflight(check)
+    assert check.verdict == "refused"
+    found = [one for one in check.findings if one["what"] == "Compose"]
+    assert found[0]["says"].startswith("The tag is pinned. (The watchdog, at ")
+    folder.preflight.write_text("[")
+    carry_out_preflight(check)
+    assert any("has not said yet" in one["says"] for one in check.findings)
 
 
 class TestClosed:

@@ -11,6 +11,7 @@ from tests.containers.ledger import SPOILS, UNWELL, V2, Version
 from tests.environment.waiting import wait_until
 from tests.watchdog.stage import WEB, PortalStage
 from updates.watchdog.heartbeat import read_heartbeat
+from updates.watchdog.preflight import read_preflight
 
 pytestmark = pytest.mark.docker
 
@@ -100,6 +101,26 @@ def test_what_is_not_in_the_registry_changes_nothing(portal_stage: PortalStage) 
 
     assert portal_stage.ended().outcome == "failed"
     portal_stage.require_old()
+
+
+def test_it_says_what_an_upgrade_would_find(portal_stage: PortalStage) -> None:
+    portal_stage.start()
+    wait_until(portal_stage.folder.preflight.exists, seconds=60, what="it has looked")
+    seen = read_preflight(portal_stage.folder)
+    assert seen is not None
+    assert all(one.ok for one in seen.findings), seen.findings
+    assert any("compose" in one.what.lower() for one in seen.findings), seen.findings
+    portal_stage.kill()
+    portal_stage.folder.preflight.unlink()
+    (portal_stage.project / "compose.yml").rename(portal_stage.project / "elsewhere.yml")
+    try:
+        portal_stage.start()
+        wait_until(portal_stage.folder.preflight.exists, seconds=60, what="it has looked")
+        again = read_preflight(portal_stage.folder)
+    finally:
+        (portal_stage.project / "elsewhere.yml").rename(portal_stage.project / "compose.yml")
+    assert again is not None
+    assert any(not one.ok and "compose.yml" in one.says for one in again.findings)
 
 
 def _trouble(stage: PortalStage) -> str:

@@ -24,9 +24,11 @@ from updates.services.container_recipes import container_recipe
 from updates.services.container_upgrades import UPGRADE, image_for
 from updates.services.looking import Seen, over_in_any_case, seen_on
 from updates.services.module_choice import unfinished_upgrades
+from updates.services.portal_state import folder
 from updates.services.setup_report import setup_report
 from updates.services.version_checks import in_registry
 from updates.services.watching import require_watched
+from updates.watchdog.preflight import read_preflight
 
 JOB: Final = "updates.jobs.run_container_check"
 AT_ONCE: Final = 1000
@@ -101,16 +103,28 @@ def installed_now(watched: WatchedContainer) -> str:
 
 
 def _of_portal(check: ContainerCheck) -> Iterator[Finding]:
-    """What the portal sees of its own upgrade: its watchdog looks at the rest, before it does anything."""
+    """What the portal sees of its own upgrade, and what its watchdog saw, which looks again before it does anything."""
     yield _is_free(check.watched)
     for item in setup_report():
         yield Finding(item.check.lower().replace(" ", "_"), ok=item.passed, says=item.message)
+    yield from _by_watchdog()
     try:
         found = in_registry(check.image, check.watched)
         says = f"{check.image} is in its registry: {found.digest[:19]}."
         yield Finding("image", ok=True, says=says)
     except DeviceError as error:
         yield Finding("image", ok=False, says=str(error))
+
+
+def _by_watchdog() -> Iterator[Finding]:
+    seen = read_preflight(folder())
+    if seen is None:
+        says = "Compose files, pinned tags and room: the watchdog has not said yet, and looks before it starts."
+        yield Finding("watchdog", ok=True, says=says)
+        return
+    for one in seen.findings:
+        says = f"{one.says} (The watchdog, at {seen.at:%Y-%m-%d %H:%M} UTC.)"
+        yield Finding(one.what, ok=one.ok, says=says)
 
 
 def _is_free(watched: WatchedContainer) -> Finding:

@@ -20,7 +20,7 @@ from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 from updates.watchdog.logins import Logins
 from updates.watchdog.loop import Watchdog
-from updates.watchdog.portal_recipe import portal_recipe
+from updates.watchdog.portal_recipe import portal_findings, portal_recipe
 
 
 def main() -> None:
@@ -44,6 +44,7 @@ def main() -> None:
         environment,
         open_engine=open_engine,
         make_recipe=lambda plan, engine: portal_recipe(plan, engine, folder, logins),
+        look=lambda plan, engine: portal_findings(plan, engine, folder, logins),
         stopped=stopped,
         name=f"{socket.gethostname()}/{os.getpid()}",
     ).run()

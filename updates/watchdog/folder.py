@@ -55,6 +55,11 @@ class Folder:
         return self.journals / "drained"
 
     @property
+    def preflight(self) -> Path:
+        """What an upgrade would find, as the watchdog saw it last."""
+        return self.journals / "preflight"
+
+    @property
     def backup_order(self) -> Path:
         """A backup that somebody wants now, and then what became of it."""
         return self.journals / "backup-order"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Final
+from uuid import UUID
 
 import structlog
 
 from devices.drivers.engine import Engine
 from devices.errors import DeviceError, DeviceUnreachable, StaleHolder
-from portal.core.errors import FleetwrightError
-from updates.errors import LeaseLost, NotCompatible
+from portal.core.errors import FleetwrightError, Refused
+from updates.errors import LeaseLost, NotCompatible, StepFailed
 from updates.machine import ACTIVE, Outcome
 from updates.plan import ContainerPlan
+from updates.recipes.finding import Finding
 from updates.recipes.patience import patiently
 from updates.runner import Context, Failure, HandOver, Recipe, WhenNeeded, advance
 from updates.watchdog.admission import Admission
@@ -32,6 +34,7 @@ from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
 from updates.watchdog.own_container import own_container
 from updates.watchdog.planning import Planner
+from updates.watchdog.preflight import EVERY_SECONDS, write_preflight
 from updates.watchdog.record import Record, records, show_records, unfinished, write_record
 from updates.watchdog.trigger import Inbox, Trigger
 
@@ -44,6 +47,7 @@ KEPT_RECORDS: Final = 20
 
 CANCELLED_EARLY: Final = "It was cancelled before anything was done."
 
+Look = Callable[[ContainerPlan, Engine], Iterable[Finding]]
 MakeRecipe = Callable[[ContainerPlan, Engine], Recipe]
 OpenEngine = Callable[[], AbstractContextManager[Engine]]
 
@@ -61,6 +65,7 @@ class Watchdog:
         *,
         open_engine: OpenEngine,
         make_recipe: MakeRecipe,
+        look: Look,
         stopped: threading.Event,
         name: str,
     ) -> None:
@@ -69,6 +74,8 @@ class Watchdog:
         self._inbox = Inbox(self._folder)
         self._open_engine = open_engine
         self._make_recipe = make_recipe
+        self._look = look
+        self._look_ahead_at = 0.0
         self._stopped = stopped
         self._name = name
         self._look_again_at = 0.0
@@ -113,6 +120,7 @@ class Watchdog:
         if record is None:
             show_records(self._folder)
             self._back_up()
+            self._look_ahead()
             return
         self._heart.upgrade = record.upgrade
         try:
@@ -140,6 +148,19 @@ class Watchdog:
             plan_on=lambda engine, trigger: self._planner(engine).plan(trigger),
             wants_leave=self._stopped.is_set,
         )
+
+    def _look_ahead(self) -> None:
+        """The portal knows what an upgrade would find here, and can say so before one is ordered."""
+        if time.monotonic() < self._look_ahead_at:
+            return
+        self._look_ahead_at = time.monotonic() + EVERY_SECONDS
+        trigger = Trigger(upgrade=str(UUID(int=0)), version=self._environment.version or "latest")
+        try:
+            with self._open_engine() as engine:
+                findings = [*self._look(self._planner(engine).plan(trigger), engine)]
+        except (DeviceError, Refused, StepFailed) as error:
+            findings = [Finding("watchdog", ok=False, says=str(error))]
+        write_preflight(self._folder, findings)
 
     def _look_at_engine(self) -> None:
         """Whoever looks at the heartbeat knows whether the engine answers: nothing is ordered while it does not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,8 +12,9 @@ from devices.drivers.local import LocalShell
 from updates.machine import Outcome
 from updates.plan import ContainerPlan
 from updates.recipes.container.assembly import assembled
-from updates.recipes.container.recipe import Surroundings
+from updates.recipes.container.recipe import ContainerRecipe, Surroundings
 from updates.recipes.engine_images import Images, LoginFor
+from updates.recipes.finding import Finding
 from updates.recipes.health_gate import HealthGate
 from updates.runner import Recipe
 from updates.watchdog.drain import Drain
@@ -30,11 +32,24 @@ def portal_recipe(
     plan: ContainerPlan, engine: Engine, folder: Folder, login_for: LoginFor
 ) -> Recipe:
     """The recipe for an admitted plan, with the watchdog's own succession at its end."""
+    return Succession(_assembled(plan, engine, folder, login_for), plan, engine)
+
+
+def portal_findings(
+    plan: ContainerPlan, engine: Engine, folder: Folder, login_for: LoginFor
+) -> Iterator[Finding]:
+    """What an upgrade by that plan would find now, without any effect."""
+    return _assembled(plan, engine, folder, login_for).inspect()
+
+
+def _assembled(
+    plan: ContainerPlan, engine: Engine, folder: Folder, login_for: LoginFor
+) -> ContainerRecipe:
     shell = LocalShell()
     gate = HealthGate(
         shell, engine, dial_straight, passes_in_a_row=PASSES_IN_A_ROW, pause_seconds=PAUSE_SECONDS
     )
-    recipe = assembled(
+    return assembled(
         plan,
         shell,
         engine,
@@ -57,7 +72,6 @@ def portal_recipe(
         ),
         kill_after_seconds=KILL_AFTER_SECONDS,
     )
-    return Succession(recipe, plan, engine)
 
 
 def _ways_back(folder: Folder, upgrade: str) -> set[str]:
