@@ -96,7 +96,10 @@ class SettingsForm(forms.Form):
         help_text="Where they are if the image does not say it; {version} stands for the tag.",
         widget=UnfoldAdminTextInputWidget(attrs=PLAIN),
     )  # fmt: skip
-    volumes = _lines("Volumes with data", "Names, one on each line. They are what a backup holds.")
+    volumes = _lines(
+        "Data",
+        "What a backup holds, one on each line: names of volumes, and folders of the device by their whole paths.",
+    )
     backup_dir = forms.CharField(
         label="Backups go to", max_length=255,
         help_text="A folder on the device. Backups hold all of the data: best on an encrypted volume.",

@@ -66,6 +66,7 @@ def container_of(answer: Answer) -> Container:
     names = answer.get("Names") or [""]
     health = _HEALTH.search(str(answer.get("Status", "")))
     mounts = answer.get("Mounts") or []
+    bound = [one for one in map(_mount_of, mounts) if one.kind == "bind" and one.writable]
     return Container(
         id=str(answer.get("Id", "")),
         name=str(names[0]).removeprefix("/"),
@@ -76,6 +77,7 @@ def container_of(answer: Answer) -> Container:
         labels=_texts(answer.get("Labels")),
         volumes=sorted(str(mount["Name"]) for mount in mounts if mount.get("Name")),
         network_mode=str((answer.get("HostConfig") or {}).get("NetworkMode", "")),
+        written_paths=sorted({one.source for one in bound}),
     )
 
 

@@ -24,7 +24,7 @@ class Container:
 
     `health` is empty without a health check, else `starting`, `healthy` or `unhealthy`. `volumes` are the names of those
     that it has, also those that the engine named itself. `network_mode` is `container:` and an id where it shares the
-    network of another container.
+    network of another container. `written_paths` are those of the device that are mounted in it and that it may write to.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Container:
     labels: dict[str, str]
     volumes: list[str]
     network_mode: str = ""
+    written_paths: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from django.core.management.base import CommandError
 
@@ -124,9 +124,15 @@ def _preflight(call: Call) -> None:
         call.out.document(PreflightSerializer(check).data)
     else:
         for finding in check.findings:
-            call.out.text(f"{'ok ' if finding['ok'] else 'NO '} {finding['says']}")
+            call.out.text(f"{_word(finding)} {finding['says']}")
     if check.verdict != ContainerCheck.Verdict.COMPATIBLE:
         raise CommandError(f"{check.image}: {check.get_verdict_display()}.", returncode=REFUSED)
+
+
+def _word(finding: Mapping[str, Any]) -> str:
+    if finding.get("warns"):
+        return "BUT"
+    return "ok " if finding["ok"] else "NO "
 
 
 def _check(call: Call) -> None:

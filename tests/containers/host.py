@@ -83,7 +83,10 @@ class Host:
         stood = self.stage.stood.get(deployed.name)
         if stood is None or self.stands(deployed).differs(stood, but=["others"]):
             deployed.remove()
-            self.engine.attempt("volume", "rm", deployed.volume)
+            if deployed.volume.startswith("/"):
+                shutil.rmtree(deployed.volume, ignore_errors=True)
+            else:
+                self.engine.attempt("volume", "rm", deployed.volume)
             self._keep_books(deployed)
             deployed.up(V1)
             self.await_answer(deployed)
@@ -109,8 +112,10 @@ class Host:
 
     def _keep_books(self, deployed: Deployed) -> None:
         """Its volume holds books as a ledger of the first version keeps them: files of all sorts, and a database."""
-        self.engine.docker("volume", "create", deployed.volume)
+        if not deployed.volume.startswith("/"):
+            self.engine.docker("volume", "create", deployed.volume)
         folder = self.books(deployed)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "book").write_text("opened\n")
         (folder / "gold").write_bytes(bytes(range(256)) * 4096)
         (folder / "gold").chmod(0o640)

@@ -92,6 +92,24 @@ def test_several_volumes_each_come_back(tmp_path: Path) -> None:
         bench.next_visit()
 
 
+@pytest.mark.parametrize("beside", [(), ("data",)], ids=["alone", "beside a volume"])
+@pytest.mark.parametrize("live", [False, True])
+def test_a_folder_of_the_device_comes_back_as_a_volume_does(
+    tmp_path: Path, beside: tuple[str, ...], live: bool
+) -> None:
+    folder = tmp_path / "srv/the app's [data]"
+    folder.mkdir(parents=True)
+    bench = Bench(tmp_path, volumes=(str(folder), *beside), places={str(folder): folder})
+    grow(folder)
+    before, number = seen(folder), folder.stat().st_ino
+    written = bench.backups.live(bench.context) if live else bench.backups.final(bench.context)
+    assert written is not None
+    spoil(folder)
+    bench.next_visit()
+    bench.backups.restore(bench.context, written.path)
+    assert (seen(folder), folder.stat().st_ino) == (before, number)
+
+
 def test_the_file_is_named_private_and_says_what_it_is_of(bench: Bench) -> None:
     (bench.place() / "a").write_text("a")
     written = bench.backups.final(bench.context)

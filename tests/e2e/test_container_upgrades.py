@@ -9,7 +9,8 @@ import pytest
 from pytest_django import Settings
 
 from devices.models import EngineAccess
-from tests.containers.deployed import ByCompose, ByHand, Way
+from portal.core.actors import PORTAL
+from tests.containers.deployed import ByCompose, ByHand, InFolder, Way
 from tests.containers.host import Host
 from tests.containers.ledger import (
     ENDS,
@@ -30,6 +31,7 @@ from tests.containers.standing import Standing, files_below
 from tests.environment.manifests import put_index
 from updates.machine import Outcome
 from updates.models import WatchedContainer
+from updates.services.container_checks import carry_out_preflight, request_preflight
 
 BOTH = pytest.mark.parametrize("way", [ByCompose, ByHand])
 
@@ -136,6 +138,7 @@ FLAWS = [
     (ByHand, UNWELL, "no licence"),
     (ByCompose, SPOILS, ""),
     (ByHand, SPOILS, ""),
+    (InFolder, SPOILS, ""),
     (ByHand, ENDS, "no licence"),
     (ByCompose, ENDS_WELL, ""),
     (ByHand, LOOPS, ""),
@@ -208,6 +211,24 @@ def test_without_a_backup_the_image_goes_back_and_the_data_stays(host: Host) -> 
     assert failed.events.filter(text__contains="There is no backup: data stays").exists()
     differs = host.stands(deployed).differs(old)
     assert {line.partition(":")[0] for line in differs} == {"data book", "data gold"}
+
+
+def test_what_no_backup_holds_is_told_before_and_in_the_history(host: Host) -> None:
+    deployed = InFolder(host.stage, host.stage.ledger)
+    watched = host.watch(deployed, health_seconds=6, volumes=[])
+    deployed.ledger.release(V2)
+
+    check = carry_out_preflight(request_preflight(watched=watched, version=V2.number, actor=PORTAL))
+    said = [one for one in check.findings if one.get("warns")]
+    assert check.verdict == check.Verdict.COMPATIBLE
+    assert [one["says"] for one in said if deployed.volume in one["says"]]
+    assert [one["says"] for one in said if "unnamed volume" in one["says"]]
+
+    done = upgraded(watched, V2.number)
+    assert done.outcome == Outcome.SUCCEEDED, done.error
+    assert done.events.filter(
+        text__contains=f"NOT backed up, and not put back by a rollback: {deployed.volume}"
+    ).exists()
 
 
 def test_of_an_index_that_image_runs_which_is_for_the_engine(host: Host) -> None:

@@ -39,6 +39,23 @@ def place(row: WatchedContainer, verb: str = "") -> str:
     return f"{LIST}{row.pk}/{f'{verb}/' if verb else 'change/'}"
 
 
+def test_nobody_is_promised_more_than_what_is_backed_up(operator: Client, device: Device) -> None:
+    row = watched("shop", device=device, volumes=["data", "/srv/shop"])
+    wants = container("shop", volumes=["data", "f" * 64], written_paths=["/srv/shop", "/srv/more"])
+    seen(device, wants)
+    order, page = text(operator.get(place(row, "upgrade"))), text(operator.get(place(row)))
+    assert f"Backed up before, to {row.backup_dir}: volume data, /srv/shop." in order
+    assert "with the data of before" in order
+    assert "NOT backed up, and not put back if it fails: /srv/more, unnamed volume ffffff" in order
+    assert "volume data, /srv/shop" in page
+    assert "Not backed up: /srv/more, unnamed volume ffffff" in page
+    WatchedContainer.objects.update(volumes=[])
+    order, page = text(operator.get(place(row, "upgrade"))), text(operator.get(place(row)))
+    assert "NO data of it is backed up" in order
+    assert "with the data of before" not in order
+    assert "a backup holds no files" in page
+
+
 def test_from_an_engines_page_containers_are_watched_together_or_alone(
     operator: Client, device: Device
 ) -> None:

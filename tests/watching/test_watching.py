@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.services.people import somebody
 from tests.watching.rows import DIGEST, IMAGE_ID, SHOP, container, image, seen, watched
 from updates.models import Instance, Module, WatchedContainer
 from updates.services.watch_settings import save_watched
-from updates.services.watching import NewWatch, standing_on, unwatch, watch
+from updates.services.watching import NewWatch, not_backed_up, standing_on, unwatch, watch
 
 pytestmark = pytest.mark.database
 WHY = "It is ours"
@@ -40,7 +41,7 @@ def test_containers_of_one_image_in_one_project_stand_together() -> None:
     }  # fmt: skip
     shop = found["shop-web-1", "shop-worker-1"]
     assert (shop.image, shop.image_id, shop.digest) == (f"{SHOP}:1.0.0", IMAGE_ID, DIGEST)
-    assert (shop.volumes, shop.state) == (("shop_data",), "exited, running")
+    assert (shop.volumes, shop.state) == (("f" * 64, "shop_data"), "exited, running")
 
 
 def test_what_is_watched_is_an_instance_of_its_images_module_and_on_record() -> None:
@@ -90,6 +91,19 @@ def test_what_cannot_be_watched_is_refused_and_nothing_is_kept(
     assert not Instance.objects.exists()
 
 
+def test_folders_that_containers_write_to_are_data_and_what_is_not_is_told() -> None:
+    device = new_device("far")
+    paths = ["/dev/snd", "/srv/a", "/srv/a/in", "/srv/b/file", "/var", "/var/run/docker.sock"]
+    folders = [path for path in paths if path not in ("/srv/b/file", "/var/run/docker.sock")]
+    web = container("web", volumes=["data", "e" * 64], written_paths=paths, folders=folders)
+    seen(device, web, container("job", written_paths=["/srv"], folders=["/srv"]))
+    row = watch(NewWatch(device=device, containers=["web", "job"]), actor=PORTAL, reason=WHY)
+    assert row.volumes == ["data", "e" * 64, "/srv/a"]
+    assert not_backed_up(row) == ["/srv", "/srv/b/file", "/var"]
+    row.volumes = ["/srv/b/file"]
+    assert not_backed_up(row) == ["/srv", "/srv/a", "/srv/a/in", "/var", "data", "e" * 64]
+
+
 def test_an_engine_that_was_never_asked_is_to_be_asked_first() -> None:
     with pytest.raises(Refused, match="ask it first"):
         watch(NewWatch(device=new_device("far"), containers=["a"]), actor=PORTAL, reason=WHY)
@@ -131,7 +145,7 @@ def test_the_portal_itself_stays_watched() -> None:
 
 DUMP = {"container": "db", "command": ["pg_dump"], "file": "/tmp/dump", "restore": ["pg_restore"]}
 GOOD: dict[str, Any] = {
-    "volumes": ["data"], "hook": ["sync"], "dumps": [DUMP], "health_seconds": 600, "keeps_backups": 3,
+    "volumes": ["data", "/srv/app"], "hook": ["sync"], "dumps": [DUMP], "health_seconds": 600, "keeps_backups": 3,
     "probes": [{"kind": "http", "url": "http://127.0.0.1/"}], "track": "candidate", "backup_dir": "/backups",
 }  # fmt: skip
 
@@ -154,6 +168,11 @@ def test_settings_hold_and_their_change_is_on_record() -> None:
     ("field", "value"),
     [
         ("volumes", "data"),
+        ("volumes", ["/"]),
+        ("volumes", ["/var"]),
+        ("volumes", ["/proc/sys"]),
+        ("volumes", ["/srv/../etc"]),
+        ("volumes", ["/srv/app", "/srv/app/data"]),
         ("hook", "rm -rf"),
         ("hook", [1]),
         ("hook", ["a\0"]),
@@ -184,14 +203,18 @@ def test_a_setting_that_cannot_be_is_refused_at_its_field(field: str, value: obj
 
 
 @pytest.mark.docker
-def test_a_real_engine_tells_projects_images_and_volumes(docker_engine: DockerEngine) -> None:
+def test_a_real_engine_tells_projects_images_and_volumes(
+    docker_engine: DockerEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "one").write_text("a file")
     build_image(docker_engine, "shop.example/app:1.0.0", {"a": "watched"})
     device = new_device("near")
     label = "com.docker.compose.project=shopping"
     for name in ("one", "two"):
         docker_engine.docker(
             "create", "--name", f"watched-{name}", "--label", label, "--volume",
-            f"watched-{name}:/data", "shop.example/app:1.0.0", "/a",
+            f"watched-{name}:/data", "--volume", f"{tmp_path}:/books", "--volume", f"{tmp_path}/one:/one",
+            "--volume", f"{tmp_path}:/only-read:ro", "shop.example/app:1.0.0", "/a",
         )  # fmt: skip
     try:
         seen(device)
@@ -200,7 +223,8 @@ def test_a_real_engine_tells_projects_images_and_volumes(docker_engine: DockerEn
         found = {one.containers: one for one in standing_on(look_again(device))}
         both = found["watched-one", "watched-two"]
         assert (both.image, both.project) == ("shop.example/app:1.0.0", "shopping")
-        assert both.volumes == ("watched-one", "watched-two")
+        assert both.volumes == ("watched-one", "watched-two", str(tmp_path))
+        assert both.written[2:] == (str(tmp_path), f"{tmp_path}/one")
         row = watch(NewWatch(device=device, containers=both.containers), actor=PORTAL, reason=WHY)
         assert (row.image_id, row.instance.version) == (both.image_id, "1.0.0")
     finally:

@@ -30,9 +30,10 @@ from updates.admin_views.watched_links import page_of
 from updates.models import Upgrade, WatchedContainer
 from updates.news import outdated
 from updates.queries import history
+from updates.recipes.container.data_places import all_called
 from updates.services.container_desk import why_not_upgradable
 from updates.services.version_checks import ASK, OFF, is_being_asked
-from updates.services.watching import ADD, CHANGE, Standing, standing_on
+from updates.services.watching import ADD, CHANGE, Standing, not_backed_up, standing_on
 
 SHOWN: Final = 10
 VIEW: Final = "updates.view_watchedcontainer"
@@ -133,6 +134,8 @@ def watched_page(request: HttpRequest, watched: WatchedContainer) -> HttpRespons
         context={
             "watched": watched,
             "instance": watched.instance,
+            "data": all_called(watched.volumes),
+            "not_backed_up": all_called(not_backed_up(watched)),
             "is_newer": outdated(WatchedContainer.objects.filter(pk=watched.pk)).exists(),
             "is_asked": is_being_asked(watched),
             "is_off": OFF if settings.VERSION_CHECK_DISABLED else "",

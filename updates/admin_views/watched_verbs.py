@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from django import forms
@@ -18,6 +19,7 @@ from updates.admin_views.preflight import preflight_panel
 from updates.admin_views.watched_links import page_of
 from updates.formats.image_versions import is_older
 from updates.models import WatchedContainer
+from updates.recipes.container.data_places import all_called, called
 from updates.services.container_desk import LATEST, order_upgrade, version_meant
 from updates.services.container_orders import FORCE
 from updates.services.container_upgrades import UPGRADE
@@ -29,7 +31,15 @@ from updates.services.version_checks import (
     snooze,
 )
 from updates.services.watch_settings import SETTINGS, save_watched
-from updates.services.watching import ADD, CHANGE, NewWatch, standing_on, unwatch, watch
+from updates.services.watching import (
+    ADD,
+    CHANGE,
+    NewWatch,
+    not_backed_up,
+    standing_on,
+    unwatch,
+    watch,
+)
 from updates.watch_forms import (
     SettingsForm,
     SkipForm,
@@ -138,8 +148,13 @@ class UpgradeWatched(WatchedVerb):
         lines = [
             f"{watched} runs {watched.image}. Its containers ({names}) stop, get the other image, and start again: it is away "
             "meanwhile.",
-            f"Its data is backed up before, to {watched.backup_dir}. If the new version is not healthy within {waits} seconds, "
-            "the one of before is put back, with the data of before.",
+            *_said_of_data(watched),
+            f"If the new version is not healthy within {waits} seconds, the one of before is put back"
+            + (
+                ", with the data of before."
+                if _holds_data(watched)
+                else "; data stays as the new version left it."
+            ),
         ]
         asked = self.request.POST.get("version") or self.request.GET.get("version", "")
         if asked and is_older(version_meant(watched, asked), than=watched.instance.version):
@@ -162,6 +177,24 @@ class UpgradeWatched(WatchedVerb):
             backup=not given.get("no_backup", False), actor=self.actor, reason=given["reason"],
         )  # fmt: skip
         return reverse("admin:updates_upgrade_change", args=[upgrade.pk])
+
+
+def _holds_data(watched: WatchedContainer) -> bool:
+    return bool(watched.volumes or watched.dumps or watched.is_portal)
+
+
+def _said_of_data(watched: WatchedContainer) -> Iterator[str]:
+    """What is backed up before, and what is not: nobody is promised more than what a rollback puts back."""
+    held = [called(name) for name in watched.volumes]
+    held += [f"the dump of {dump['container']}" for dump in watched.dumps]
+    if watched.is_portal:
+        yield f"Its data is backed up before, to {watched.backup_dir}."
+    elif held:
+        yield f"Backed up before, to {watched.backup_dir}: {', '.join(held)}."
+    else:
+        yield "NO data of it is backed up: its settings name none."
+    if left := not_backed_up(watched):
+        yield f"NOT backed up, and not put back if it fails: {all_called(left)}."
 
 
 class EditWatched(WatchedVerb):

@@ -1,7 +1,8 @@
 """Backups of containers' data: `upgrade-backup-YYYYMMDD_HHMMSS.tar.gz` (UTC), and what the first member of one says of it.
 
     .fleetwright/backup.json      what it is of, and when; which volume lies below which prefix, which dump in which member
-    ./…  or  VOLUME/…             the contents of the only volume; of several, each below its own name
+    ./…  or  VOLUME/…             the contents of the only volume; of several, each below its own name. A folder of the device is
+                                  told as a volume by its path, with %2F for each /
     .fleetwright/dumps/NUMBER     what databases beside the containers wrote
 
 So the contents of one volume are unpacked by hand with `cd DIRECTORY && tar xzf FILE`. Beside each file lies FILE.sha256, as
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
+from urllib.parse import quote
 
 from portal.core.strict_json import decode_json_text, json_object
 from updates.errors import BackupRefused
@@ -34,6 +36,7 @@ _TIME: Final = "%Y%m%d_%H%M%S"
 _VOLUME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
 _PRIVATE: Final = 0o600
 _DEPTH: Final = 4
+_LONGEST_NAME: Final = 255
 
 
 def backup_name(moment: datetime) -> str:
@@ -145,10 +148,19 @@ class Manifest:
 
 def prefixes(volumes: list[str]) -> dict[str, str]:
     """Below which prefix of a backup the contents of each of these volumes are. BackupRefused for a name that none has."""
-    for name in volumes:
-        if not _VOLUME.fullmatch(name):
-            raise BackupRefused(f"{name!r} cannot be the name of a volume.")
-    return dict.fromkeys(volumes, ".") if len(volumes) == 1 else {name: name for name in volumes}
+    found = {name: _prefix(name) for name in volumes}
+    return dict.fromkeys(volumes, ".") if len(volumes) == 1 else found
+
+
+def _prefix(name: str) -> str:
+    if name.startswith("/"):
+        prefix = quote(name, safe="", errors="surrogateescape")
+        if len(prefix) > _LONGEST_NAME:
+            raise BackupRefused(f"The path {name} is too long for a backup.")
+        return prefix
+    if not _VOLUME.fullmatch(name):
+        raise BackupRefused(f"{name!r} cannot be the name of a volume.")
+    return name
 
 
 def dump_member(number: int) -> str:

@@ -8,14 +8,19 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`what` was looked at, whether it is `ok`, and what it `says`: a sentence for the operator."""
+    """`what` was looked at, whether it is `ok`, and what it `says`: a sentence for the operator.
+
+    One that `warns` hinders nothing, but somebody has to have read it.
+    """
 
     what: str
     ok: bool
     says: str
+    warns: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        said = asdict(self)
+        return said if self.warns else {key: said[key] for key in said if key != "warns"}
 
 
 BUG: Final = Finding(

@@ -15,6 +15,7 @@ from portal.core import clock
 from updates.models import Upgrade
 from updates.plan import ContainerPlan
 from updates.recipes.container.assembly import assembled
+from updates.recipes.container.data_places import is_folder
 from updates.recipes.container.recipe import ContainerRecipe, Surroundings
 from updates.services.module_recipes import health_gate, images_of, ways_back
 
@@ -41,7 +42,9 @@ def container_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> Cont
 
 
 def mountpoint(engine: Engine, volume: str) -> str:
-    """Where the contents of a volume lie on the engine's device. NoSuchVolume."""
+    """Where the contents of a volume lie on the engine's device; a folder lies where it says. NoSuchVolume."""
+    if is_folder(volume):
+        return volume
     found = engine.volume(volume)
     if found is None:
         raise NoSuchVolume(f"The engine has no volume {volume}.")

@@ -14,6 +14,7 @@ from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.edits import changes_of
 from updates.models import WatchedContainer
+from updates.recipes.container.data_places import folders_of_data, is_folder, why_no_data
 from updates.services.installations import require_probes, require_volumes
 from updates.services.watching import CHANGE, require_watched
 from updates.watchdog.admission import NO_PROBE, PROBES
@@ -37,6 +38,7 @@ def save_watched(*, watched: WatchedContainer, actor: Actor) -> WatchedContainer
     require_watched(watched)
     watched.full_clean()
     require_volumes(watched.volumes)
+    _require_folders(watched.volumes)
     require_probes(watched.probes)
     if watched.is_portal:
         _require_own_probes(watched.probes)
@@ -72,6 +74,21 @@ def _require_places(watched: WatchedContainer) -> None:
                 raise ValidationError({field: "That is the whole device: choose a folder in it."})
         except UnsafeName as error:
             raise ValidationError({field: str(error)}) from None
+
+
+def _require_folders(volumes: list[str]) -> None:
+    for path in filter(is_folder, volumes):
+        try:
+            why_not = why_no_data(path) or (
+                "" if absolute(path) == path else f"Write {absolute(path)}."
+            )
+        except UnsafeName as error:
+            why_not = str(error)
+        if why_not:
+            raise ValidationError({"volumes": why_not})
+    lone = folders_of_data(filter(is_folder, volumes))
+    if inner := next((one for one in volumes if is_folder(one) and one not in lone), None):
+        raise ValidationError({"volumes": f"{inner} is in another one of these folders already."})
 
 
 def _require_waits(watched: WatchedContainer) -> None:

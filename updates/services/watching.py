@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates.models import Instance, Module, WatchedContainer
+from updates.recipes.container.data_places import all_called, folders_of_data, is_folder, not_held
 from updates.services.installing import refuse_busy
 from updates.services.module_choice import image_of, name_of, why_not_image
 from updates.services.reasons import given_reason
@@ -27,15 +27,14 @@ MOST: Final = 20
 """Containers of one set."""
 ID: Final = "sha256:"
 """How an engine's name for an image begins that has no other any more."""
-UNNAMED: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-"""What an engine calls a volume that nobody has named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Containers of one image on an engine, of one Compose project or a single one, as the engine was seen last.
 
-    `image` is empty where they were made from one without a name; `watched` says who looks after them already.
+    `image` is empty where they were made from one without a name; `watched` says who looks after them already. `volumes` are all
+    that a backup should hold: volumes, and folders of the device; `written` is whatever the containers may write to.
     """
 
     image: str
@@ -44,8 +43,14 @@ class Standing:
     containers: tuple[str, ...]
     project: str
     volumes: tuple[str, ...]
+    written: tuple[str, ...]
     state: str
     watched: WatchedContainer | None = None
+
+    @property
+    def data(self) -> str:
+        """What people are told of where its data is."""
+        return all_called(self.volumes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,23 @@ def watch(new: NewWatch, *, actor: Actor, reason: str) -> WatchedContainer:
             actor=actor, action="container.watch", subject=watched.instance, reason=why, data=data
         )
     return watched
+
+
+def not_backed_up(watched: WatchedContainer) -> list[str]:
+    """What of the containers' data no backup holds, as the engine was seen last: volumes, and paths on the device.
+
+    Nothing of the portal itself: its watchdog finds its data.
+    """
+    if watched.is_portal:
+        return []
+    look = EngineLook.objects.filter(device=watched.instance.device_id).first()
+    if look is None:
+        return []
+    rows = [row for row in look.containers if row["name"] in watched.containers]
+    written = [
+        name for row in rows for name in (*row.get("volumes", []), *row.get("written_paths", []))
+    ]
+    return not_held(written, watched.volumes)
 
 
 def unwatch(*, watched: WatchedContainer, actor: Actor, reason: str) -> None:
@@ -148,8 +170,10 @@ def _seen(device: Device, containers: Collection[str]) -> Standing:
     first = there[wanted[0]]
     if other := next((one for one in wanted if there[one].image_id != first.image_id), None):
         raise Refused(f"{other} is made from another image than {wanted[0]}.")
-    volumes = sorted({volume for name in wanted for volume in there[name].volumes})
-    return replace(first, containers=tuple(wanted), volumes=tuple(volumes))
+    volumes = {volume for name in wanted for volume in there[name].volumes}
+    folders = folders_of_data(filter(is_folder, volumes))
+    named = sorted(volume for volume in volumes if not is_folder(volume))
+    return replace(first, containers=tuple(wanted), volumes=(*named, *folders))
 
 
 def _image(text: str) -> Reference:
@@ -218,14 +242,17 @@ def _standing(
     names = sorted(row["name"] for row in rows)
     reference = _named(rows[0].get("image", ""), image.get("tags", []))
     states = sorted({row["state"] for row in rows})
-    volumes = {volume for row in rows for volume in row.get("volumes", [])}
+    volumes = sorted({volume for row in rows for volume in row.get("volumes", [])})
+    folders = folders_of_data(path for row in rows for path in row.get("folders", []))
+    written = {path for row in rows for path in row.get("written_paths", [])}
     return Standing(
         image=reference,
         image_id=rows[0]["image_id"],
         digest=_digest(reference, image.get("digests", [])),
         containers=tuple(names),
         project=rows[0].get("project", ""),
-        volumes=tuple(sorted(one for one in volumes if not UNNAMED.fullmatch(one))),
+        volumes=(*volumes, *folders),
+        written=(*volumes, *sorted(written)),
         state=", ".join(states),
         watched=next((taken[name] for name in names if name in taken), None),
     )

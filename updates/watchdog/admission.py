@@ -150,12 +150,15 @@ class Admission:
             )
 
     def data_volume(self) -> str | None:
-        """The name of the volume that DATA_DIR is in the portal's container: empty where it is none, None if none tells."""
+        """The name of the volume that DATA_DIR is in the portal's container, or the path of the folder on the host.
+
+        Empty where it is neither, None if none tells.
+        """
         here = self._own or self._engine.containers.named(self._environment.container_name)
         if here is None:
             return None
         data = str(self._environment.data_dir)
-        return next((one.volume for one in here.mounts if one.target == data), "")
+        return next((one.volume or one.source for one in here.mounts if one.target == data), "")
 
     def _require_probes(self, probes: list[dict[str, Any]]) -> None:
         for probe in probes:

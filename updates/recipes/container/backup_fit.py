@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from devices.errors import CommandFailed, DeviceError, DeviceUnreachable
 from updates.errors import BackupRefused
 from updates.plan import ContainerPlan
 from updates.recipes.container.backup_places import SHORT_SECONDS, Place, places
+from updates.recipes.container.data_places import called, is_folder
 from updates.recipes.finding import Finding
 
 NEEDED_COMMANDS: Final = (
@@ -18,6 +20,7 @@ NEEDED_COMMANDS: Final = (
     "sync", "tar", "touch",
 )  # fmt: skip
 MEASURE_SECONDS: Final = 900.0
+_MOUNTS: Final = "/proc/self/mounts"
 _LIVE: Final = "import sqlite3, tarfile; sqlite3.Connection.backup"
 
 # $1 the directory: it, or the nearest above it that is there, is a directory in which something can be written.
@@ -63,11 +66,34 @@ class BackupFit:
         yield Finding("backup directory", ok=True, says=f"Backups are written to {directory}.")
         unseen = [one for one in found if self._fails(["test", "-d", one.path])]
         for place in unseen:
-            says = f"The device's shell does not see the volume {place.volume} at {place.path}."
+            says = f"The device's shell sees no directory of the data of {called(place.volume)} at {place.path}."
             yield Finding("volume", ok=False, says=says)
-        yield Finding("live copy", ok=True, says=self.no_live() or "Data can be copied live.")
+        yield from self._mounted_below(found)
+        yield self._live(found)
         if not unseen:
             yield from self._room(found)
+
+    def _live(self, found: list[Place]) -> Finding:
+        backup = self._plan.backup
+        if not found and not backup.dumps:
+            says = "No data is named: the backup will be empty."
+            return Finding("live copy", ok=True, says=says, warns=True)
+        held = [called(place.volume) for place in found]
+        held += [f"the dump of {dump.container}" for dump in backup.dumps]
+        says = self.no_live() or f"Data can be copied live: {', '.join(held)}."
+        return Finding("live copy", ok=True, says=says)
+
+    def _mounted_below(self, found: list[Place]) -> Iterator[Finding]:
+        """What is put back takes the place of what is there, and a file system that is mounted cannot be moved away."""
+        if not any(is_folder(place.volume) for place in found):
+            return
+        said = demand_success(self._shell.run(["cat", _MOUNTS], limit_seconds=SHORT_SECONDS))
+        mounted = {_unescaped(line.split(" ")[1]) for line in said.splitlines()}
+        for place in found:
+            below = sorted(one for one in mounted if one.startswith(f"{place.path}/"))
+            if is_folder(place.volume) and below:
+                says = f"{place.volume} cannot be backed up: a file system is mounted at {below[0]}. Name folders beside it."
+                yield Finding("volume", ok=False, says=says)
 
     def no_live(self) -> str:
         """Why no copy can be made while the containers run; empty when one can."""
@@ -132,6 +158,11 @@ class BackupFit:
     def _file_systems(self, paths: list[str]) -> list[str]:
         command = ["sh", "-c", _FILE_SYSTEMS, "sh", *paths]
         return demand_success(self._shell.run(command, limit_seconds=SHORT_SECONDS)).split()
+
+
+def _unescaped(path: str) -> str:
+    """As the kernel writes paths of mounts: blanks and the like as octal numbers."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), path)
 
 
 def _mib(size: int) -> int:

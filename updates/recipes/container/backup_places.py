@@ -12,6 +12,7 @@ from devices.drivers.words import absolute
 from updates.errors import BackupRefused
 from updates.formats.backup_file import Directory, is_ours, prefixes
 from updates.recipes.container.backup_scripts import RESOLVE
+from updates.recipes.container.data_places import called
 
 SHORT_SECONDS: Final = 60.0
 MOST_NAMES_BYTES: Final = 64 * 2**20
@@ -66,7 +67,7 @@ def places(
         path = resolved(shell, place_of(volume))
         if f"{path}/".startswith(f"{home}/") or home == "/":
             raise BackupRefused(
-                f"Backups cannot lie in {directory}: the volume {volume} is there. Choose a directory of their own."
+                f"Backups cannot lie in {directory}: {called(volume)} is there. Choose a directory of their own."
             )
         parts = home[len(path) + 1 :].split("/") if home.startswith(f"{path}/") else []
         walked = tuple("/".join((_TOP, *parts[: n + 1])) for n in range(len(parts)))

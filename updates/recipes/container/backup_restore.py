@@ -22,6 +22,7 @@ from updates.recipes.container.backup_scripts import (
     UNPACK_DUMPS,
     VERIFY,
 )
+from updates.recipes.container.data_places import called
 from updates.recipes.detached import DetachedCalls, demand_good_end
 from updates.recipes.patience import patiently
 from updates.runner import Context
@@ -68,7 +69,7 @@ class PuttingBack:
                 SWAP,
                 *(place.path, place.prefix, "\n".join(place.walked)),
             )
-            context.journal.note(f"The volume {place.volume} is as in {path}.")
+            context.journal.note(f"What is in {called(place.volume)} is as in {path}.")
         if manifest is not None and manifest.dumps:
             self._put_back_dumps(context, path, manifest)
 
@@ -89,7 +90,9 @@ class PuttingBack:
             context.journal.note(f"It is a backup of {manifest.instance}.")
         for volume in volumes:
             if volume not in manifest.volumes:
-                context.journal.note(f"The volume {volume} is not in the backup, and stays.")
+                context.journal.note(
+                    f"The backup does not hold {called(volume)}: that stays as it is."
+                )
         return {name: at for name, at in manifest.volumes.items() if name in volumes}
 
     def _places(self, context: Context, prefixes: dict[str, str]) -> list[Place]:

@@ -11,6 +11,7 @@ from devices.errors import DeviceError, DeviceUnreachable
 from updates.errors import ComposeRefused
 from updates.plan import ContainerPlan, Mode
 from updates.recipes.container.backups import Backups
+from updates.recipes.container.data_places import all_called, not_held, written_to
 from updates.recipes.container.ways import Ways
 from updates.recipes.engine_images import Found, Images
 from updates.recipes.finding import Finding
@@ -55,8 +56,10 @@ class ContainerFit:
             yield Finding("Compose", ok=False, says=str(error))
         if self._plan.backup.wanted:
             yield from self._backups.findings()
+            yield from self._not_held(containers)
         else:
-            yield Finding("backup", ok=True, says="No backup is made: data cannot be put back.")
+            says = "No backup is made: data cannot be put back."
+            yield Finding("backup", ok=True, says=says, warns=True)
         if self._plan.mode is Mode.INSTALL:
             yield self._image()
             if self.image is not None:
@@ -89,6 +92,16 @@ class ContainerFit:
             self._running_id = there[0].image_id
             states = ", ".join(f"{one.name} is {one.state}" for one in there)
             yield Finding(what, ok=True, says=f"{states}.")
+
+    def _not_held(self, containers: list[ContainerDetails | None]) -> Iterator[Finding]:
+        """Whatever they may change and nobody can put back is told, so that no backup promises more than it holds."""
+        written = [name for one in containers if one for name in written_to(one.mounts)]
+        if left := not_held(written, self._plan.backup.volumes):
+            says = (
+                f"NOT backed up, and not put back by a rollback: {all_called(left)}. "
+                "The settings say which data a backup holds."
+            )
+            yield Finding("data", ok=True, says=says, warns=True)
 
     def _image(self) -> Finding:
         what = "image"
