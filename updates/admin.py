@@ -36,6 +36,7 @@ from updates.admin_views.offered import OfferedAdmin
 from updates.admin_views.order_lists import OrderAdmin, StandingFilter
 from updates.admin_views.release_list import ReleaseAdmin
 from updates.admin_views.repositories import RepositoryAdmin
+from updates.admin_views.roll_back import RollBackUpgrade
 from updates.admin_views.watched import WatchedContainerAdmin
 from updates.models import (
     Artifact,
@@ -217,7 +218,7 @@ class UpgradeAdmin(ReadOnlyAdmin):
             "cancel": upgrade_verbs.CancelUpgrade,
             "commit": upgrade_verbs.CommitUpgrade,
             "retry": upgrade_verbs.RetryUpgrade,
-            "roll-back": upgrade_verbs.RollBackUpgrade,
+            "roll-back": RollBackUpgrade,
             "recover": upgrade_verbs.RecoverUpgrade,
             "force-cancel": upgrade_verbs.ForceCancelUpgrade,
         }

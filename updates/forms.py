@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordWidget,
+    UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -22,6 +23,7 @@ from devices.models import Device, DeviceGroup
 from devices.queries import devices_chosen
 from portal.core.forms import ReasonForm, SecretArea, tick
 from updates.models import Artifact, Deployment, Release
+from updates.services.data_of import DataOf
 from updates.services.keys import Generated
 
 ONLY_OFFERED: Final = "only_offered"
@@ -36,6 +38,24 @@ class UploadForm(forms.Form):
         help_text="For whoever deploys it.",
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
     )
+
+
+class RollBackForm(ReasonForm):
+    """Nothing is chosen beforehand."""
+
+    CHOICES = (
+        (
+            DataOf.BEFORE.value,
+            "Those of before, from the backup: what was written since is lost to it",
+        ),
+        (DataOf.NOW.value, "Those of now, as they are"),
+    )
+    data_of = forms.ChoiceField(
+        label="Which data is it to have then?",
+        choices=CHOICES,
+        widget=UnfoldAdminRadioSelectWidget(),
+    )
+    field_order = ("data_of", "reason")
 
 
 class UpdateModuleForm(UploadForm):

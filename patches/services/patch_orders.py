@@ -15,6 +15,7 @@ from portal.core.actors import Actor
 from updates.errors import NotUndoable
 from updates.models import Instance, Upgrade
 from updates.plan import Kind, Mode, PatchPlan
+from updates.services.data_of import DataOf, refuse_choice
 from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_device
 from updates.services.upgrades import roll_back_upgrade
@@ -61,8 +62,9 @@ def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     return _order(patch, instance, actor=actor, reason=reason, override=done.leaves_out)
 
 
-def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
+def back(upgrade: Upgrade, *, data: DataOf | None, actor: Actor, reason: str) -> Upgrade:
     """The anti-patch: each node gets what the upgrade kept of it."""
+    refuse_choice(data)
     application = Application.objects.select_related("patch", "instance__module").get(
         upgrade=upgrade
     )

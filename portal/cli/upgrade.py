@@ -15,6 +15,7 @@ from portal.cli.watching import ending, refuse_other_than_success, wait_for, wat
 from portal.core.actors import Actor
 from updates.api.upgrades import UpgradeDetailSerializer
 from updates.models import Upgrade
+from updates.services.data_of import DataOf
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
 from updates.services.upgrades import (
@@ -130,6 +131,26 @@ def _making_one(order: Order) -> Callable[[Call], None]:
     return run
 
 
+def _roll_back_arguments(parser: ArgumentParser) -> None:
+    _ordering(parser)
+    parser.add_argument(
+        "--data-of",
+        choices=[one.value for one in DataOf],
+        help="of containers: those of before, from the backup, or those of now",
+    )
+
+
+def _roll_back(call: Call) -> None:
+    upgrade, data = find.upgrade(call.words["upgrade"]), call.words["data_of"]
+    undo = roll_back_upgrade(
+        upgrade=upgrade,
+        data=DataOf(data) if data else None,
+        actor=call.actor,
+        reason=call.words["reason"],
+    )
+    tell_new(undo, call=call)
+
+
 VERBS: Final[Mapping[str, Verb]] = {
     "show": Verb("show where an upgrade stands", _upgrade_argument, _show),
     "watch": Verb(
@@ -142,7 +163,7 @@ VERBS: Final[Mapping[str, Verb]] = {
         "let it go on that holds before its commit", _with_reason, _ending_it(commit_upgrade)
     ),
     "retry": Verb("do the same again, as a new upgrade", _ordering, _making_one(retry_upgrade)),
-    "rollback": Verb("take it back, by a new upgrade", _ordering, _making_one(roll_back_upgrade)),
+    "rollback": Verb("take it back, by a new upgrade", _roll_back_arguments, _roll_back),
     "recover": Verb("put it back on the queue, if nobody holds it", _upgrade_argument, _recover),
     "force-cancel": Verb(
         "end it now, whatever its worker is doing; nothing on the device is undone",

@@ -10,7 +10,7 @@ from portal.core import clock
 from tests.api.caller import Caller
 from tests.api.problems import assert_problem
 from tests.journal.rows import new_device
-from tests.watching.rows import SHOP, container, seen, watched
+from tests.watching.rows import SHOP, container, seen, upgraded, watched
 from updates.models import ContainerCheck, Upgrade
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("redis_server")]
@@ -91,3 +91,13 @@ def test_who_may_only_look_does_nothing(viewer: Caller) -> None:
         assert_problem(answer, status=403, code="FW-102")
     row.refresh_from_db()
     assert (row.skipped, row.snoozed_until, row.unwatched_at) == ([], None, None)
+
+
+def test_whose_data_a_rollback_is_to_have_is_said_in_the_order(operator: Caller) -> None:
+    done = upgraded(watched("shop"))
+    where = f"upgrades/{done.pk}/roll-back"
+    refused = operator.post(where, reason="Slow")
+    assert (refused.status, "Say which data" in str(refused.body)) == (422, True)
+    assert operator.post(where, reason="Slow", data_of="both").status == 400
+    assert operator.post(where, reason="Slow", data_of="before").status == 201
+    assert Upgrade.objects.get(undoes=done).plan["data_from"] == done.facts["backup"]["path"]

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import run
 from tests.environment.ports import free_port
 from tests.journal.rows import new_device
-from tests.watching.rows import SHOP, container, seen, watched
+from tests.watching.rows import SHOP, container, seen, upgraded, watched
 from updates.models import Upgrade, WatchedContainer
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("redis_server")]
@@ -63,3 +63,12 @@ def test_versions_are_skipped_offered_and_snoozed() -> None:
     assert "is offered 1.1.0 again" in run("container", "offer", "shop", "1.1.0").out
     assert run("container", "snooze", "shop", "--days", "2").status == 0
     assert WatchedContainer.objects.get().snoozed_until is not None
+
+
+def test_whose_data_a_rollback_is_to_have_is_said_in_the_command() -> None:
+    done = upgraded(watched("shop"))
+    order = ("upgrade", "rollback", str(done.pk)[:8], "--reason", "Slow")
+    refused = run(*order)
+    assert (refused.status, "Say which data" in refused.error) == (1, True)
+    assert run(*order, "--data-of", "now").status == 0
+    assert Upgrade.objects.get(undoes=done).plan["data_from"] == ""

@@ -9,6 +9,7 @@ from updates.jobs import run_container
 from updates.machine import State
 from updates.models import Upgrade, WatchedContainer
 from updates.services.container_upgrades import upgrade_container
+from updates.services.data_of import DataOf
 from updates.services.upgrades import roll_back_upgrade
 
 WHY: Final = "to see it happen"
@@ -34,6 +35,7 @@ def upgraded(watched: WatchedContainer, version: str, **words: bool) -> Upgrade:
     return done
 
 
-def taken_back(upgrade: Upgrade) -> Upgrade:
-    """A person's rollback of the upgrade, that is over."""
-    return carried_out(roll_back_upgrade(upgrade=upgrade, actor=PORTAL, reason=WHY))
+def taken_back(upgrade: Upgrade, data: DataOf | None = None) -> Upgrade:
+    """A person's rollback of the upgrade, that is over; with the data of before, unless there was no backup or `data` says so."""
+    data = data or (DataOf.BEFORE if upgrade.facts.get("backup") else None)
+    return carried_out(roll_back_upgrade(upgrade=upgrade, data=data, actor=PORTAL, reason=WHY))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from devices.models import Device, EngineAccess, EngineLook
 from portal.core import clock
 from portal.core.actors import PORTAL
 from tests.journal.rows import new_device
-from updates.models import Backup, WatchedContainer
+from updates.models import Backup, Upgrade, WatchedContainer
+from updates.services.container_upgrades import upgrade_container
 from updates.services.watching import NewWatch, watch
 
 SHOP = "ghcr.io/example/shop"
@@ -74,3 +76,20 @@ def backed_up(watched: WatchedContainer, number: int = 0, **fields: Any) -> Back
         "sha256": "1" * 64, "version": watched.instance.version, "created_at": now, "taken_at": now,
     }  # fmt: skip
     return Backup.objects.create(watched=watched, **(row | fields))
+
+
+def upgraded(row: WatchedContainer, version: str = "1.1.0", **facts: Any) -> Upgrade:  # noqa: ANN401 - of any fact
+    """An upgrade of it that succeeded two days ago, with a backup of before."""
+    made = upgrade_container(watched=row, version=version, actor=PORTAL, reason="New")
+    backup = backed_up(row, Backup.objects.count())
+    taken_at = clock.now() - timedelta(days=2)
+    written = {"path": backup.path, "taken_at": taken_at.isoformat()}
+    over(made, "succeeded", {"kept": True, "backup": written} | facts)
+    return made
+
+
+def over(upgrade: Upgrade, outcome: str, facts: dict[str, Any]) -> None:
+    Upgrade.objects.filter(pk=upgrade.pk).update(
+        state="finished", outcome=outcome, started_at=clock.now(), finished_at=clock.now(), facts=facts
+    )  # fmt: skip
+    upgrade.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Pages that say what will happen and then do something with one upgrade: apply, cancel, retry, roll back, recover."""
+"""Pages that say what will happen and then do something with one upgrade: apply, cancel, retry, recover."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from updates.services.upgrades import (
     cancel_upgrade,
     commit_upgrade,
     retry_upgrade,
-    roll_back_upgrade,
 )
 
 
@@ -157,23 +156,6 @@ class RetryUpgrade(UpgradeVerb):
     def act(self, form: forms.Form) -> str:
         reason = form.cleaned_data["reason"]
         return _page_of(retry_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason))
-
-
-class RollBackUpgrade(UpgradeVerb):
-    permission = "updates.roll_back_upgrade"
-    button = "Roll back"
-    is_danger = True
-
-    def says(self) -> list[str]:
-        earlier = self.upgrade.from_version or "what was there before"
-        return [
-            f"A new upgrade of {self.upgrade.device} takes {self.upgrade.to_version} back.",
-            f"Afterwards it has {earlier} again.",
-        ]
-
-    def act(self, form: forms.Form) -> str:
-        reason = form.cleaned_data["reason"]
-        return _page_of(roll_back_upgrade(upgrade=self.upgrade, actor=self.actor, reason=reason))
 
 
 class RecoverUpgrade(UpgradeVerb):

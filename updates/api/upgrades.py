@@ -26,6 +26,7 @@ from updates.api.what import WhatSerializer
 from updates.machine import SENTENCES, Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.queries import PAGE, events_after, history
+from updates.services.data_of import DataOf
 from updates.services.force import force_cancel_upgrade
 from updates.services.recover import recover_upgrade
 from updates.services.reports import history_csv, history_json_lines
@@ -39,6 +40,14 @@ from updates.services.upgrades import (
 )
 from updates.services.waiting import waits_for
 from updates.upgrade_filter import UpgradeFilter
+
+
+class RollBackSerializer(ReasonSerializer):
+    data_of = serializers.ChoiceField(
+        choices=[one.value for one in DataOf],
+        required=False,
+        help_text="Of containers whose data were backed up: those of `before`, or those of `now`.",
+    )
 
 
 class UpgradeSerializer(serializers.ModelSerializer[Upgrade]):
@@ -176,15 +185,22 @@ class Upgrades(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
             retry_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
         )
 
-    @extend_schema(request=ReasonSerializer, responses={201: UpgradeDetailSerializer})
+    @extend_schema(request=RollBackSerializer, responses={201: UpgradeDetailSerializer})
     @action(detail=True, methods=["post"], url_path="roll-back")
     @once
     def roll_back(self, request: Request, **_path: object) -> Response:
-        """Take this upgrade back, by a new one that `undoes` it."""
-        reason = order_in(request, ReasonSerializer)["reason"]
-        return self._created(
-            roll_back_upgrade(upgrade=self.get_object(), actor=actor_in(request), reason=reason)
+        """Take this upgrade back, by a new one that `undoes` it.
+
+        Of containers whose data were backed up, `data_of` says whose data they are to have then: `before` or `now`.
+        """
+        order = order_in(request, RollBackSerializer)
+        undo = roll_back_upgrade(
+            upgrade=self.get_object(),
+            data=DataOf(order["data_of"]) if "data_of" in order else None,
+            actor=actor_in(request),
+            reason=order["reason"],
         )
+        return self._created(undo)
 
     @extend_schema(request=ReasonSerializer, responses=UpgradeDetailSerializer)
     @action(detail=True, methods=["post"], url_path="force-cancel")

@@ -8,6 +8,7 @@ from updates.errors import NotUndoable
 from updates.machine import Outcome
 from updates.models import Artifact, Upgrade
 from updates.plan import ArtifactPlan, Mode
+from updates.services.data_of import DataOf, refuse_choice
 from updates.services.planning import plan_artifact
 from updates.services.upgrades import build, chosen, plan_install
 
@@ -24,8 +25,9 @@ def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     )  # fmt: skip
 
 
-def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
+def back(upgrade: Upgrade, *, data: DataOf | None, actor: Actor, reason: str) -> Upgrade:
     """By the Update Module that did the work."""
+    refuse_choice(data)
     artifact = _artifact_of(upgrade)
     plan = plan_artifact(
         artifact=artifact, device=upgrade.device, update_module=None, mode=Mode.RESTORE,

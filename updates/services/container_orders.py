@@ -12,6 +12,7 @@ from portal.core.actors import Actor
 from updates.errors import NotUndoable
 from updates.models import Upgrade, WatchedContainer
 from updates.plan import BackupPlan, ContainerPlan, DumpPlan, InstalledImage, Kind, Mode
+from updates.services.data_of import DataOf, data_from
 from updates.services.ordering import upgrade_for
 from updates.services.planning import plan_device
 from updates.services.portal_trigger import hand_over, require_watchdog
@@ -90,14 +91,13 @@ def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     return build_container_upgrade(plan, watched=watched, actor=actor, reason=reason)
 
 
-def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
-    """The image of before, with the data of before if a backup was made."""
+def back(upgrade: Upgrade, *, data: DataOf | None, actor: Actor, reason: str) -> Upgrade:
+    """The image of before, with the data of before or of now."""
     done = ContainerPlan.from_json(upgrade.plan)
     watched = _watched(done)
     plan = plan_container(watched, mode=Mode.RESTORE, image=done.installed.image)
-    backup = upgrade.facts.get("backup") or {}
     plan = replace(
-        plan, kept_of=str(upgrade.pk), kept=done.installed, data_from=backup.get("path", "")
+        plan, kept_of=str(upgrade.pk), kept=done.installed, data_from=data_from(upgrade, data)
     )
     return build_container_upgrade(plan, watched=watched, actor=actor, reason=reason)
 

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from portal.core.actors import Actor
 from updates.models import Upgrade
+from updates.services.data_of import DataOf
 
 
 class KindOrders(Protocol):
@@ -18,8 +19,8 @@ class KindOrders(Protocol):
         """A new upgrade, not saved, that does the same with everything as it is now. Refused if that cannot be."""
         ...
 
-    def back(self, upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
-        """A new upgrade, not saved, that restores what `upgrade` kept."""
+    def back(self, upgrade: Upgrade, *, data: DataOf | None, actor: Actor, reason: str) -> Upgrade:
+        """A new upgrade, not saved, that restores what `upgrade` kept. Refused where `data` must be said, or must not."""
         ...
 
     def placed(self, upgrade: Upgrade) -> None:

@@ -12,6 +12,7 @@ from portal.core.errors import Refused
 from updates.errors import NotUndoable
 from updates.models import Instance, Upgrade
 from updates.plan import InstalledImage, Kind, ModulePlan, ModuleVerb
+from updates.services.data_of import DataOf, refuse_choice
 from updates.services.ordering import upgrade_for
 from updates.services.planning import plan_device
 from updates.services.undoing import refuse_buried
@@ -79,8 +80,9 @@ def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     return build_module_upgrade(plan, instance=instance, actor=actor, reason=reason)
 
 
-def back(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
+def back(upgrade: Upgrade, *, data: DataOf | None, actor: Actor, reason: str) -> Upgrade:
     """What the upgrade kept of tree, environment, units, image tags and data is put back."""
+    refuse_choice(data)
     done = ModulePlan.from_json(upgrade.plan)
     instance = _instance(done)
     plan = plan_module(instance, verb=ModuleVerb.RESTORE, image=done.installed.image)

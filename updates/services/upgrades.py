@@ -18,6 +18,7 @@ from updates.models import Artifact, Deployment, Release, Upgrade
 from updates.plan import ArtifactPlan, Kind
 from updates.services.artifacts import newest_update_module
 from updates.services.choosing import NOT_LET_IN, artifacts_of, choose, refuse_withdrawn
+from updates.services.data_of import DataOf, chosen_in
 from updates.services.kinds import orders_of
 from updates.services.ordering import locked_idle, place, upgrade_for
 from updates.services.planning import plan_artifact
@@ -119,7 +120,9 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
     if upgrade.outcome == Outcome.SUCCEEDED:
         raise Refused("It succeeded, so there is nothing to retry.")
     if upgrade.undoes is not None:
-        return _order_rollback(upgrade.undoes, actor=actor, reason=reason, retries=upgrade)
+        return _order_rollback(
+            upgrade.undoes, data=chosen_in(upgrade), actor=actor, reason=reason, retries=upgrade
+        )
     with transaction.atomic():
         upgrade.device = locked_idle(upgrade.device)
         again = orders_of(upgrade).again(upgrade, actor=actor, reason=reason)
@@ -127,23 +130,31 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
         return place(again, actor=actor, action="upgrade.retry")
 
 
-def roll_back_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
+def roll_back_upgrade(
+    *, upgrade: Upgrade, data: DataOf | None = None, actor: Actor, reason: str
+) -> Upgrade:
     """A new upgrade that takes `upgrade` back, from what that one kept on the device.
 
     NotUndoable when it changed nothing, when its Update Module knows no rollback, or when something newer stands on top.
+    Containers whose data were backed up have a choice of `data`, which has to be made.
     """
-    return _order_rollback(upgrade, actor=actor, reason=reason)
+    return _order_rollback(upgrade, data=data, actor=actor, reason=reason)
 
 
 def _order_rollback(
-    upgrade: Upgrade, *, actor: Actor, reason: str, retries: Upgrade | None = None
+    upgrade: Upgrade,
+    *,
+    data: DataOf | None,
+    actor: Actor,
+    reason: str,
+    retries: Upgrade | None = None,
 ) -> Upgrade:
     actor.require("updates.roll_back_upgrade")
     refuse_not_undoable(upgrade)
     with transaction.atomic():
         upgrade.device = locked_idle(upgrade.device)
         refuse_not_undoable(upgrade)
-        undo = orders_of(upgrade).back(upgrade, actor=actor, reason=reason)
+        undo = orders_of(upgrade).back(upgrade, data=data, actor=actor, reason=reason)
         undo.undoes, undo.retries = upgrade, retries
         return place(undo, actor=actor, action="upgrade.retry" if retries else "upgrade.roll_back")
 
