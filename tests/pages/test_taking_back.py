@@ -55,3 +55,11 @@ def test_of_the_portal_itself_it_is_said_louder(operator: Client) -> None:
     shown = operator.get(f"/updates/upgrade/{done.pk}/roll-back/").content.decode()
     assert "IT IS THE PORTAL ITSELF" in shown
     assert "the history and the audit log" in shown
+
+
+def test_what_never_had_a_plan_has_a_retry_that_is_off_and_says_why(operator: Client) -> None:
+    made = upgraded(watched("shop"))
+    Upgrade.objects.update(plan={}, outcome="failed", error="IMAGE_NAME is not set.")
+    shown = operator.get(f"/updates/upgrade/{made.pk}/change/").content.decode()
+    assert "It never had a plan that could be tried again" in shown
+    assert f"/updates/upgrade/{made.pk}/retry/" not in shown

@@ -8,6 +8,7 @@ from portal.core.actors import PORTAL
 from portal.core.errors import Refused
 from tests.watching.rows import over, upgraded, watched
 from updates.errors import NotUndoable
+from updates.models import Upgrade
 from updates.services.data_of import DataOf
 from updates.services.upgrades import retry_upgrade, roll_back_upgrade
 
@@ -35,3 +36,13 @@ def test_without_a_backup_there_is_no_choice() -> None:
         roll_back_upgrade(upgrade=done, data=DataOf.BEFORE, actor=PORTAL, reason=WHY)
     undo = roll_back_upgrade(upgrade=done, actor=PORTAL, reason=WHY)
     assert undo.plan["data_from"] == ""
+
+
+@pytest.mark.parametrize("plan", [{}, {"image": "shop:1"}], ids=["none", "no plan"])
+def test_what_never_had_a_plan_cannot_be_tried_again_and_says_why(plan: dict[str, str]) -> None:
+    made = upgraded(watched("shop"))
+    over(made, "failed", {})
+    Upgrade.objects.update(plan=plan)
+    made.refresh_from_db()
+    with pytest.raises(Refused, match="order a new one"):
+        retry_upgrade(upgrade=made, actor=PORTAL, reason=WHY)

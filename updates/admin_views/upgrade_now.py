@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
+from portal.core.errors import Refused
 from portal.core.pages import Button, why_not_permitted
 from updates.admin_views.state_map import label_of, map_of
 from updates.admin_views.timeline import name_of
@@ -24,7 +25,7 @@ from updates.queries import PRESSING, Stuck, explained, stuck_upgrades
 from updates.recipes.hold import HELD
 from updates.services.portal_state import watchdog_status
 from updates.services.portal_upgrades import is_overdue
-from updates.services.upgrades import refuse_not_undoable
+from updates.services.upgrades import refuse_not_repeatable, refuse_not_undoable
 
 
 def upgrade_now(request: HttpRequest, upgrade: Upgrade) -> str:
@@ -185,6 +186,8 @@ def _why_no_rollback(upgrade: Upgrade) -> str:
 
 
 def _why_no_retry(upgrade: Upgrade) -> str:
-    if upgrade.outcome == Outcome.SUCCEEDED:
-        return "It succeeded, so there is nothing to retry."
+    try:
+        refuse_not_repeatable(upgrade)
+    except Refused as error:
+        return str(error)
     return ""

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from portal.core.actors import Actor
+from portal.core.errors import Refused
 from updates.errors import NotUndoable
 from updates.models import Upgrade, WatchedContainer
 from updates.plan import BackupPlan, ContainerPlan, DumpPlan, InstalledImage, Kind, Mode
@@ -80,7 +81,7 @@ def build_container_upgrade(
 
 def again(upgrade: Upgrade, *, actor: Actor, reason: str) -> Upgrade:
     """The same image for the containers as they are on record now."""
-    asked = ContainerPlan.from_json(upgrade.plan)
+    asked = _readable(upgrade)
     if asked.force or not asked.backup.wanted:
         actor.require(FORCE)
     watched = _watched(asked)
@@ -113,6 +114,14 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
     if Mode(upgrade.plan["mode"]) is Mode.RESTORE:
         raise NotUndoable("It put a backup back: put the one back that it made itself.")
     refuse_buried(upgrade)
+
+
+def _readable(upgrade: Upgrade) -> ContainerPlan:
+    """Its plan. Refused for one that somebody has written into a trigger by hand, and that is none."""
+    try:
+        return ContainerPlan.from_json(upgrade.plan)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Refused(f"Its plan cannot be read, so order a new one: {error}.") from None
 
 
 def _watched(plan: ContainerPlan) -> WatchedContainer:

@@ -115,10 +115,7 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
     TooLate while the old one is not over, Refused when it succeeded.
     """
     actor.require("updates.retry_upgrade")
-    if upgrade.state != State.FINISHED:
-        raise TooLate("It is not over yet, so there is nothing to retry.")
-    if upgrade.outcome == Outcome.SUCCEEDED:
-        raise Refused("It succeeded, so there is nothing to retry.")
+    refuse_not_repeatable(upgrade)
     if upgrade.undoes is not None:
         return _order_rollback(
             upgrade.undoes, data=chosen_in(upgrade), actor=actor, reason=reason, retries=upgrade
@@ -128,6 +125,16 @@ def retry_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str) -> Upgrade:
         again = orders_of(upgrade).again(upgrade, actor=actor, reason=reason)
         again.retries = upgrade
         return place(again, actor=actor, action="upgrade.retry")
+
+
+def refuse_not_repeatable(upgrade: Upgrade) -> None:
+    """Nothing, or Refused with the reason why `upgrade` cannot be done again; TooLate while it is not over."""
+    if upgrade.state != State.FINISHED:
+        raise TooLate("It is not over yet, so there is nothing to retry.")
+    if upgrade.outcome == Outcome.SUCCEEDED:
+        raise Refused("It succeeded, so there is nothing to retry.")
+    if not upgrade.plan:
+        raise Refused("It never had a plan that could be tried again: order a new one.")
 
 
 def roll_back_upgrade(
