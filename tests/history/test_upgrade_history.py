@@ -168,3 +168,22 @@ def test_the_document_names_every_column_and_status() -> None:
 def brought_to_end(journal: DatabaseJournal) -> None:
     while journal.state is not State.FINISHED:
         journal.take(Event.DONE)
+
+
+@pytest.mark.parametrize(
+    ("facts", "path", "can"),
+    [
+        ({"backup": {"path": "/backups/a.tar.gz"}, "kept": True}, "/backups/a.tar.gz", True),
+        ({"backup": {"path": "/backups/a.tar.gz"}, "kept": False}, "/backups/a.tar.gz", False),
+        ({"backup": None, "kept": True}, None, True),
+        ({"backup_path": "/tree", "supports_rollback": True}, "/tree", True),
+        ({}, None, False),
+    ],
+)
+def test_it_says_where_the_backup_is_and_whether_it_can_be_taken_back(
+    facts: dict[str, Any], path: str | None, *, can: bool
+) -> None:
+    upgrade = new_upgrade()
+    Upgrade.objects.filter(pk=upgrade.pk).update(facts=facts)
+    row = row_of(upgrade)
+    assert (row["backuppath"], bool(row["rollbackavailable"])) == (path, can)

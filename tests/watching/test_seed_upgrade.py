@@ -215,6 +215,11 @@ def test_the_history_is_as_long_as_is_asked_for(operator: Client) -> None:
     said = read(operator, "history?instance=shop&limit=5")
     assert said["count"] == len(said["history"]) == 1
     assert said["history"][0]["status"] == "pending"
+    assert said["history"][0]["backupPath"] is None
+    facts = {"kept": True, "backup": {"path": "/backups/a.tar.gz"}}
+    Upgrade.objects.update(facts=facts)
+    (row,) = read(operator, "history?instance=shop&limit=5")["history"]
+    assert (row["backupPath"], row["rollbackAvailable"]) == ("/backups/a.tar.gz", True)
     for limit in ("0", "-1", "x", ""):
         assert read(operator, f"history?instance=shop&limit={limit}", 400)["error"]
 

@@ -25,6 +25,7 @@ from portal.core.rest.permissions import actor_in
 from updates.machine import State
 from updates.models import Upgrade, WatchedContainer
 from updates.plan import Kind
+from updates.recipes.container.recipe import BACKUP, KEPT
 from updates.services.container_desk import LATEST, find_watched, order_upgrade
 from updates.services.deployment_method import Method, detect_method
 from updates.services.seed_progress import logs_of, progress_of, version_in
@@ -144,7 +145,7 @@ class History(SeedView):
             watched = self.watched(request)
         except (Invalid, Refused) as error:
             return Response({"error": str(error)}, status=status.HTTP_404_NOT_FOUND)
-        rows = [_long(row) for row in upgrades_of(watched)[: min(int(text), MOST)]]
+        rows = [_entry(row) for row in upgrades_of(watched)[: min(int(text), MOST)]]
         return Response({"history": rows, "count": len(rows)})
 
 
@@ -234,6 +235,15 @@ def _long(upgrade: Upgrade) -> dict[str, Any]:
     if error := progress_of(upgrade).error:
         shown["error"] = error
     return shown
+
+
+def _entry(upgrade: Upgrade) -> dict[str, Any]:
+    """As the view `upgrade_history` has it: also where its backup is, and whether what it replaced is kept."""
+    backup = upgrade.facts.get(BACKUP) or {}
+    return _long(upgrade) | {
+        "backupPath": backup.get("path"),
+        "rollbackAvailable": bool(upgrade.facts.get(KEPT)),
+    }
 
 
 def _no(says: str, code: int) -> Response:
