@@ -28,6 +28,7 @@ from updates import dispatch
 from updates.jobs import run_version_check
 from updates.models import WatchedContainer
 from updates.news import news, outdated
+from updates.services import version_checks
 from updates.services.version_checks import (
     is_being_asked,
     job_id,
@@ -110,6 +111,19 @@ def test_a_tag_that_floats_is_newer_when_it_means_another_image(
     assert not news()
     newer = push_image(docker_engine, f"{registry.host}/floats:edge", {"a": "2"})
     assert asked(row).newest_digest == newer != digest
+    assert [one.newest for one in news()] == ["edge"]
+
+    skip_version(watched=row, version="edge", actor=PORTAL)
+    asked(row)
+    assert row.skipped == [f"edge@{newer}"]
+    assert not news()
+    push_image(docker_engine, f"{registry.host}/floats:edge", {"a": "3"})
+    asked(row)
+    assert [one.newest for one in news()] == ["edge"]
+    skip_version(watched=row, version="edge", actor=PORTAL)
+    row.refresh_from_db()
+    offer_version(watched=row, version=row.skipped[-1], actor=PORTAL)
+    asked(row)
     assert [one.newest for one in news()] == ["edge"]
 
 
@@ -219,3 +233,16 @@ def test_it_is_asked_every_four_hours_once_and_again_when_the_queue_has_forgotte
     WatchedContainer.objects.update(asked_at=now - timedelta(hours=4, seconds=1))
     recover_version_checks(set())
     assert len(queue.get_job_ids()) == 1
+
+
+def test_whoever_was_never_asked_comes_first_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    now = clock.now()
+    for name, hours in (("one", 1), ("two", 2)):
+        watched(name, asked_at=now - timedelta(hours=hours), answered_at=now)
+    new = watched("new")
+    monkeypatch.setattr(version_checks, "AT_ONCE", 1)
+    recover_version_checks(set())
+    new.refresh_from_db()
+    assert new.asked_at is not None

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 from django.conf import settings
+from django.db.models import F
 
 from devices.drivers.engine import Platform
 from devices.drivers.references import Reference, parse_reference
@@ -75,7 +76,7 @@ def recover_version_checks(known: set[str]) -> None:
         return
     limit = clock.now() - timedelta(seconds=settings.VERSION_CHECK_SECONDS)
     rows = WatchedContainer.objects.filter(unwatched_at=None).select_related("instance")
-    for watched in rows.order_by("asked_at")[:AT_ONCE]:
+    for watched in rows.order_by(F("asked_at").asc(nulls_first=True))[:AT_ONCE]:
         if is_being_asked(watched):
             if job_id(watched) not in known:
                 _start(watched)
@@ -98,14 +99,19 @@ def job_id(watched: WatchedContainer) -> str:
 def skip_version(
     *, watched: WatchedContainer, version: str, actor: Actor, reason: str = ""
 ) -> None:
-    """The version is not offered there any more; the next best is looked for."""
+    """The version is not offered there any more; the next best is looked for.
+
+    Of a tag that floats it is the image that it means now: the next one is offered again.
+    """
     version = version.strip()
     data = {"version": version}
     with changing(watched, actor, "container.skip", reason=reason, data=data) as row:
         if not 0 < len(version) <= LONGEST:
             raise Refused("Say which version is to be skipped.")
-        row.skipped = [*(one for one in row.skipped if one != version), version][-MOST_SKIPPED:]
-        if row.newest == version:
+        is_newest, floats = row.newest == version, _image_under(version, row.newest_digest)
+        said = floats if is_newest and floats and read_version(version) is None else version
+        row.skipped = [*(one for one in row.skipped if one != said), said][-MOST_SKIPPED:]
+        if is_newest:
             row.newest, row.asked_at = "", None  # due at once
 
 
@@ -158,7 +164,8 @@ def _newest(watched: WatchedContainer) -> dict[str, Any]:
         if found is None:
             raise NotInRegistry(f"{watched.image} is not in its registry for {runs}.")
         is_same = watched.image_id == found.image_id or watched.digest == found.digest
-        return nothing if is_same else _fields(watched, reference.tag, found)
+        is_skipped = _image_under(reference.tag, found.digest) in watched.skipped
+        return nothing if is_same or is_skipped else _fields(watched, reference.tag, found)
     login = registry_login(watched.image)
     listed = tags(reference.repository, login=login, limit_seconds=settings.REGISTRY_LIMIT_SECONDS)
     newer = newer_versions(
@@ -170,6 +177,11 @@ def _newest(watched: WatchedContainer) -> dict[str, Any]:
         if found is not None:
             return _fields(watched, tag, found)
     return nothing
+
+
+def _image_under(tag: str, digest: str) -> str:
+    """What is skipped where a tag floats; empty where nobody knows what it means."""
+    return f"{tag}@{digest}" if digest else ""
 
 
 def _there(reference: Reference, runs: Platform) -> Manifest | None:
