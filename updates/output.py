@@ -132,17 +132,20 @@ class OutputLimits:
 
 
 class Said:
-    """What the calls of one visit say, on its way to `keep(call, text, end)`; `stored` is how much of a call was kept before."""
+    """What the calls of one visit say, on its way to `keep(call, text, end)`; `stored` is how much of a call was kept before.
+
+    `secrets` are asked for when a call begins to say something.
+    """
 
     def __init__(
         self,
         *,
-        secrets: Iterable[str],
+        secrets: Callable[[], Iterable[str]],
         limits: OutputLimits,
         stored: Callable[[str], int],
         keep: Callable[[str, list[str], int], None],
     ) -> None:
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._limits = limits
         self._stored = stored
         self._keep = keep
@@ -175,7 +178,7 @@ class Said:
     def _buffer(self, call: str) -> OutputBuffer:
         if call not in self._buffers:
             self._buffers[call] = OutputBuffer(
-                secrets=self._secrets,
+                secrets=self._secrets(),
                 chunk_bytes=self._limits.chunk_bytes,
                 chunk_seconds=self._limits.chunk_seconds,
                 clock=time.monotonic,

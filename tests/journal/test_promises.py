@@ -82,7 +82,7 @@ class FileDesk:
             self.upgrade,
             fence=claim(self.folder, self.upgrade, last_seen=None),
             limits=records.LIMITS,
-            secrets=(SECRET,),
+            secrets=lambda: (SECRET,),
             wants_leave=lambda: wants_leave,
         )
 

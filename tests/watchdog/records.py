@@ -41,7 +41,7 @@ def new_record(folder: Folder, *, plan: dict[str, object] | None = None) -> Reco
 def held(folder: Folder, upgrade: str, *, secrets: tuple[str, ...] = ()) -> FileJournal:
     """The journal of a watchdog that has just claimed the upgrade."""
     fence = claim(folder, upgrade, last_seen=None)
-    return FileJournal(folder, upgrade, fence=fence, limits=LIMITS, secrets=secrets)
+    return FileJournal(folder, upgrade, fence=fence, limits=LIMITS, secrets=lambda: secrets)
 
 
 def stored(folder: Folder, upgrade: str) -> Record:

@@ -15,7 +15,7 @@ from tests.environment.module_images import Files, build_image, busybox_files
 from tests.watchdog.stage import PortalStage
 from updates.watchdog import successor
 from updates.watchdog.heartbeat import BOOT_ID
-from updates.watchdog.hidden import secrets_of
+from updates.watchdog.hidden import Secrets
 from updates.watchdog.successor import Successor
 
 pytestmark = pytest.mark.docker
@@ -114,5 +114,25 @@ def test_what_the_environment_hides_is_known(stage: PortalStage) -> None:
         *("--env", "FIELD_KEYS=one-key,two-key", "--env", "COLOUR=blue", "watchdog:1"),
     )
     with DockerEngine(UnixWay(stage.engine.url.removeprefix("unix://"))) as engine:
-        found = secrets_of(engine, ["gone", "web"])
-    assert set(found) == {"s3cret", "one-key", "two-key", "p%40ss", "p@ss"}
+        secrets = Secrets(engine, ["late", "web"])
+        assert set(secrets()) == {"s3cret", "one-key", "two-key", "p%40ss", "p@ss"}
+        late = ("run", "--detach", "--name", "late", "--env", "API_TOKEN=later", "watchdog:1")
+        stage.engine.docker(*late)
+        assert "later" in secrets()
+        stage.engine.docker("rm", "--force", "late")
+        assert "later" in secrets()
+
+
+def test_what_the_environment_hides_is_known_as_soon_as_the_engine_answers(
+    stage: PortalStage,
+) -> None:
+    stage.engine.docker(
+        *("run", "--detach", "--restart", "always", "--name", "web"),
+        *("--env", "SECRET_KEY=s3cret", "watchdog:1"),
+    )
+    with DockerEngine(UnixWay(stage.engine.url.removeprefix("unix://"))) as engine:
+        secrets = Secrets(engine, ["web"])
+        stage.engine.stop()
+        assert secrets() == ()
+        stage.engine.start()
+        assert secrets() == ("s3cret",)

@@ -58,7 +58,7 @@ class DatabaseJournal:
         self._wants_leave = wants_leave
         self._row = self._load()
         self._said = Said(
-            secrets=self._secrets,
+            secrets=lambda: self._secrets,
             limits=OutputLimits(
                 settings.OUTPUT_CHUNK_BYTES,
                 settings.OUTPUT_CHUNK_SECONDS,

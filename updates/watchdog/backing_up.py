@@ -28,7 +28,7 @@ from updates.runner import Context, HandOver
 from updates.watchdog.backup_order import MOST_BYTES, BackupOrder
 from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.folder import Folder
-from updates.watchdog.hidden import secrets_of
+from updates.watchdog.hidden import Secrets
 from updates.watchdog.limits import KILL_AFTER_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.record import records
 from updates.watchdog.trigger import Trigger
@@ -51,7 +51,7 @@ def carry_out_backup(
     try:
         with open_engine() as engine:
             plan = plan_on(engine, _as_trigger(order))
-            secrets = secrets_of(engine, plan.containers)
+            secrets = Secrets(engine, plan.containers)()
             order.facts = _progress(folder, order.backup)
             order.written = _made(order, plan, folder, engine, wants_leave=wants_leave)
     except (DeviceUnreachable, StepStillRunning, StaleHolder, HandOver) as error:

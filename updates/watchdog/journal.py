@@ -60,7 +60,7 @@ class FileJournal:
         fence: int,
         limits: Mapping[str, float],
         whole_seconds: float = math.inf,
-        secrets: Iterable[str] = (),
+        secrets: Callable[[], Iterable[str]] = tuple,
         wants_leave: Callable[[], bool] = lambda: False,
     ) -> None:
         self.upgrade = upgrade
@@ -69,7 +69,7 @@ class FileJournal:
         self._folder = folder
         self._limits = limits
         self._whole_seconds = whole_seconds
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._wants_leave = wants_leave
         self._record = self._load()
         self._looked_at = 0.0
@@ -107,7 +107,7 @@ class FileJournal:
                 event,
                 failure,
                 is_cancel_wanted=lambda: self._hear_cancel(record),
-                secrets=self._secrets,
+                secrets=self._secrets() if failure else (),
             )
             self._move(record, chosen)
         self._looked_at = 0.0
@@ -117,7 +117,7 @@ class FileJournal:
     def break_off(self, failure: Failure, *, outcome: Outcome = Outcome.BROKEN) -> None:
         self._said.flush_all()
         with self._written() as record:
-            self._move(record, ended(failure, outcome, secrets=self._secrets))
+            self._move(record, ended(failure, outcome, secrets=self._secrets()))
 
     def took_over(self, *, worker: str) -> None:
         """On record: another watchdog held this upgrade, and `worker` goes on. Counts as a repeat, so it ends somewhere."""

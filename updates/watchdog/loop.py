@@ -28,7 +28,7 @@ from updates.watchdog.ending import end_as_shown, end_what_was_begun_elsewhere
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart, read_heartbeat
-from updates.watchdog.hidden import secrets_of
+from updates.watchdog.hidden import Secrets
 from updates.watchdog.journal import FileJournal, JournalTrouble, claim
 from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
@@ -238,7 +238,7 @@ class Watchdog:
                 fence=fence,
                 limits=STATE_LIMIT_SECONDS,
                 whole_seconds=self._environment.limit_seconds,
-                secrets=secrets_of(engine, record.plan.get("containers") or []),
+                secrets=Secrets(engine, record.plan.get("containers") or []),
                 wants_leave=self._stopped.is_set,
             )
             self._heart.is_hung = lambda: book.seconds_left() < -OVERTIME_SECONDS
