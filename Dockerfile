@@ -1,13 +1,15 @@
 # The portal and its watchdog: one image, for the watchdog has to know the recipes of the portal that ordered an upgrade.
 #
-#   docker build --build-arg VERSION=1.2.3 -t fleetwright:1.2.3 .
+#   docker build --build-arg VERSION=1.2.3 --build-arg SOURCE=https://github.com/you/fleetwright -t fleetwright:1.2.3 .
+#
+# SOURCE is where its code and its releases are: the portal's own upgrade has a link to the release notes by it.
 
-FROM python:3.11-slim AS packages
+FROM python:3.11-slim-bookworm AS packages
 COPY requirements.txt /tmp/
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/pip install --no-cache-dir --require-hashes --requirement /tmp/requirements.txt
 
-FROM python:3.11-slim
+FROM python:3.11-slim-bookworm
 # Compose is the watchdog's: it makes the portal's containers anew. Debian's package needs no Docker beside it.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends docker-compose \
@@ -25,8 +27,10 @@ COPY updates updates
 COPY patches patches
 
 ARG VERSION=0.1.0
+ARG SOURCE=
 LABEL org.opencontainers.image.title="Fleetwright" \
-      org.opencontainers.image.version="$VERSION"
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.source="$SOURCE"
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     FLEETWRIGHT_VAR=/data \

@@ -1,7 +1,7 @@
 """The portal's own image, built by the project's Dockerfile, and stand-ins for the images that it and compose.yaml name.
 
-No hub can be reached here. What stands in for python:3.11-slim, postgres:15 and redis:7 is one small Debian with their
-programs in it. It also holds all that the Dockerfile installs, so that the same Dockerfile builds without any network.
+No hub can be reached here. What stands in for python:3.11-slim-bookworm, postgres:15 and redis:7 is one small Debian with
+their programs in it. It also holds all that the Dockerfile installs, so that the same Dockerfile builds without any network.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ENVIRONMENT = (
     "ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels",
 )
-BASE = "python:3.11-slim"
+BASE = "python:3.11-slim-bookworm"
 STAND_INS = {
     "postgres:15": """\
 COPY start /start
