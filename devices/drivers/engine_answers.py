@@ -96,8 +96,8 @@ def details_of(answer: Answer) -> ContainerDetails:
         exit_code=_int(state.get("ExitCode")),
         health="" if health == "none" else health,
         restart_count=_int(answer.get("RestartCount")),
-        started_at=_utc(str(state.get("StartedAt", ""))),
-        finished_at=_utc(str(state.get("FinishedAt", ""))),
+        started_at=_utc(str(state.get("StartedAt", "")), to="microseconds"),
+        finished_at=_utc(str(state.get("FinishedAt", "")), to="microseconds"),
         labels=_texts(config.get("Labels")),
         mounts=[_mount_of(mount) for mount in answer.get("Mounts") or []],
         networks={name: _address_of(one) for name, one in networks.items()},
@@ -155,16 +155,16 @@ def _texts(values: object) -> dict[str, str]:
 def time_of(text: str) -> datetime.datetime | None:
     """The moment that an engine means: it says nanoseconds, and whatever offset it runs with. None: that is no time."""
     try:
-        when = datetime.datetime.fromisoformat(re.sub(r"\.\d+", "", text))
+        when = datetime.datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
     except ValueError:
         return None
     return when.astimezone(datetime.UTC)
 
 
-def _utc(text: str) -> str:
+def _utc(text: str, *, to: str = "seconds") -> str:
     when = time_of(text)
     # Year 1 is how an engine says that it has not happened yet.
-    return when.isoformat(timespec="seconds") if when and when.year > 1 else ""
+    return when.isoformat(timespec=to) if when and when.year > 1 else ""
 
 
 def _int(value: object) -> int:

@@ -58,9 +58,10 @@ class ContainerDetails:
     """All about one container. `state`, `health`, `image` and `network_mode` are as in `Container`.
 
     `exit_code` is what it ended with last, 0 before its first end. `restart_count`: how often the engine restarted it since
-    somebody started it. Times are ISO 8601 in UTC, empty where there is none yet. `networks`: the address in each network, empty
-    while it does not run. `restart_policy`: `no`, `always`, `on-failure`, `unless-stopped`. One with `auto_remove` is gone when
-    it stops. `raw` is the engine's whole answer, environment and all: not for logs.
+    somebody started it. Times are ISO 8601 in UTC to the microsecond, so that they sort; empty where there is none yet.
+    `networks`: the address in each network, empty while it does not run. `restart_policy`: `no`, `always`, `on-failure`,
+    `unless-stopped`. One with `auto_remove` is gone when it stops. `raw` is the engine's whole answer, environment and all:
+    not for logs.
     """
 
     id: str

@@ -59,7 +59,7 @@ class Running:
             other = (
                 self._engine.containers.named(one.name) if shared in (one.id, one.name) else None
             )
-            if other is not None and _moment(other.started_at) > _moment(here.started_at):
+            if other is not None and other.started_at > here.started_at:
                 return True
         return False
 
@@ -87,8 +87,3 @@ class Running:
     def _each(self, context: Context, act: Callable[[], object]) -> None:
         context.tick()
         patiently(context, self._engine, act)
-
-
-def _moment(started_at: str) -> str:
-    """For comparing: without its end, the engine's word for a moment sorts as time does, however many digits it has."""
-    return started_at.rstrip("Z")
