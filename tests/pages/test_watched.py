@@ -45,14 +45,14 @@ def test_nobody_is_promised_more_than_what_is_backed_up(operator: Client, device
     seen(device, wants)
     order, page = text(operator.get(place(row, "upgrade"))), text(operator.get(place(row)))
     assert f"Backed up before, to {row.backup_dir}: volume data, /srv/shop." in order
-    assert "with the data of before" in order
+    assert "with the data that was backed up" in order
     assert "NOT backed up, and not put back if it fails: /srv/more, unnamed volume ffffff" in order
     assert "volume data, /srv/shop" in page
     assert "Not backed up: /srv/more, unnamed volume ffffff" in page
     WatchedContainer.objects.update(volumes=[])
     order, page = text(operator.get(place(row, "upgrade"))), text(operator.get(place(row)))
     assert "NO data of it is backed up" in order
-    assert "with the data of before" not in order
+    assert "with the data that was backed up" not in order
     assert "a backup holds no files" in page
 
 
@@ -129,7 +129,7 @@ def test_an_upgrade_is_ordered_for_the_newest_or_for_an_older_version_with_a_war
     row = watched("shop", **NEWER)
     shown = text(operator.get(f"{place(row, 'upgrade')}?version=latest"))
     assert 'value="1.1.0"' in shown
-    assert "is put back, with the data of before" in shown
+    assert "is put back, with the data that was backed up" in shown
     given = {"version": "v1.1.0", "reason": "It is time"}
     answer = operator.post(place(row, "upgrade"), given)
     upgrade = Upgrade.objects.get()

@@ -151,7 +151,7 @@ class UpgradeWatched(WatchedVerb):
             *_said_of_data(watched),
             f"If the new version is not healthy within {waits} seconds, the one of before is put back"
             + (
-                ", with the data of before."
+                ", with the data that was backed up."
                 if _holds_data(watched)
                 else "; data stays as the new version left it."
             ),
