@@ -253,6 +253,15 @@ class InFolder(ByHand):
         super().__post_init__()
 
 
+@dataclass
+class Quiet(ByHand):
+    """The same, of which the engine keeps no words."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._words = [*self._words[:-2], "--log-driver", "none"]
+
+
 def helper(stage: Stage) -> None:
     """The engine has a small image for containers that only stay."""
     if stage.engine.attempt("image", "inspect", HELPER).returncode:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from pytest_django import Settings
 
+from devices.errors import HealthFailed
 from devices.models import EngineAccess
 from portal.core.actors import PORTAL
-from tests.containers.deployed import ByCompose, ByHand, InFolder, Way
+from tests.containers.deployed import ByCompose, ByHand, InFolder, Quiet, Way
 from tests.containers.host import Host
 from tests.containers.ledger import (
     ENDS,
@@ -211,6 +212,45 @@ def test_without_a_backup_the_image_goes_back_and_the_data_stays(host: Host) -> 
     assert failed.events.filter(text__contains="There is no backup: data stays").exists()
     differs = host.stands(deployed).differs(old)
     assert {line.partition(":")[0] for line in differs} == {"data book", "data gold"}
+
+
+def test_one_that_keeps_no_words_fails_for_what_is_wrong_with_it(host: Host) -> None:
+    deployed = Quiet(host.stage, host.stage.ledger)
+    watched = host.watch(deployed, health_seconds=6)
+    deployed.ledger.release(UNWELL)
+
+    failed = upgraded(watched, UNWELL.number)
+
+    assert failed.outcome == Outcome.ROLLED_BACK
+    assert failed.error_code == HealthFailed.code, failed.error
+    assert failed.events.filter(text__contains="said last cannot be read").exists()
+
+
+@pytest.mark.parametrize(("way", "used"), [(ByCompose, False), (ByHand, False), (ByHand, True)])
+def test_an_image_goes_with_the_way_back_that_wanted_it_unless_somebody_uses_it(
+    host: Host, way: Way, settings: Settings, *, used: bool
+) -> None:
+    settings.KEPT_WAYS_BACK = 1
+    deployed = way(host.stage, host.stage.ledger)
+    watched = host.watch(deployed)
+    first = watched.image_id
+    deployed.ledger.release(V1_1)
+    deployed.ledger.release(V2)
+    if used:
+        host.engine.docker("create", "--name", "of-the-first", first, "true")
+    try:
+        assert upgraded(watched, "1.1.0").outcome == Outcome.SUCCEEDED
+        watched.refresh_from_db()
+        second = watched.image_id
+        assert there(host, first)
+        assert upgraded(watched, "2.0.0").outcome == Outcome.SUCCEEDED
+        assert (there(host, first), there(host, second)) == (used, True)
+    finally:
+        host.engine.attempt("rm", "of-the-first")
+
+
+def there(host: Host, image: str) -> bool:
+    return host.engine.attempt("image", "inspect", image).returncode == 0
 
 
 def test_what_no_backup_holds_is_told_before_and_in_the_history(host: Host) -> None:

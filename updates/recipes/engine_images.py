@@ -172,6 +172,30 @@ class Images:
             if here is not None and here.id == row["id"]:
                 self._remove(row["reference"], note)
 
+    def forget_unused(
+        self, kept: Iterable[dict[str, str]], *, needed: Container[str], note: Callable[[str], None]
+    ) -> None:
+        """Our own tags are gone, and so are the images that nothing else has use for, with the names that they had.
+
+        Use for one has any container, another way back on the engine, and whoever needs (references in full) its name.
+        """
+        rows = list(kept)
+        self.release(rows)
+        used = {one.image_id for one in self._engine.containers.all()}
+        for row in rows:
+            meant = str(parse_reference(row["reference"]).tagged())
+            image = self._engine.image(row["id"])
+            if image is None or image.id in used or meant in needed:
+                continue
+            if any(tag.startswith(f"{KEEP}:") for tag in image.tags):
+                continue
+            here = self._engine.image(row["reference"])
+            if here is not None and here.id == image.id:
+                self._remove(row["reference"], note)
+            left = self._engine.image(image.id)
+            if left is not None and not left.tags:  # its digest alone, as of a tag that floats
+                self._remove(image.id, note)
+
     def _remove(self, reference: str, note: Callable[[str], None]) -> None:
         try:
             self._engine.remove_image(reference)
@@ -193,3 +217,14 @@ def version_of(reference: str) -> str:
     except BadReference:
         return reference[-100:]
     return (parsed.tag or parsed.digest)[:100]
+
+
+def in_full(references: Iterable[str]) -> set[str]:
+    """The references as they are meant: `redis:7` and `docker.io/library/redis:7` are one."""
+    found = set()
+    for reference in references:
+        try:
+            found.add(str(parse_reference(reference).tagged()))
+        except BadReference:
+            continue
+    return found

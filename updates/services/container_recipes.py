@@ -17,7 +17,8 @@ from updates.plan import ContainerPlan
 from updates.recipes.container.assembly import assembled
 from updates.recipes.container.data_places import is_folder
 from updates.recipes.container.recipe import ContainerRecipe, Surroundings
-from updates.services.module_recipes import health_gate, images_of, ways_back
+from updates.recipes.engine_images import in_full
+from updates.services.module_recipes import health_gate, images_of, needed_by_others, ways_back
 
 
 def container_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ContainerRecipe:
@@ -34,6 +35,7 @@ def container_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> Cont
             gate=health_gate(shell, engine, dial),
             before_stop=lambda context: context.tick(),
             ways_back=lambda: ways_back(upgrade),
+            needed=lambda: in_full(needed_by_others(plan)),
             place_of=lambda volume: mountpoint(engine, volume),
             now=clock.now,
         ),

@@ -13,7 +13,7 @@ from devices.drivers.registry import Manifest, resolve
 from devices.drivers.shell import Shell
 from devices.services.engines import opened_engine, registry_login
 from updates.machine import Outcome
-from updates.models import Installation, Upgrade
+from updates.models import Installation, Upgrade, WatchedContainer
 from updates.plan import ContainerPlan, ModulePlan
 from updates.recipes.engine_images import Images
 from updates.recipes.health_gate import HealthGate
@@ -32,7 +32,7 @@ def module_recipe(upgrade: Upgrade, shell: Shell, *, ways: ExitStack) -> ModuleR
         engine,
         images=images_of(plan, engine),
         health=Health(health_gate(shell, engine, dial), settings.HEALTH_LIMIT_SECONDS),
-        retention=Retention(lambda: ways_back(upgrade), lambda: _needed_by_others(plan)),
+        retention=Retention(lambda: ways_back(upgrade), lambda: needed_by_others(plan)),
         kill_after_seconds=settings.KILL_AFTER_SECONDS,
     )
 
@@ -82,9 +82,13 @@ def ask_registry(reference: str, platform: Platform) -> Manifest:
     )
 
 
-def _needed_by_others(plan: ModulePlan) -> set[str]:
+def needed_by_others(plan: ModulePlan | ContainerPlan) -> set[str]:
     """References that other instances on the device have in force."""
     rows = Installation.objects.filter(
         instance__device=plan.device.id, uninstalled_at=None
     ).exclude(instance=plan.instance_id)
-    return {reference for images in rows.values_list("images", flat=True) for reference in images}
+    watched = WatchedContainer.objects.filter(
+        instance__device=plan.device.id, unwatched_at=None
+    ).exclude(instance=plan.instance_id)
+    needed = {reference for images in rows.values_list("images", flat=True) for reference in images}
+    return needed | set(watched.values_list("image", flat=True))

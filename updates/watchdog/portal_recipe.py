@@ -66,6 +66,7 @@ def _assembled(
             gate=gate,
             before_stop=Drain(plan, engine, folder),
             ways_back=lambda: _ways_back(folder, plan.upgrade),
+            needed=set,
             place_of=lambda _volume: str(folder.data),
             now=lambda: datetime.now(UTC),
             stage=str(folder.stage),

@@ -20,11 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from devices.drivers.engine import Engine
 from devices.drivers.shell import Shell
-from devices.errors import EngineRefused, HealthFailed
+from devices.errors import DeviceError, EngineRefused, HealthFailed
 from updates.errors import NotCompatible, StepFailed
 from updates.machine import Event, State
 from updates.plan import ContainerPlan, Mode
@@ -62,13 +63,15 @@ SHORT_SECONDS: Final = 30.0
 class Surroundings:
     """What the executor adds: the gate; what is done before the set stops; which earlier upgrades keep their ways back.
 
-    `place_of` says where the shell sees the contents of a volume, `now` what time it is, in UTC;
-    `stage` where backups are prepared, if that is not their own directory.
+    `needed` are images, by their references in full, that others on the device have in force. `place_of` says where the shell
+    sees the contents of a volume, `now` what time it is, in UTC; `stage` where backups are prepared, if that is not their own
+    directory.
     """
 
     gate: Gate
     before_stop: Callable[[Context], None]
     ways_back: Callable[[], set[str]]
+    needed: Callable[[], set[str]]
     place_of: Callable[[str], str]
     now: Callable[[], datetime]
     stage: str = ""
@@ -273,10 +276,14 @@ class ContainerRecipe:
             raise
 
     def _tell_last_words(self, context: Context, before: Before) -> None:
-        """What the containers said last stands in the history: they may be gone soon."""
+        """What the containers said last stands in the history: they may be gone soon. What cannot be read hides nothing else."""
         for name in self._in_order(before):
-            said = self._engine.containers.logs(name, lines=50)
-            context.journal.output(context.key(f"logs-{name}"), said.encode())
+            try:
+                said = self._engine.containers.logs(name, lines=50)
+            except DeviceError as error:
+                context.journal.note(f"What {name} said last cannot be read. {error}")
+            else:
+                context.journal.output(context.key(f"logs-{name}"), said.encode())
 
     def _is_well(self, context: Context, before: Before) -> bool:
         try:
@@ -369,7 +376,12 @@ class ContainerRecipe:
         before = self._standing.read(context, upgrade)
         if before.containers:
             self._way(before).forget(context, upgrade)
-        patiently(context, self._engine, lambda: self._images.release(before.images))
+        if context.journal.is_success:
+            needed, note = self._around.needed(), context.journal.note
+            forget = partial(self._images.forget_unused, before.images, needed=needed, note=note)
+        else:
+            forget = partial(self._images.release, before.images)
+        patiently(context, self._engine, forget)
         patiently(context, self._shell, lambda: self._standing.forget(upgrade))
 
     def _prune(self, context: Context) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from devices.drivers.references import parse_reference
 from devices.drivers.shell import Shell
-from devices.errors import BadReference
 from updates.plan import ModulePlan
-from updates.recipes.engine_images import Images
+from updates.recipes.engine_images import Images, in_full
 from updates.recipes.module.account import Account
 from updates.recipes.module.fetching import in_force_after
 from updates.recipes.module.keeping import Keeping
@@ -73,19 +71,8 @@ class Clearing:
             if needed is None:
                 self._images.release(rows)
             else:
-                all_needed = _in_full(needed | self._retention.needed_elsewhere())
+                all_needed = in_full(needed | self._retention.needed_elsewhere())
                 self._images.forget(rows, needed=all_needed, note=context.journal.note)
             self._keeping.forget(upgrade)
         if goes:
             self._tree.forget(context, goes)
-
-
-def _in_full(references: set[str]) -> set[str]:
-    """The references as they are meant: `redis:7` and `docker.io/library/redis:7` are one."""
-    found = set()
-    for reference in references:
-        try:
-            found.add(str(parse_reference(reference).tagged()))
-        except BadReference:
-            continue
-    return found
