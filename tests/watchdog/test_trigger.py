@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from tests.watchdog.records import new_folder
 from updates.watchdog.durable import write_whole
 from updates.watchdog.folder import Folder
+from updates.watchdog.orders import ordered
 from updates.watchdog.trigger import BY_HAND, BadTrigger, Inbox, Trigger
 
 ID = str(uuid4())
@@ -151,3 +153,15 @@ def test_whatever_stands_there_is_a_trigger_or_none(content: bytes) -> None:
         Trigger.read(content, otherwise=ID)
     except BadTrigger as error:
         assert str(error).endswith(".")
+
+
+def test_what_ran_before_one_by_hand_is_what_its_image_says_of_itself() -> None:
+    bare = Trigger(upgrade=ID, version="latest", requested_by=BY_HAND, reason="")
+    image = "ghcr.io/example/portal:latest"
+
+    def said(trigger: Trigger, **installed: str) -> str:
+        return ordered(trigger, plan={"installed": installed}).from_version
+
+    assert said(bare, image=image, version="2.13.4") == "ghcr.io/example/portal:2.13.4"
+    assert said(bare, image=image, version="") == image
+    assert said(replace(bare, from_version="portal:1"), image=image, version="2") == "portal:1"

@@ -26,6 +26,7 @@ def test_a_bare_trigger_upgrades_the_whole_set(portal_stage: PortalStage) -> Non
     assert (record.outcome, record.error) == ("succeeded", "")
     portal_stage.require_new()
     assert UUID(record.upgrade)
+    assert record.from_version == portal_stage.ledger.reference("1.0.0")
     assert "Monitoring" in portal_stage.log.read_text()
     assert not portal_stage.folder.trigger.exists()
     backups = [one.name for one in (portal_stage.data / "backups").iterdir()]

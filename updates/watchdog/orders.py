@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from devices.drivers.references import parse_reference
 from updates.machine import State
 from updates.watchdog.record import ARROW, Record, iso_now
 from updates.watchdog.trigger import Trigger
@@ -18,7 +19,7 @@ def ordered(trigger: Trigger, *, plan: dict[str, Any]) -> Record:
         order_seq=trigger.sequence,
         requested_by_name=trigger.requested_by,
         reason=trigger.reason,
-        from_version=(plan.get("installed") or {}).get("image") or trigger.from_version,
+        from_version=trigger.from_version or _what_runs(plan.get("installed") or {}),
         to_version=plan.get("image") or trigger.version,
         created_at=now,
         state_entered_at=now,
@@ -31,3 +32,9 @@ def ordered(trigger: Trigger, *, plan: dict[str, Any]) -> Record:
         text=f"Ordered by {trigger.requested_by}: {trigger.reason}",
     )
     return record
+
+
+def _what_runs(installed: dict[str, str]) -> str:
+    """The image that runs, with the version that it says itself instead of a tag that may float."""
+    image, version = installed.get("image", ""), installed.get("version", "")
+    return f"{parse_reference(image).familiar_repository}:{version}" if image and version else image

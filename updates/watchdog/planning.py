@@ -23,6 +23,7 @@ from updates.watchdog.trigger import MOST_BYTES, Trigger
 
 SERVICE: Final = "com.docker.compose.service"
 ONEOFF: Final = "com.docker.compose.oneoff"
+VERSION: Final = "org.opencontainers.image.version"
 DATABASE: Final = "DATABASE_URL="
 HEALTH_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 60
@@ -71,7 +72,9 @@ class Planner:
             dumps=[_named(dump, here) for dump in said.backup.dumps] if trigger.backup else [],
         )
         installed = InstalledImage(
-            image=portal.image, image_id=portal.image_id, version=trigger.from_version
+            image=portal.image,
+            image_id=portal.image_id,
+            version=trigger.from_version or self._version_of(portal),
         )
         return replace(
             said,
@@ -97,6 +100,11 @@ class Planner:
                 f"The watchdog itself knows of no upgrade {said.kept_of} to go back on."
             )
         return _read(record.plan).installed
+
+    def _version_of(self, portal: ContainerDetails) -> str:
+        """What its image says that it is: its tag may be one that floats."""
+        image = self._engine.image(portal.image_id)
+        return image.labels.get(VERSION, "") if image else ""
 
     def _left(self) -> ContainerPlan | None:
         """What the portal left word of when it last ran."""
