@@ -34,7 +34,7 @@ def create_as_before(_apps: object, editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
     """`upgrade_history` tells of containers, too, where their backup is and whether they can be taken back."""
 
-    dependencies = [("updates", "0025_upgrade_open_of_device")]
+    dependencies = [("updates", "0026_orders_called_off")]
     operations = [
         migrations.RunPython(drop, create_as_before),
         migrations.RunPython(create, drop),
