@@ -57,13 +57,14 @@ def looked_at(browser: Client, url: str) -> tuple[int, list[str]]:
     return answer.status_code, []
 
 
-def test_no_link_ends_in_a_refusal(world: World, make_person: MakePerson) -> None:
-    viewer = make_person("viewer")
-    give(viewer, world.device)
-    browser = browser_of(viewer)
+@pytest.mark.parametrize("who", ["viewer", "operator", "approver", "administrator"])
+def test_no_link_ends_in_a_refusal(world: World, make_person: MakePerson, who: str) -> None:
+    person = make_person(who)
+    give(person, world.device)
+    browser = browser_of(person)
     statuses: dict[str, int] = {}
     links: dict[str, tuple[str, str]] = {}
-    for page in pages(world, viewer, who="viewer"):
+    for page in pages(world, person, who=who):
         statuses[urlsplit(page).path], found = looked_at(browser, page)
         links |= {urlsplit(url).path: (url, page) for url in found}
     for path, (url, _) in links.items():
