@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from devices import mender_views
 from portal import health
 from portal.dashboard import front_page
+from portal.sign_in.own_password import change_password
 
 urlpatterns = [
     path("livez", health.livez),
@@ -23,5 +24,6 @@ urlpatterns = [
     path("overview/pictures/", front_page.pictures_fragment, name="pictures"),
     path("overview/systems/", front_page.systems_fragment, name="systems"),
     path("overview/works/", front_page.works_fragment, name="works"),
+    path("password_change/", admin.site.admin_view(change_password, cacheable=True)),
     path("", admin.site.urls),
 ]

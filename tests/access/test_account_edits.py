@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -97,3 +98,18 @@ def test_what_a_role_may_do_is_on_record_and_so_is_its_end(ada: Client) -> None:
     gone = reverse("admin:auth_group_delete", args=[role.pk])
     assert ada.post(gone, {"post": "yes"}).status_code == 302
     assert entry("user_group.delete").subject == "night watch"
+
+
+def test_a_persons_own_new_password_is_on_record(ada: Client) -> None:
+    person = User.objects.get(username="ada")
+    person.set_password("an old one of ada's")
+    person.save()
+    ada.force_login(person, backend=settings.AUTHENTICATION_BACKENDS[-1])
+    typed = {"old_password": "another", "new_password1": SECRET, "new_password2": SECRET}
+    assert ada.post("/password_change/", typed).status_code == 200
+    assert not AuditEvent.objects.filter(action="user.change_password").exists()
+    typed["old_password"] = "an old one of ada's"
+    assert ada.post("/password_change/", typed).status_code == 302
+    found = entry("user.change_password")
+    assert (found.subject, found.data) == ("ada", {"can_log_in_by_it": True})
+    assert ada.get("/").status_code == 200, "and who has changed it stays logged in"
