@@ -66,7 +66,7 @@ class BackupFit:
         yield Finding("backup directory", ok=True, says=f"Backups are written to {directory}.")
         unseen = [one for one in found if self._fails(["test", "-d", one.path])]
         for place in unseen:
-            says = f"The device's shell sees no directory of the data of {called(place.volume)} at {place.path}."
+            says = f"The device's shell does not see {called(place.volume)}: there is no directory {place.path}."
             yield Finding("volume", ok=False, says=says)
         yield from self._mounted_below(found)
         yield self._live(found)
