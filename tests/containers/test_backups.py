@@ -333,7 +333,7 @@ class TestFindings:
 
     def test_a_volume_that_is_not_seen(self, bench: Bench) -> None:
         bench.place().rmdir()
-        assert "does not see the volume data" in self.bad(bench)
+        assert "does not see volume data" in self.bad(bench)
 
     @staticmethod
     def bad(bench: Bench) -> str:
