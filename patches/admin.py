@@ -224,7 +224,7 @@ class InstanceAdmin(ServedAdmin):
         )
 
     def change_view(self, request: HttpRequest, object_id: str, **_extra: object) -> HttpResponse:
-        found = Instance.objects.select_related("module", "device", "installation")
+        found = Instance.objects.select_related("module", "device", "installation", "watched")
         instance = get_object_or_404(found, pk=number_or_404(object_id))
         return instances.instance_page(request, instance)
 

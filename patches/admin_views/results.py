@@ -11,10 +11,11 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from devices.drivers.nodes import Status, integral
-from patches.models import Application, NodeResult
+from patches.models import NodeResult
 from portal.core.pages import Button, why_not_permitted
 from updates.machine import Outcome
 from updates.models import Upgrade
+from updates.plan import Kind
 
 WORDS: Final = {
     Status.ERROR: ("error", "failed"),
@@ -81,9 +82,7 @@ def results_of(request: HttpRequest, upgrade: Upgrade) -> str:
         "patches/upgrade_results.html",
         {
             "upgrade": upgrade,
-            "patched": Application.objects.select_related("patch")
-            .filter(upgrade=upgrade.undoes_id or upgrade.pk)
-            .first(),
+            "patched": upgrade.plan if upgrade.kind == Kind.PATCH else None,
             "applied": rows_of(applied),
             "integral": integral_of(applied),
             "back": rows_of(back),

@@ -43,7 +43,10 @@ def tell(device: Device, *, out: Output) -> None:
             ("unreachable", device.unreachable_reason),
             ("host key", fingerprint(device.host_key)),
             ("offered key", fingerprint(device.offered_host_key)),
-            ("attributes", "\n".join(f"{key} = {word}" for key, word in device.attributes.items())),
+            (
+                "attributes",
+                "\n".join(f"{key} = {word}" for key, word in sorted(device.attributes.items())),
+            ),
             ("provides", "\n".join(f"{key} = {word}" for key, word in device.provides.items())),
         )
     )

@@ -140,7 +140,8 @@ def adopt(*, instance: Instance, new: NewInstance, actor: Actor, reason: str) ->
 
 def watched_as(instance: Instance) -> WatchedContainer | None:
     """The container that the instance is, watched now or once."""
-    return WatchedContainer.objects.filter(instance=instance).first()
+    watched: WatchedContainer | None = getattr(instance, "watched", None)
+    return watched
 
 
 def why_not_adoptable(watched: WatchedContainer | None) -> str:
