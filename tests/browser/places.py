@@ -75,6 +75,7 @@ LISTS = (
     "patches_node_changelist",
     "devices_device_changelist",
     "devices_authset_changelist",
+    "devices_device_bulk_orders",
     "devices_devicegroup_changelist",
     "devices_credential_changelist",
     "devices_registrylogin_changelist",

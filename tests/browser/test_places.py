@@ -17,6 +17,7 @@ ELSEWHERE = {
     "autocomplete/": "for a field that looks something up",
     "jsi18n/": "for scripts",
     "search/": "part of the command palette, which test_many opens",
+    "overview/deployments/": "part of the front page",
     "overview/running/": "part of the front page",
     "overview/pictures/": "part of the front page",
     "overview/works/": "part of the front page",

@@ -66,8 +66,9 @@ def news_for_everybody(context: dict[str, Any]) -> dict[str, Any]:
     found = [one for one in told if one.newest and not one.upgrade]
     left = len(found) - BANNERS
     sure = "" if len(found) < SHOWN else " or more"
+    is_followed = portal is not None and (settings.AUTO_UPGRADE_ENABLED or portal.upgrade)
     return {
-        "portal": portal if settings.AUTO_UPGRADE_ENABLED else None,
+        "portal": portal if is_followed else None,
         "portal_to": portal.upgrade_to.rpartition(":")[2] if portal else "",
         "shown": [_banner(one, _may_upgrade(actor, one)) for one in found[:BANNERS]],
         "more": f"And {left}{sure} others could be newer" if left > 0 else "",
