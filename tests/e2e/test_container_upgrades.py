@@ -153,7 +153,7 @@ def test_one_that_is_no_good_is_rolled_back_with_the_data_of_before(
     host: Host, way: Way, version: Version, says: str
 ) -> None:
     deployed = way(host.stage, host.stage.ledger)
-    watched = host.watch(deployed, health_seconds=6)
+    watched = host.watch(deployed, health_seconds=10)
     old = host.stands(deployed)
     deployed.ledger.release(version)
 
@@ -200,7 +200,7 @@ def test_one_that_stood_still_stays_so(host: Host, way: Way) -> None:
 
 def test_without_a_backup_the_image_goes_back_and_the_data_stays(host: Host) -> None:
     deployed = ByHand(host.stage, host.stage.ledger)
-    watched = host.watch(deployed, health_seconds=6)
+    watched = host.watch(deployed, health_seconds=10)
     deployed.ledger.release(SPOILS)
     old = host.stands(deployed)
 
@@ -216,7 +216,7 @@ def test_without_a_backup_the_image_goes_back_and_the_data_stays(host: Host) -> 
 
 def test_one_that_keeps_no_words_fails_for_what_is_wrong_with_it(host: Host) -> None:
     deployed = Quiet(host.stage, host.stage.ledger)
-    watched = host.watch(deployed, health_seconds=6)
+    watched = host.watch(deployed, health_seconds=10)
     deployed.ledger.release(UNWELL)
 
     failed = upgraded(watched, UNWELL.number)
@@ -240,6 +240,12 @@ def test_an_image_goes_with_the_way_back_that_wanted_it_unless_somebody_uses_it(
     tags = host.engine.docker("image", "inspect", "--format", '{{join .RepoTags " "}}', first)
     for name in {*tags.split()} - {deployed.typed()}:
         host.engine.docker("rmi", name)
+    users = host.engine.docker(
+        "ps", "-a", "--filter", f"ancestor={first}", "--format", "{{.Names}}"
+    )
+    for name in {*users.split()} - {deployed.name}:  # deployments of other tests
+        host.engine.docker("rm", "--force", name)
+        host.stage.stood.pop(name, None)
     if used:
         host.engine.docker("create", "--name", "of-the-first", first, "true")
     try:
@@ -259,7 +265,7 @@ def there(host: Host, image: str) -> bool:
 
 def test_what_no_backup_holds_is_told_before_and_in_the_history(host: Host) -> None:
     deployed = InFolder(host.stage, host.stage.ledger)
-    watched = host.watch(deployed, health_seconds=6, volumes=[])
+    watched = host.watch(deployed, health_seconds=10, volumes=[])
     deployed.ledger.release(V2)
 
     check = carry_out_preflight(request_preflight(watched=watched, version=V2.number, actor=PORTAL))
@@ -309,7 +315,7 @@ def test_a_digest_can_be_asked_for(host: Host) -> None:
 def test_over_tls_it_is_the_same(container_stage: Stage, transactional_db: None) -> None:
     host = Host(container_stage, EngineAccess.Way.TCP)
     deployed = ByHand(host.stage, host.stage.ledger)
-    watched = host.watch(deployed, health_seconds=6)
+    watched = host.watch(deployed, health_seconds=10)
     old = host.stands(deployed)
     deployed.ledger.release(UNWELL)
     failed = upgraded(watched, UNWELL.number)

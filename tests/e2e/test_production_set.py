@@ -107,12 +107,15 @@ def test_the_overlay_adds_a_watchdog_that_reaches_no_network(production: Product
     assert set(mounts) == {
         "/data",
         "/registry-logins.json",
+        "/watchdog",
         "/var/run/docker.sock",
         str(production.folder),
     }
     own_path = mounts[str(production.folder)]
     assert (own_path["Source"], own_path["RW"]) == (str(production.folder), False)
     assert mounts["/data"]["Name"] == web["Mounts"][0]["Name"] == f"{PROJECT}_data"
+    assert f"{PROJECT}_watchdog" == mounts["/watchdog"]["Name"], "its own, and nobody else's"
+    assert "/watchdog" not in {one["Destination"] for one in web["Mounts"]}
     assert (watchdog["Name"], web["Name"]) == ("/fleetwright-upgrader", "/fleetwright")
     for service in PORTAL:
         assert "AUTO_UPGRADE_ENABLED=true" in production.container(service)["Config"]["Env"]
