@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from rq.worker import Worker, WorkerStatus
 
 from devices.models import Device
 from tests.e2e.portal_process import PortalProcess
@@ -30,7 +31,13 @@ def worker(database_url: str, redis_server: RedisServer, tmp_path: Path) -> Iter
     """One worker that waits for jobs."""
     env = {"DATABASE_URL": database_url, "REDIS_URL": redis_server.url}
     process = PortalProcess("rqworker", "updates", TTL, env=env, log=tmp_path / "worker.log")
-    _wait_for_worker()
+    wait_until(
+        lambda: (
+            [one.get_state() for one in Worker.all(redis_server.client())] == [WorkerStatus.IDLE]
+        ),
+        seconds=PATIENCE_SECONDS,
+        what="a worker that is well beyond its birth: only then it heeds signals",
+    )
     yield process
     if process.running:
         process.kill_with_children()
