@@ -18,7 +18,7 @@ from portal.core.actors import PORTAL
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
 from tests.services.people import somebody
-from tests.watchdog.orders import WHY, brought_to, take, told
+from tests.watchdog.orders import WHY, brought_to, dies, take, told
 from tests.watchdog.records import held
 from updates.errors import TargetBusy
 from updates.machine import HAPPY_PATH, Event, State
@@ -85,8 +85,7 @@ def test_it_is_refused_with_the_reason_where_no_watchdog_lives(
 ) -> None:
     with pytest.raises(Refused, match="No watchdog has ever run"):
         upgrade_portal(version="2", actor=PORTAL, reason=WHY)
-    with Heart(folder, interval=0.001, version="1"):
-        pass
+    dies(folder)
     with pytest.raises(Refused, match="last sign of life"):
         upgrade_portal(version="2", actor=PORTAL, reason=WHY)
     with Heart(folder, interval=60, version="1", trouble="IMAGE_NAME is wrong."):
@@ -288,8 +287,7 @@ class TestClosed:
             assert b"sign of life" not in page.content
             assert Client().get(way_out).status_code == 503
             assert Client().get("/login/").status_code == 503
-        with Heart(folder, interval=0.001, version="1"):
-            pass
+        dies(folder)
 
         page = Client().get("/", headers={"accept": "text/html"})
         assert page.status_code == 503

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from portal.core import clock
 from portal.core.actors import PORTAL
 from portal.core.errors import Refused
-from tests.watchdog.orders import WHY, brought_to, take, told
+from tests.watchdog.orders import WHY, brought_to, dies, take, told
 from updates.errors import TooLate
 from updates.machine import Event, State
 from updates.models import Upgrade
@@ -175,8 +175,7 @@ class TestTaken:
         page = reverse("admin:updates_upgrade_change", args=[stands.pk])
         way = reverse("admin:updates_upgrade_force_cancel", args=[stands.pk])
         assert way not in client.get(page).content.decode()
-        with Heart(folder, interval=0.001, version="1"):
-            pass
+        dies(folder)
         shown = client.get(page).content.decode()
         assert way in shown
         assert f"docker logs --tail 50 {settings.CONTAINER_NAME}-upgrader" in shown
