@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Case, FloatField, Lookup, Q, TextField, Value, When
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models import Case, FloatField, JSONField, Lookup, Q, TextField, Value, When
+from django.db.models.fields.json import KeyTextTransform, KeyTransform, KeyTransformExact
 from django.db.models.functions import Cast
 from django.db.models.lookups import (
+    Exact,
     GreaterThan,
     GreaterThanOrEqual,
     IContains,
-    In,
     LessThan,
     LessThanOrEqual,
     Regex,
@@ -29,6 +29,8 @@ PAIR: Final = re.compile(rf"\s*([^=;\\]+)={WRITTEN}", re.DOTALL)
 CONDITION: Final = re.compile(rf"\s*([^=<>~;\\]+?)(!=|<=|>=|=|<|>|~){WRITTEN}", re.DOTALL)
 NUMBER: Final = r"^-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?$"
 """What compares as a number, whether it was reported as one or as text: short enough to fit any database's."""
+LISTED: Final = r"""("([^"\\]|\\.)*"|[^],"]+)"""
+"""One of a list's, in JSON: a text as a whole, so that nothing inside one is taken for one of the list."""
 COMPARED: Final[Mapping[str, type[Lookup[Any]]]] = {
     ">": GreaterThan,
     ">=": GreaterThanOrEqual,
@@ -52,14 +54,18 @@ class Condition:
         """Devices of which it is true, wherever they have the attribute from."""
         found = Q()
         for place in PLACES:
-            found |= self._holds(Cast(KeyTextTransform(self.key, place), TextField()))
+            found |= self._holds(Cast(KeyTextTransform(self.key, place), TextField()), place)
         # Of an attribute that is not there a database says neither yes nor no.
         return ~Q(Case(When(found, then=True), default=False)) if self.sign == "!=" else found
 
-    def _holds(self, text: Cast) -> Q:
+    def _holds(self, text: Cast, place: str) -> Q:
         if self.sign in ("=", "!="):
-            same = Q(In(text, _ways_to_write(self.value)))
             is_list = Q(StartsWith(text, "["))
+            same = Q(Exact(text, self.value))
+            if re.match(NUMBER, self.value):
+                # Of texts 1.1 and 1.10 are two, and 007 is not 7; of numbers the databases know which are the same.
+                wanted = Value(_number(self.value), output_field=JSONField())
+                same |= Q(KeyTransformExact(KeyTransform(self.key, place), wanted))
             return same | (is_list & Q(Regex(text, _as_one_of_a_list(self.value))))
         if self.sign == "~":
             return Q(IContains(text, self.value))
@@ -70,21 +76,21 @@ class Condition:
         return Q(COMPARED[self.sign](number, float(self.value)))
 
 
-def _ways_to_write(value: str) -> list[str]:
-    """The same number has several texts, as a device reports it: 3, 3.0."""
-    if not re.match(NUMBER, value):
-        return [value]
-    number = float(value)
-    return list({value, str(number), *([str(int(number))] if number.is_integer() else [])})
+def _number(value: str) -> int | float:
+    return int(value) if re.fullmatch(r"-?[0-9]+", value) else float(value)
 
 
 def _as_one_of_a_list(value: str) -> str:
-    """A regular expression for the JSON text of a list of which `value` is one. The databases put blanks differently."""
+    """A regular expression for the JSON text of a list of which `value` is one. The databases put blanks differently.
+
+    A text is in quotes there. The same number has several texts: 3, 3.0.
+    """
     texts = {json.dumps(value), json.dumps(value, ensure_ascii=False)}
     if re.match(NUMBER, value):
-        texts |= set(_ways_to_write(value))
+        number = float(value)
+        texts |= {value, str(number), *([str(int(number))] if number.is_integer() else [])}
     one = "|".join(re.escape(text) for text in sorted(texts))
-    return rf"^\[(.*, ?)?({one})(,.*)?\]$"
+    return rf"^\[({LISTED}, ?)*({one})(,.*)?\]$"
 
 
 def attributes_in(text: str) -> dict[str, str]:

@@ -211,7 +211,7 @@ class DeviceGroupForm(GroupModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as Django has it
         super().__init__(*args, **kwargs)
         for word in self.words:
-            self.fields[word].initial = self.instance.filter.get(word, "")
+            self.initial.setdefault(word, self.instance.filter.get(word, ""))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -32,6 +32,7 @@ from devices.models import (
 from portal.core import clock
 from portal.core.errors import Refused
 from portal.core.search import SHORTEST_INDEXED, Joined, containing, words_of
+from portal.core.yes_or_no import YesOrNoFilter
 
 _NOTHING_KNOWN: Final = Q(IsNull(KT("provides__artifact_name"), rhs=True)) | Q(
     Exact(KT("provides__artifact_name"), "")
@@ -51,28 +52,26 @@ class DeviceFilter(django_filters.FilterSet):
         label="Group",
     )
     installed = django_filters.CharFilter(method="having", label="Installed")
-    nothing_known = django_filters.BooleanFilter(
-        method="by_knowledge", label="Nothing known of what is installed"
-    )
+    nothing_known = YesOrNoFilter(method="by_knowledge", label="Nothing known of what is installed")
     other_than = django_filters.CharFilter(
         method="having_another", label="Something else installed than", help_text="a name per line"
     )
     credential = django_filters.ModelChoiceFilter(
         queryset=Credential.objects.all(), label="Credential"
     )
-    unreachable = django_filters.BooleanFilter(
+    unreachable = YesOrNoFilter(
         field_name="unreachable_reason", lookup_expr="exact", exclude=True, method="by_reach"
     )
 
-    inconsistent = django_filters.BooleanFilter(method="by_consistency", label="Broken")
-    to_confirm = django_filters.BooleanFilter(
+    inconsistent = YesOrNoFilter(method="by_consistency", label="Broken")
+    to_confirm = YesOrNoFilter(
         method="by_offered_key", label="Shows a host key that nobody has confirmed"
     )
     silent_days = django_filters.NumberFilter(
         method="by_silence", min_value=1, max_value=3650, label="Silent for days"
     )
-    outdated = django_filters.BooleanFilter(method="by_age", label="Outdated")
-    shut_out = django_filters.BooleanFilter(method="by_keys", label="Pulls and is shut out")
+    outdated = YesOrNoFilter(method="by_age", label="Outdated")
+    shut_out = YesOrNoFilter(method="by_keys", label="Pulls and is shut out")
     attribute = django_filters.CharFilter(
         method="by_attributes", label="Attribute", help_text="site=Leipzig; floor>3; os~debian"
     )

@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from devices.models import DeviceGroup
 from devices.queries import devices_in, devices_with_any
 from portal.core.search import containing, words_of
+from portal.core.yes_or_no import YesOrNoFilter
 from updates.machine import ACTIVE, Outcome, State
 from updates.models import Artifact, Instance, Upgrade
 
@@ -58,7 +59,7 @@ class UpgradeFilter(django_filters.FilterSet):
     outcome = django_filters.MultipleChoiceFilter(
         choices=[(o.value, o.value) for o in Outcome], distinct=False
     )
-    active = django_filters.BooleanFilter(method="by_activity", label="Running")
+    active = YesOrNoFilter(method="by_activity", label="Running")
     requested_by = django_filters.CharFilter(field_name="requested_by_name", label="Asked by")
     since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")

@@ -118,7 +118,8 @@ class ManyKeys(CountedPage):
         ids = list(found.order_by().values_list("pk", flat=True))
         if not ids:
             raise Http404("None of these keys is left to be decided.")
-        self.ids, self.keys = ids, AuthSet.objects.filter(pk__in=ids)
+        # The conditions stay: a key that somebody else decides about in this very moment is none of these any more.
+        self.ids, self.keys = ids, found.filter(pk__in=ids)
         self.button = f"{self.verb} {'it' if self.count == 1 else 'them'}"
 
     def title(self) -> str:
@@ -263,6 +264,8 @@ def _picked(query: QueryDict) -> QuerySet[AuthSet]:
     except ValueError:
         raise Http404 from None
     found = AuthSet.objects.filter(pk__in=keys).select_related("identity__device")
+    if "status" in query:
+        found = found.filter(status=_status_in(query))
     return found.exclude(status=Status.ACCEPTED)
 
 

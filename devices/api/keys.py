@@ -166,9 +166,12 @@ class DeviceKeys(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
 
 
 def _many_in(request: Request) -> tuple[QuerySet[AuthSet], str]:
-    """The keys that the order is about, and why. Refused when they are many and their number was not said."""
+    """The keys that the order is about, as long as nobody else decides about them, and why.
+
+    Refused when they are many and their number was not said.
+    """
     order = order_in(request, ManyKeysSerializer)
     found = keys_with(status=AuthSet.Status(order["status"]), text=order["q"])
     ids = list(found.order_by().values_list("pk", flat=True))
     require_meant(count=len(ids), said=order["count"], how='send it as "count"')
-    return AuthSet.objects.filter(pk__in=ids), order["reason"]
+    return found.filter(pk__in=ids), order["reason"]

@@ -82,10 +82,14 @@ def reject(*, auth_set: AuthSet, actor: Actor, reason: str = "") -> AuthSet:
 
 
 def reject_many(*, auth_sets: QuerySet[AuthSet], actor: Actor, reason: str = "") -> list[AuthSet]:
-    """None of these is let in, as by `reject`, in one transaction: those that were not rejected before."""
+    """None of these is let in, as by `reject`, in one transaction: those that were not rejected before.
+
+    Nothing happens to those that are accepted: who is let in is shut out one by one.
+    """
     actor.require(DECIDE)
     with transaction.atomic():
-        return _reject_rows(_all_locked(auth_sets), actor=actor, reason=reason)
+        keys = [key for key in _all_locked(auth_sets) if key.status != Status.ACCEPTED]
+        return _reject_rows(keys, actor=actor, reason=reason)
 
 
 def dismiss(*, auth_set: AuthSet, actor: Actor, reason: str = "") -> None:

@@ -21,6 +21,7 @@ from portal.core.rest.created import Creates
 from portal.core.rest.once import once
 from portal.core.rest.order import ReasonSerializer, order_in, words_in
 from portal.core.rest.permissions import actor_in
+from portal.core.yes_or_no import YesOrNoFilter
 
 SAID = (
     "is_reachable", "trouble", "runtime", "version", "asked_at", "seen_at", "restart_needed",
@@ -65,8 +66,8 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
 
 
 class NodeFilter(django_filters.FilterSet):
-    restart_needed = django_filters.BooleanFilter(method="by_restart")
-    drift = django_filters.BooleanFilter(method="by_drift")
+    restart_needed = YesOrNoFilter(method="by_restart")
+    drift = YesOrNoFilter(method="by_drift")
 
     class Meta:
         model = Node

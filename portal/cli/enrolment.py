@@ -117,12 +117,15 @@ def _forget_many(call: Call) -> None:
 
 
 def _many(call: Call) -> QuerySet[AuthSet]:
-    """The keys that the call finds; Refused when they are many and their number was not said."""
+    """The keys that the call finds, as long as nobody else decides about them.
+
+    Refused when they are many and their number was not said.
+    """
     words = call.words
     found = keys_with(status=AuthSet.Status(words["status"]), text=words["search"])
     ids = list(found.order_by().values_list("pk", flat=True))
     require_meant(count=len(ids), said=words["count"], how="say --count")
-    return AuthSet.objects.filter(pk__in=ids)
+    return found.filter(pk__in=ids)
 
 
 def _tell_count(count: int, done: str, *, out: Output) -> None:

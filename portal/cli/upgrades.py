@@ -22,7 +22,8 @@ from updates.services.reports import history_csv, history_json_lines
 from updates.upgrade_filter import UpgradeFilter
 
 PLAIN: Final = (
-    "device", "instance", "module", "release", "payload_type", "kind", "requested_by", "since", "until", "q",
+    "device", "instance", "module", "release", "payload_type", "kind", "requested_by", "since", "until",
+    "ended_since", "q",
 )  # fmt: skip
 
 FOUND: Final[tuple[tuple[str, Callable[[str], Model]], ...]] = (
@@ -50,6 +51,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--by", dest="requested_by", metavar="WHO", help="who asked for it")
     parser.add_argument("--since", metavar="TIME", help="ISO 8601, for example 2026-01-31T18:00Z")
     parser.add_argument("--until", metavar="TIME")
+    parser.add_argument("--ended-since", metavar="TIME")
     parser.add_argument("--search", dest="q", metavar="WORDS", help="in names, reasons and errors")
     limit_argument(parser)
     files = parser.add_mutually_exclusive_group()

@@ -51,7 +51,7 @@ def digest_of(form: AnyModelForm) -> str:
 
 def _what_changed(form: AnyModelForm) -> str:
     by_now = ", ".join(
-        f"{form.fields[name].label}: {form.initial.get(name) or 'empty'}"
+        f"{form[name].label}: {form.initial.get(name) or 'empty'}"
         for name in form.changed_data
         if name in form.initial
     )

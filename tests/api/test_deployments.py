@@ -82,6 +82,7 @@ def test_devices_are_chosen_by_the_filter_of_their_list(
     [
         ({"filter": {"nonsense": "1"}}, "A device filter knows no nonsense."),
         ({"filter": {"silent_days": "soon"}}, "The device filter is wrong: silent_days"),
+        ({"filter": {"inconsistent": "yes"}}, "wrong: inconsistent: Say true or false."),
         ({"filter": {"q": " "}}, "filter.q: This field may not be blank."),
         ({"filter": {}}, "Choose devices, groups, a filter, or all devices."),
         ({"filter": {"q": "box"}, "all": True}, "Choose one way only"),

@@ -68,7 +68,7 @@ def test_the_history_is_found_by_the_words_of_its_filter(upgrade: Upgrade) -> No
     assert found("--state", "installing") == [str(other.pk)]
     assert found("--search", "box-3") == [str(over.pk)]
     assert found("--artifact", "app-2", "--by", "portal", "--limit", "1") == [str(over.pk)]
-    assert found("--since", tomorrow) == []
+    assert found("--since", tomorrow) == found("--ended-since", tomorrow) == []
     assert run("upgrades", "--since", "soon").error == "--since: Enter a valid date/time."
 
 

@@ -87,6 +87,8 @@ def test_devices_are_found_by_what_is_known_of_them(
         ("attribute=red", "Attributes are asked for as site=Leipzig; floor"),
         ("silent_days=0", "The device filter is wrong: silent_days"),
         ("driver=smoke", "The device filter is wrong: driver"),
+        ("unreachable=yes", "The device filter is wrong: unreachable: Say true or false."),
+        ("outdated=maybe", "The device filter is wrong: outdated: Say true or false."),
     ],
 )
 def test_words_that_make_no_sense_are_refused_with_a_sentence(

@@ -14,9 +14,10 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from devices.models import AuthSet, Device, DeviceIdentity
 from devices.services.bulk import mark_of_these
-from devices.services.enrolment import accept, reject
+from devices.services.enrolment import accept, reject, reject_many
 from portal.core.actors import PORTAL
 from portal.core.models import AuditEvent
+from tests.environment.at_once import waiting_for_us
 from tests.pulled.pretend import PretendDevice, fresh_key, public_text
 
 pytestmark = pytest.mark.database
@@ -166,6 +167,28 @@ def test_a_flood_is_forgotten_and_accepted_keys_are_not(operator: Client, status
     assert AuthSet.objects.get() == ours
     assert DeviceIdentity.objects.count() == 1
     assert AuditEvent.objects.filter(action="authset.dismiss", reason="Not ours").count() == 3
+
+
+@pytest.mark.database(transaction=True)
+@pytest.mark.parametrize(
+    ("colleague", "verb", "ends"), [(accept, REJECT_MANY, "accepted"), (reject, ACCEPT, "rejected")]
+)
+@pytest.mark.parametrize("picked", ["everything=on", "key={key.pk}"])
+def test_what_somebody_decides_in_that_very_moment_stays_decided(
+    operator: Client, colleague: Callable[..., object], verb: str, ends: str, picked: str
+) -> None:
+    key, other = asked("aa:1"), asked("bb:1")
+    address = f"{verb}?status=pending&key={other.pk}&{picked.format(key=key)}"
+    with waiting_for_us(lambda: operator.post(address, seen(key, other) | WHY)):
+        colleague(auth_set=key, actor=PORTAL)
+    assert status_of(key) == ends
+
+
+def test_nobody_who_is_let_in_is_shut_out_among_many(operator: Client) -> None:
+    ours, stranger = asked("aa:1"), asked("bb:1")
+    accept(auth_set=ours, actor=PORTAL)
+    assert reject_many(auth_sets=AuthSet.objects.all(), actor=PORTAL) == [stranger]
+    assert status_of(ours) == "accepted"
 
 
 def test_more_than_a_hundred_want_their_number_typed(operator: Client, settings: Settings) -> None:

@@ -124,9 +124,25 @@ def test_only_a_month_is_shown_unless_somebody_asks_for_more(
     assert shown(operator.get(f"{HISTORY}?{switch[1]}")) == [new.pk, old.pk]
 
 
+def test_when_it_ended_is_asked_for_whenever_it_was_ordered(operator: Client, old: Upgrade) -> None:
+    answer = operator.get(f"{HISTORY}?ended_since=2020-01-01")
+    assert shown(answer) == [old.pk]
+    assert "ended since 2020-01-01" in answer.content.decode()
+    assert shown(operator.get(f"{HISTORY}?ended_since=2999-01-01")) == []
+
+
+@pytest.mark.parametrize("word", ["since", "until", "ended_since"])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_first_and_the_last_day_of_time_are_days(
+    word: str, day: str, operator: Client, old: Upgrade
+) -> None:
+    assert operator.get(f"{HISTORY}?{word}={day}").status_code == 200
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        ("active=yes", "The history cannot be asked for that: active: Say true or false."),
         ("nonsense=1", "The history knows no nonsense."),
         ("outcome=splendid", "The history cannot be asked for that: outcome"),
         ("artifact=release-1", "The history cannot be asked for that: artifact"),

@@ -60,6 +60,19 @@ def test_a_preview_says_who_gets_it_what_waits_and_who_is_left_out(operator: Cli
     assert ModuleOrder.objects.count() == 1
 
 
+def test_choosing_again_keeps_what_was_chosen(operator: Client) -> None:
+    one, two = new_instance("mymodule1"), new_instance("mymodule2")
+    chosen = words(two, one, canary="on")
+    again = operator.post(UPDATE, {**chosen, "again": "yes"})
+    form = again.context["form"]
+    assert again.status_code == 200
+    assert form["reason"].value() == chosen["reason"]
+    assert form["image"].value() == chosen["image"]
+    assert form["canary"].value()
+    assert [str(pk) for pk in form["instances"].value()] == [str(two.pk), str(one.pk)]
+    assert not ModuleOrder.objects.exists()
+
+
 def test_the_confirmation_orders_what_the_preview_showed(operator: Client) -> None:
     one, two = new_instance("mymodule1"), new_instance("mymodule2")
     shown = operator.post(UPDATE, words(two, one, canary="on"))

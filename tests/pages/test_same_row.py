@@ -77,6 +77,17 @@ def test_groups_and_credentials_are_held_to_it_too(operator: Client) -> None:
     assert DeviceGroup.objects.get().name == Credential.objects.get().name == "colleague's"
 
 
+def test_the_filter_of_a_group_is_held_to_it_too(operator: Client) -> None:
+    group = DeviceGroup.objects.create(name="lab", kind="dynamic", filter={"device_type": "box"})
+    address = f"/devices/devicegroup/{group.pk}/edit/"
+    typed = {"name": "lab", "kind": "dynamic", "device_type": "box", "description": "Ours"}
+    seen = opened(operator, address)
+    DeviceGroup.objects.update(filter={"device_type": "crate"})
+    told = operator.post(address, typed | seen).content.decode()
+    assert "Device type: crate" in told
+    assert DeviceGroup.objects.get().filter == {"device_type": "crate"}
+
+
 def test_asking_a_device_keeps_what_others_wrote_meanwhile() -> None:
     device = new_device("box-1", root="/", attributes={"site": "Leipzig"})
     Device.objects.update(attributes={"site": "Bonn", "floor": 1})

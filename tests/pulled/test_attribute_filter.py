@@ -23,6 +23,8 @@ def fleet(db: None) -> None:
         ("listed", {}, {"ip": ["10.0.0.1", "10.0.0.12", "a, b"], "slots": [3, 4.0]}),
         ("unlisted", {"ip": "10.0.0.1"}, {"slots": 3.0, "site": "Köln (West)"}),
         ("abroad", {}, {"ip": ["Köln"]}),
+        ("old", {"v": "20.1"}, {"serial": "7", "rack": ['1, 3, "4']}),
+        ("new", {"v": "20.10"}, {"serial": "007", "rack": 1e3}),
     ]
     for name, attributes, reported in rows:
         Device.objects.create(
@@ -60,7 +62,14 @@ def fleet(db: None) -> None:
         ("site~(w", "unlisted"),
         ("ip~", "abroad listed unlisted"),
         ("site~; site!=Leipzig", "unlisted"),
-        ("ip!=10.0.0.1; site!=Leipzig", "abroad both huge nothing words"),
+        ("ip!=10.0.0.1; site!=Leipzig", "abroad both huge new nothing old words"),
+        ("v=20.10", "new"),
+        ("v~; v!=20.10", "old"),
+        ("serial=007", "new"),
+        ("serial=7.0", ""),
+        ("rack=3", ""),
+        ("rack=1000", "new"),
+        ('rack=1, 3, "4', "old"),
         ("floor~; floor!=10; floor!=1", "huge reported words written"),
     ],
 )

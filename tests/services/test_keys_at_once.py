@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection, connections, transaction
 
 from portal.core.actors import PORTAL
-from tests.environment.waiting import wait_until
+from tests.environment.at_once import waiting_for_us
 from tests.services.uploads import written
 from updates.formats.mender_artifact import SigningKey as Signer
 from updates.models import Artifact, SigningKey, TrustedKey
@@ -35,37 +30,6 @@ def key(transactional_db: None) -> SigningKey:
 @pytest.fixture
 def signer(key: SigningKey) -> Signer:
     return open_signing_key(key=key, actor=PORTAL)
-
-
-@contextmanager
-def waiting_for_us(deed: Callable[[], object]) -> Iterator[None]:
-    """What happens inside is not committed yet when somebody else begins `deed`, and is when that comes to its end."""
-    raised: list[BaseException] = []
-
-    def act() -> None:
-        try:
-            deed()
-        except Exception as error:
-            raised.append(error)
-            raise
-        finally:
-            connections.close_all()
-
-    other = threading.Thread(target=act)
-    with transaction.atomic():
-        yield
-        other.start()
-        wait_until(lambda: _somebody_waits() or not other.is_alive(), seconds=10, what="the other")
-    other.join()
-    assert raised == []
-
-
-def _somebody_waits() -> bool:
-    if connection.vendor == "sqlite":
-        return True  # one writer at a time: it cannot be otherwise
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 def test_a_key_that_is_distrusted_meanwhile_signs_nothing(signer: Signer) -> None:

@@ -34,6 +34,8 @@ DAYS: Final = (
     ("1", "Last 24 hours"), ("7", "Last 7 days"), (USUAL_DAYS, "Last 30 days"),
     ("90", "Last 90 days"), ("365", "Last year"), ("all", "All time"),
 )  # fmt: skip
+SPANS: Final = {"since": "from", "until": "to", "ended_since": "ended since"}
+"""Words that say themselves how far back it goes."""
 PLACE: Final = ("older", "newer")
 OFFERED: Final = 100
 """Artifacts that the form offers: the newest. Older ones are found by the link on their own page."""
@@ -42,7 +44,7 @@ LONGEST_TYPES: Final = 60
 
 
 class HistoryForm(forms.Form):
-    """The words of UpgradeFilter as fields, and `days`: how far back, unless `since` or `until` say it."""
+    """The words of UpgradeFilter as fields, and `days`: how far back, unless another of its words says it."""
 
     q = forms.CharField(label="Search", required=False)
     days = forms.ChoiceField(label="When", choices=DAYS, required=False)
@@ -124,7 +126,7 @@ class Asked:
         for name, values in request.GET.lists():
             if given := [value.strip() for value in values if value.strip()]:
                 words.setlist(name, given)
-        if "since" not in words and "until" not in words:
+        if not set(SPANS) & set(words):
             words.setdefault("days", USUAL_DAYS)
         return cls(words)
 
@@ -134,7 +136,8 @@ class Asked:
         given = self.words.copy()
         for word in ("days", *PLACE):
             given.pop(word, None)
-        if until := _day(given.get("until", "")):
+        until = _day(given.get("until", ""))
+        if until and until < date.max:
             given["until"] = _beginning(until + timedelta(days=1)).isoformat()
         found = UpgradeFilter(given, queryset=history())
         if unknown := set(given) - set(found.filters):
@@ -146,7 +149,7 @@ class Asked:
         days = self.words.get("days", "all")
         if days not in dict(DAYS):
             raise Refused("The history goes back 1, 7, 30, 90, 365 or all days.")
-        if days != "all" and "since" not in given and "until" not in given:
+        if days != "all" and not set(SPANS) & set(given):
             upgrades = upgrades.filter(created_at__gte=clock.now() - timedelta(days=int(days)))
         return upgrades
 
@@ -162,9 +165,9 @@ class Asked:
     @property
     def span(self) -> str:
         """How far back, in words."""
-        if "since" in self.words or "until" in self.words:
-            first, last = self.words.get("since"), self.words.get("until")
-            return " ".join(filter(None, (first and f"from {first}", last and f"to {last}")))
+        said = [f"{word} {self.words[name]}" for name, word in SPANS.items() if name in self.words]
+        if said:
+            return " ".join(said)
         return dict(DAYS).get(str(self.words["days"]), "").lower()
 
 

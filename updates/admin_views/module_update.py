@@ -67,6 +67,8 @@ class UpdateInstances(VerbPage):
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         order = cast(UpdateForm, form)
+        if "again" in self.request.POST:
+            return self.render_to_response(self.get_context_data(form=form))
         try:
             choice = preview_module(order.wanted())
         except Refused as error:
@@ -111,7 +113,6 @@ class UpdateInstances(VerbPage):
             "must_type": len(choice.takes) > MEANT_ABOVE,
             "left_out": _by_reason(choice),
             "left_out_count": len(choice.left_out),
-            "back": self.request.get_full_path(),
         }
         return TemplateResponse(self.request, "updates/module_update_preview.html", context)
 
