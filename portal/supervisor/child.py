@@ -72,7 +72,8 @@ class Child:
     def ask_to_end(self) -> None:
         """SIGTERM to the program itself: what its own children do is its business."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
+            # Not by send_signal, which would take in how it ended, were it over: that is for `has_ended` to tell.
+            os.kill(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         self._signal_group(signal.SIGKILL)
