@@ -60,6 +60,12 @@ def refusal(status: HTTPStatus, sentence: str) -> JsonResponse:
     return answer
 
 
+def log_not_served(error: FleetwrightError) -> None:
+    """That the portal itself cannot serve devices is in the log, for each reason once in a while."""
+    if cache.add(f"devices-not-served-{error.code}", value=True, timeout=NOT_SERVED_SECONDS):
+        log.error("devices_not_served", code=error.code, why=str(error))
+
+
 def answering(*methods: str) -> Callable[[View], View]:
     """The view takes these methods only, and its errors are answers: 405, and 4xx as in STATUSES."""
 
@@ -77,7 +83,7 @@ def answering(*methods: str) -> Callable[[View], View]:
                 status = next(status for kind, status in STATUSES if isinstance(error, kind))
                 answer = refusal(status, str(error))
                 if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                    _log_not_served(error)
+                    log_not_served(error)
                     answer["Retry-After"] = str(RETRY_SECONDS)
                 return answer
 
@@ -136,8 +142,3 @@ def attributes(request: HttpRequest, device: Device, body: bytes) -> HttpRespons
 def nowhere(request: HttpRequest) -> HttpResponse:
     """What there is not, there is not in the protocol's own words: never a login page, never a redirect."""
     return refusal(HTTPStatus.NOT_FOUND, "There is no such address.")
-
-
-def _log_not_served(error: FleetwrightError) -> None:
-    if cache.add(f"devices-not-served-{error.code}", value=True, timeout=NOT_SERVED_SECONDS):
-        log.error("devices_not_served", code=error.code, why=str(error))

@@ -16,10 +16,11 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from devices.errors import Unreadable
-from devices.mender_views import Asked, answering, for_devices, refusal
+from devices.mender_views import Asked, answering, for_devices, log_not_served, refusal
 from devices.models import Device
 from devices.services.pulled import heard_from
 from portal.core.downloads import download
+from portal.core.errors import PortalBusy, StorageUnavailable
 from portal.core.strict_json import decode_json_text, parse_json
 from updates.errors import LinkExpired, NotOffered
 from updates.services.fetching import file_of
@@ -29,7 +30,7 @@ from updates.services.pulled import (
     control_map,
     keep_log,
     link_to,
-    linked_artifact,
+    linked,
     next_offer,
     offered_map,
     report_status,
@@ -119,14 +120,19 @@ def artifact(request: HttpRequest, word: str) -> HttpResponseBase:
 
     A client from 5.0 fails its update on any first answer but 200, so it waits a while rather than hear that it comes too early.
     """
-    return download(request, file_of(linked_artifact(word)), is_promised=True)
+    meant = linked(word)
+    return download(request, file_of(meant.artifact), promised_to=meant.promised_to)
 
 
 def _next(
     request: HttpRequest, device: Device, provides: object, *, takes_control_map: bool
 ) -> HttpResponse:
     heard_from(device, provides=_provides(provides))
-    offer = next_offer(device=device, takes_control_map=takes_control_map)
+    try:
+        offer = next_offer(device=device, takes_control_map=takes_control_map)
+    except (PortalBusy, StorageUnavailable) as error:
+        log_not_served(error)
+        offer = None  # it asks again, and a client that is refused its download may not
     if offer is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     return JsonResponse(_told(request, offer))
@@ -134,7 +140,7 @@ def _next(
 
 def _told(request: HttpRequest, offer: Offer) -> dict[str, Any]:
     """The offer as clients insist on it: without any of this they fail, or ask for ever without a word."""
-    link = link_to(offer.artifact)
+    link = link_to(offer.artifact, upgrade=offer.upgrade)
     path = reverse("mender_download", args=[link.word])
     told: dict[str, Any] = {
         "id": str(offer.upgrade.pk),

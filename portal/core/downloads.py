@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -38,7 +38,7 @@ class StoredFile:
 
 
 def download(
-    request: HttpRequest, file: StoredFile, *, is_promised: bool = False
+    request: HttpRequest, file: StoredFile, *, promised_to: Hashable = None
 ) -> HttpResponseBase:
     """The file, or the part of it that `Range` asks for: 200, 206, 304, 412 or 416, to GET and HEAD alike.
 
@@ -58,7 +58,7 @@ def download(
     if request.method == "HEAD":
         answer: HttpResponseBase = HttpResponse(content_type=MEDIA_TYPE)
     else:
-        begun = _begun(file.name, part, is_promised=is_promised)
+        begun = _begun(file.name, part, promised_to)
         answer = StreamingHttpResponse(begun, content_type=MEDIA_TYPE)
     return _described(_headed(answer, file, part, is_whole=asked is None), etag=etag)
 
@@ -104,10 +104,10 @@ def _part(asked: tuple[str, str], *, size: int) -> range | None:
     return part if len(part) else None
 
 
-def _begun(name: str, part: range, *, is_promised: bool) -> _Part:
-    transfer = transfers.begin_promised() if is_promised else transfers.begin()
+def _begun(name: str, part: range, promised_to: Hashable) -> _Part:
+    transfer = transfers.begin_promised(promised_to) if promised_to else transfers.begin()
     try:
-        file = open_stored(name, wait_seconds=WAIT_SECONDS if is_promised else 0)
+        file = open_stored(name, wait_seconds=WAIT_SECONDS if promised_to else 0)
         return _Part(file, part, transfer)
     except BaseException:
         transfer.end()

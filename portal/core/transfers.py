@@ -2,13 +2,15 @@
 
 So there is a bound to how many there are at once. Whoever comes then is asked to come again, and pages always find a thread.
 Devices that pull must not be asked that, since some of their clients take it for the end of their update. So a place is promised
-to each before it is sent for its file; and if it finds none after all, as in another process of the web server, it waits a while.
+to each before it is sent for its file, and nobody else gets it; one that comes without a promise, as to another process of the
+web server, or to go on where it broke off, waits a while until there is a place that nobody is promised.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable
 from typing import Final
 
 from django.conf import settings
@@ -18,6 +20,9 @@ from portal.core.errors import PortalBusy
 RETRY_SECONDS: Final = 30
 PROMISE_SECONDS: Final = 15.0
 """As long a place is kept for whoever was sent for a file, and has not come yet."""
+LAPSED_SECONDS: Final = 24 * 3600.0
+"""As long nothing is kept again for whoever did not come: some clients ask at every poll, and are kept from the download."""
+MOST_LAPSED: Final = 10_000
 WAIT_SECONDS: Final = 10.0
 SENTENCE: Final = "Too many files are being sent just now. Try again in a minute."
 
@@ -30,34 +35,43 @@ class Transfers:
         self._change = threading.Condition()
         self._under_way = 0
         self._waiting = 0
-        self._promises: dict[int, float] = {}
+        # Until when each promise is kept, and when each that was not used lapsed. The oldest come first.
+        self._promises: dict[Hashable, float] = {}
+        self._lapsed: dict[Hashable, float] = {}
 
     def begin(self) -> Transfer:
-        """It has begun. PortalBusy when too many are under way."""
+        """It has begun. PortalBusy when too many are under way, or promised."""
         with self._change:
             return self._begun()
 
-    def begin_promised(self, *, wait_seconds: float = WAIT_SECONDS) -> Transfer:
-        """It has begun, on the oldest promise if there is one, and once there is a place. PortalBusy when that takes too long."""
+    def begin_promised(
+        self, whose: Hashable = None, *, wait_seconds: float = WAIT_SECONDS
+    ) -> Transfer:
+        """It has begun: on the promise made to `whose`, else once there is a place. PortalBusy when that takes too long."""
         with self._change:
-            self._promises.pop(next(iter(self._promises), 0), None)
-            if self._under_way >= self._limit and self._waiting < self._most_waiting:
+            if not self._is_place_for(whose) and self._waiting < self._most_waiting:
                 self._waiting += 1
                 try:
-                    self._change.wait_for(lambda: self._under_way < self._limit, wait_seconds)
+                    self._wait_for_place(whose, until=time.monotonic() + wait_seconds)
                 finally:
                     self._waiting -= 1
+            self._promises.pop(whose, None)
+            self._lapsed.pop(whose, None)
             return self._begun()
 
-    def promise(self, device: int) -> None:
-        """A place is kept for this device, for a short time. PortalBusy when none can be."""
+    def promise(self, whose: Hashable) -> None:
+        """A place is kept for whoever that is, for a short time from when it was first asked. PortalBusy when none can be.
+
+        Nothing is kept again for one that did not come, but there is a place now.
+        """
         with self._change:
-            now = time.monotonic()
-            self._promises.pop(device, None)
-            self._promises = {one: end for one, end in self._promises.items() if end > now}
+            self._let_lapse()
+            if whose in self._promises:
+                return
             if self._under_way + len(self._promises) >= self._for_promises:
                 raise PortalBusy(SENTENCE)
-            self._promises[device] = now + PROMISE_SECONDS
+            if whose not in self._lapsed:
+                self._promises[whose] = time.monotonic() + PROMISE_SECONDS
 
     def ended(self) -> None:
         """One is under way no more."""
@@ -66,10 +80,31 @@ class Transfers:
             self._change.notify()
 
     def _begun(self) -> Transfer:
-        if self._under_way >= self._limit:
+        if not self._is_place_for(None):
             raise PortalBusy(SENTENCE)
         self._under_way += 1
         return Transfer(self)
+
+    def _is_place_for(self, whose: Hashable) -> bool:
+        self._let_lapse()
+        return whose in self._promises or self._under_way + len(self._promises) < self._limit
+
+    def _wait_for_place(self, whose: Hashable, *, until: float) -> None:
+        """There is one, or it is `until`. A promise that lapses makes a place, too, and nobody tells of that."""
+        while not self._is_place_for(whose) and (now := time.monotonic()) < until:
+            self._change.wait(min([until, *self._promises.values()]) - now)
+
+    def _let_lapse(self) -> None:
+        now = time.monotonic()
+        for whose in [one for one, end in self._promises.items() if end <= now]:
+            del self._promises[whose]
+            self._lapsed.pop(whose, None)
+            self._lapsed[whose] = now
+        while self._lapsed and (
+            len(self._lapsed) > MOST_LAPSED
+            or next(iter(self._lapsed.values())) <= now - LAPSED_SECONDS
+        ):
+            del self._lapsed[next(iter(self._lapsed))]
 
 
 class Transfer:

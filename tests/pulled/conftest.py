@@ -2,6 +2,7 @@
 
 import pytest
 
+from portal.core import stored
 from portal.core.transfers import transfers
 from tests.storage.conftest import bucket, in_bucket, keys, s3_server, storage, use
 
@@ -10,5 +11,6 @@ __all__ = ["bucket", "in_bucket", "keys", "s3_server", "storage", "use"]
 
 @pytest.fixture(autouse=True)
 def nobody_was_promised_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most tests offer what nobody fetches; none keeps places from another."""
+    """Most tests offer what nobody fetches, or cannot; none keeps places or files from another."""
     monkeypatch.setattr(transfers, "_promises", {})
+    monkeypatch.setattr(stored, "_failed", {})

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from structlog.testing import capture_logs
 
 from portal.core import stored
 from portal.core.errors import PortalBusy
@@ -79,7 +81,7 @@ def test_what_a_device_has_done_is_settled_all_the_same() -> None:
     upgrade = device.ordered()
     device.offered()
     device.says(upgrade, "installing")
-    begun = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE)]
+    begun = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE - 1)]
     device.installed = "new"
     assert device.ask().status_code == 204
     for transfer in begun:
@@ -91,6 +93,7 @@ def test_a_download_waits_for_its_place(kept: Kept) -> None:
     device = Pulling()
     device.ordered(kept("one"))
     uri = device.offered()["artifact"]["source"]["uri"]
+    transfers._promises.clear()  # by another process
     others = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE)]
     leaves = threading.Timer(0.5, others[0].end)
     leaves.start()
@@ -109,6 +112,7 @@ def test_one_that_waits_too_long_hears_when_to_come_again(
     device.ordered(kept("one"))
     uri = device.offered()["artifact"]["source"]["uri"]
     monkeypatch.setattr(transfers, "_most_waiting", 0)
+    transfers._promises.clear()  # by another process
     others = [transfers.begin() for _ in range(settings.TRANSFERS_AT_ONCE)]
     answer = Client().get(uri)
     for transfer in others:
@@ -145,6 +149,85 @@ def test_a_promise_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
         places.promise(2)
     time.sleep(0.3)
     places.promise(2)
+
+
+def test_a_promised_place_is_kept_from_everybody_else() -> None:
+    places = Transfers(4, promised=3, waiting=1)
+    places.promise(1)
+    for _ in range(3):
+        places.begin()
+    with pytest.raises(PortalBusy):
+        places.begin()
+    with pytest.raises(PortalBusy):
+        places.begin_promised(2, wait_seconds=0.1)  # who goes on where it broke off
+    places.begin_promised(1, wait_seconds=0.1).end()
+    places.begin()
+
+
+def test_who_waits_gets_the_place_of_a_promise_that_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 0.3)
+    places = Transfers(1, promised=1, waiting=1)
+    places.promise(1)
+    places.begin_promised(2, wait_seconds=30)
+
+
+def test_asking_again_keeps_no_place_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 0.3)
+    places = Transfers(1, promised=1, waiting=0)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        places.promise(1)
+    places.promise(1)  # there is a place, and it is not kept
+    places.promise(2)
+
+
+def test_who_comes_is_promised_a_place_again_and_those_that_never_come_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 0)
+    monkeypatch.setattr("portal.core.transfers.MOST_LAPSED", 2)
+    places = Transfers(1, promised=1, waiting=0)
+    for whose in (1, 2, 3, 4):
+        places.promise(whose)
+    places.begin_promised(4).end()
+    monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 15)
+    places.promise(3)
+    assert (places._promises, list(places._lapsed)) == ({}, [3])
+    monkeypatch.setattr("portal.core.transfers.LAPSED_SECONDS", 0)
+    for whose in (3, 4):
+        monkeypatch.setattr(places, "_promises", {})
+        places.promise(whose)
+        assert list(places._promises) == [whose]
+
+
+def test_devices_that_never_download_keep_no_places_from_others(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 0)
+    artifact = kept("one")
+    devices = [Pulling() for _ in range(settings.TRANSFERS_PROMISED + 1)]
+    for device in devices:
+        device.ordered(artifact)
+    *closed, other = devices
+    for device in closed:
+        device.offered()
+    monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 15)
+    uris = [device.offered()["artifact"]["source"]["uri"] for device in closed]
+    other.offered()
+    assert b"".join(Client().get(uris[0])) == CONTENT
+
+
+def test_that_nothing_is_offered_for_want_of_a_place_is_in_the_log_once(
+    under_way: list[Transfer],
+) -> None:
+    cache.clear()
+    device = Pulling()
+    device.ordered()
+    with capture_logs() as lines:
+        for _ in range(3):
+            device.ask()
+    (line,) = [line for line in lines if line["event"] == "devices_not_served"]
+    assert "Too many files" in line["why"]
 
 
 def test_a_storage_that_is_back_soon_is_waited_for_and_else_nothing_is_offered(

@@ -10,12 +10,11 @@ from uuid import UUID
 from django.conf import settings
 from django.core import signing
 
-from devices.models import Device
 from portal.core import clock
 from portal.core.stored import gives_addresses, require_not_failed, signed_address
 from portal.core.transfers import transfers
 from updates.errors import LinkExpired
-from updates.models import Artifact
+from updates.models import Artifact, Upgrade
 
 SALT: Final = "updates.pulled.link"
 
@@ -29,11 +28,19 @@ class Link:
     until: datetime
 
 
-def link_to(artifact: Artifact) -> Link:
-    """A link that is good for `settings.DOWNLOAD_LINK_SECONDS`."""
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What a link leads to, and to whom a place may be promised for it."""
+
+    artifact: Artifact
+    promised_to: str
+
+
+def link_to(artifact: Artifact, *, upgrade: Upgrade | None = None) -> Link:
+    """A link that is good for `settings.DOWNLOAD_LINK_SECONDS`; for the device of this upgrade, if it is for one."""
     seconds = settings.DOWNLOAD_LINK_SECONDS
     return Link(
-        word=signing.dumps(str(artifact.pk), salt=SALT),
+        word=signing.dumps(_said(artifact, upgrade), salt=SALT),
         straight=signed_address(str(artifact.file.name), seconds=seconds)
         if settings.DEVICES_REACH_STORAGE
         else "",
@@ -41,7 +48,7 @@ def link_to(artifact: Artifact) -> Link:
     )
 
 
-def keep_place_for(device: Device, artifact: Artifact) -> None:
+def keep_place_for(upgrade: Upgrade, artifact: Artifact) -> None:
     """The device that is told a link to the artifact now will be sent it, by all we know; else PortalBusy or StorageUnavailable.
 
     Nothing is known of a storage that the device reaches itself.
@@ -49,13 +56,19 @@ def keep_place_for(device: Device, artifact: Artifact) -> None:
     if settings.DEVICES_REACH_STORAGE and gives_addresses():
         return
     require_not_failed(str(artifact.file.name))
-    transfers.promise(device.pk)
+    transfers.promise(_said(artifact, upgrade))
 
 
-def linked_artifact(word: str) -> Artifact:
-    """The artifact that the link is for. LinkExpired when it is too old, or not one of ours."""
+def linked(word: str) -> Linked:
+    """What the link is for. LinkExpired when it is too old, or not one of ours."""
     try:
-        pk = UUID(signing.loads(word, salt=SALT, max_age=settings.DOWNLOAD_LINK_SECONDS))
-        return Artifact.objects.get(pk=pk)
+        said: str = signing.loads(word, salt=SALT, max_age=settings.DOWNLOAD_LINK_SECONDS)
+        artifact = Artifact.objects.get(pk=UUID(said.partition(" ")[0]))
     except (signing.BadSignature, ValueError, Artifact.DoesNotExist):
         raise LinkExpired("This link is not good any more.") from None
+    return Linked(artifact, promised_to=said)
+
+
+def _said(artifact: Artifact, upgrade: Upgrade | None) -> str:
+    """What a link says, which is also to whom its place is promised."""
+    return f"{artifact.pk} {upgrade.pk}" if upgrade else str(artifact.pk)

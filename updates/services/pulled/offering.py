@@ -11,7 +11,6 @@ from django.db.models import Q
 
 from devices.models import Device
 from devices.queries import signed_only_groups
-from portal.core.errors import PortalBusy, StorageUnavailable
 from updates import journal
 from updates.errors import NotCompatible, TargetBusy
 from updates.machine import ACTIVE, BEFORE_ANY_CHANGE, Event, State
@@ -43,8 +42,8 @@ def next_offer(*, device: Device, takes_control_map: bool) -> Offer | None:
     """The device's next upgrade, with the device as it says now that it is: CHECKING until it reports more. None: nothing to do.
 
     What it was busy with before is over, as what it has installed tells: a device that asks has nothing in hand. What does not
-    fit it any more has failed, and what it has already has succeeded, each without a word to the device. None also while the
-    portal could not send it the file.
+    fit it any more has failed, and what it has already has succeeded, each without a word to the device. PortalBusy or
+    StorageUnavailable while the portal could not send it the file.
     """
     for _ in range(AT_ONE_POLL):
         upgrade_id = _turn_of(device)
@@ -53,8 +52,8 @@ def next_offer(*, device: Device, takes_control_map: bool) -> Offer | None:
         try:
             with transaction.atomic():
                 offer = _offered(upgrade_id, device, takes_control_map=takes_control_map)
-        except (TargetBusy, PortalBusy, StorageUnavailable):
-            return None  # it asks again, and a client that is refused its download may not
+        except TargetBusy:
+            return None
         if offer is not None:
             return offer
     return None
@@ -91,7 +90,7 @@ def _offered(upgrade_id: UUID, device: Device, *, takes_control_map: bool) -> Of
         return None
     if state not in BEFORE_ANY_CHANGE:
         return None
-    keep_place_for(device, row.artifact)
+    keep_place_for(row, row.artifact)
     if state is State.PENDING or row.from_version != device.artifact_name:
         before = {PROVIDES_BEFORE: device.provides, **({HOLDS: True} if holds else {})}
         starts = (Leg(Event.DONE),) if state is State.PENDING else ()
