@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from devices.attribute_words import attributes_in
 from devices.models import Credential, Device, StoredImport
@@ -30,6 +29,7 @@ DEFAULTS: Final = {"port": "22", "root": "/"}
 """What an empty cell means where nothing is no answer."""
 PORTS: Final = range(1, 65536)
 NAMED_LINES: Final = 3
+CHANGED_MEANWHILE: Final = "The fleet changed meanwhile: look at the preview again."
 
 
 class Verdict(StrEnum):
@@ -87,8 +87,7 @@ def store_import(*, name: str, content: bytes, actor: Actor) -> StoredImport:
 
 def preview_import(*, content: bytes, actor: Actor) -> Preview:
     """What `import_devices` would do with the file now, and what it would refuse. Nothing is changed."""
-    file = read_devices(content)
-    return Preview(list(_rows(file, actor=actor, devices=Device.objects.all())), file.notes)
+    return _previewed(read_devices(content), actor=actor)
 
 
 def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
@@ -98,9 +97,7 @@ def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
     """
     with transaction.atomic():
         file = read_devices(content)
-        # Nobody changes them until they are written: columns that the file lacks would be put back.
-        held = Device.objects.select_for_update(of=("self",)).order_by("pk")
-        preview = Preview(list(_rows(file, actor=actor, devices=held)), file.notes)
+        preview = _previewed(file, actor=actor)
         if wrong := preview.of(Verdict.WRONG):
             lines = ", ".join(str(row.line) for row in wrong[:NAMED_LINES])
             raise Refused(
@@ -111,10 +108,7 @@ def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
         try:
             Device.objects.bulk_create([row.device for row in new if row.device], batch_size=BATCH)
         except IntegrityError:
-            raise Refused("The fleet changed meanwhile: look at the preview again.") from None
-        Device.objects.bulk_update(
-            [row.device for row in changed if row.device], EDITABLE, batch_size=BATCH
-        )
+            raise Refused(CHANGED_MEANWHILE) from None
         audit.record_all(
             actor=actor,
             reason=reason,
@@ -128,11 +122,34 @@ def import_devices(*, content: bytes, actor: Actor, reason: str) -> Preview:
                 if row.device
             ),
         )
+        # The last of it, since whatever these devices ask for waits from here on.
+        _write(file, [row.device for row in changed if row.device])
     return preview
 
 
-def _rows(file: DeviceFile, *, actor: Actor, devices: QuerySet[Device]) -> Iterable[Row]:
-    present = devices.select_related("credential").in_bulk(
+def _write(file: DeviceFile, devices: list[Device]) -> None:
+    """What the file says of them is stored. What others changed meanwhile, and the file does not say, is as they left it."""
+    told = [column for column in EDITABLE if column in file.columns and column != "name"]
+    lines = {line.cells["name"]: line for line in file.lines}
+    devices.sort(key=lambda device: device.pk)  # so that two imports do not wait for each other
+    for at in range(0, len(devices), BATCH):
+        some = devices[at : at + BATCH]
+        held = Device.objects.select_for_update(no_key=True).order_by("pk")
+        present = dict(held.filter(pk__in=[one.pk for one in some]).values_list("pk", "attributes"))
+        if len(present) != len(some):
+            raise Refused(CHANGED_MEANWHILE)
+        for device in some:
+            attributes = attributes_in(lines[device.name].cells.get("attributes", ""))
+            device.attributes = _merged(present[device.pk], attributes)
+        Device.objects.bulk_update(some, told)
+
+
+def _previewed(file: DeviceFile, *, actor: Actor) -> Preview:
+    return Preview(list(_rows(file, actor=actor)), file.notes)
+
+
+def _rows(file: DeviceFile, *, actor: Actor) -> Iterable[Row]:
+    present = Device.objects.select_related("credential").in_bulk(
         [line.cells["name"] for line in file.lines], field_name="name"
     )
     credentials = {credential.name: credential for credential in Credential.objects.all()}

@@ -19,6 +19,7 @@ from tests.journal.rows import new_device
 pytestmark = pytest.mark.database
 
 HELD_UP = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+TWO_ROWS = b"name,device_type,attributes\nbox-1,crate,floor=2\nbox-2,box,floor=1"
 
 
 def opened(client: Client, address: str) -> dict[str, str]:
@@ -96,26 +97,45 @@ def test_asking_a_device_keeps_what_others_wrote_meanwhile() -> None:
     assert refreshed.attributes["kernel"]
 
 
+def carry_out(content: bytes) -> None:
+    """The file is imported, in a thread of its own."""
+    try:
+        import_devices(content=content, actor=PORTAL, reason="New")
+    finally:
+        connection.close()
+
+
+def is_held_up() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(HELD_UP)
+        return bool(cursor.fetchone()[0])
+
+
 @pytest.mark.only_postgresql
 @pytest.mark.database(transaction=True)
-def test_a_file_waits_for_who_is_changing_one_of_its_devices() -> None:
-    new_device("box-1", root="/a")
-
-    def carry_out() -> None:
-        try:
-            import_devices(content=b"name,device_type\nbox-1,crate", actor=PORTAL, reason="New")
-        finally:
-            connection.close()
-
-    def is_held_up() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(HELD_UP)
-            return bool(cursor.fetchone()[0])
-
+@pytest.mark.parametrize("content", [b"name,device_type\nbox-1,crate", TWO_ROWS])
+def test_a_file_waits_for_who_is_changing_one_of_its_devices(content: bytes) -> None:
+    new_device("box-1", root="/a", attributes={"site": "Leipzig", "floor": 2})
+    new_device("box-2", root="/a", attributes={"floor": 1})
     with ThreadPoolExecutor(1) as threads:
         with transaction.atomic():
-            Device.objects.update(root="/colleague")
-            ends = threads.submit(carry_out)
+            Device.objects.filter(name="box-1").update(
+                root="/colleague", attributes={"site": "Bonn", "floor": 2}
+            )
+            ends = threads.submit(carry_out, content)
             wait_until(is_held_up, seconds=20, what="the file's turn")
         ends.result()
-    assert Device.objects.values_list("device_type", "root").get() == ("crate", "/colleague")
+    device = Device.objects.get(name="box-1")
+    assert (device.device_type, device.root) == ("crate", "/colleague")
+    assert device.attributes == {"site": "Bonn", "floor": 2}
+
+
+@pytest.mark.only_postgresql
+@pytest.mark.database(transaction=True)
+def test_a_file_holds_no_device_that_it_does_not_change() -> None:
+    new_device("box-1", attributes={"floor": 1})
+    new_device("box-2", attributes={"floor": 1})
+    with ThreadPoolExecutor(1) as threads, transaction.atomic():
+        Device.objects.filter(name="box-2").update(last_seen=None)
+        threads.submit(carry_out, TWO_ROWS).result(timeout=20)
+    assert Device.objects.get(name="box-1").attributes == {"floor": "2"}
