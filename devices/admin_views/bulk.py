@@ -121,6 +121,7 @@ class BulkPage(CountedPage):
             actor=self.actor,
             reason=given["reason"],
             group=given.get("group"),
+            seen=given["expected"],
         )
         if order.finished_at:
             messages.success(self.request, f"{order}: done.")

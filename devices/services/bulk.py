@@ -38,6 +38,7 @@ AT_ONCE: Final = 100
 """As many are dealt with while somebody waits for the page; more of them, and whatever asks devices, run as jobs."""
 MEANT_ABOVE: Final = 100
 """For more devices than these the number has to be said: nobody says 4312 by accident."""
+FLEET_CHANGED: Final = "The fleet changed since you looked"
 PIECE: Final = 500
 PIECE_SECONDS: Final = 20
 KEPT_FAILURES: Final = 200
@@ -49,14 +50,16 @@ def mark_of_these(ids: Iterable[object]) -> str:
     return f"{len(names)} {hashlib.sha256(' '.join(names).encode()).hexdigest()[:32]}"
 
 
-def require_seen(*, ids: Collection[object], seen: str, changed: str) -> None:
-    """Nothing, or Refused: `seen` is not the mark of these, but of others. `changed` begins the sentence."""
+def require_seen(
+    *, ids: Collection[object], seen: str, changed: str = FLEET_CHANGED, what: str = "devices"
+) -> None:
+    """Nothing, or Refused: `seen` is not the mark of these, but of others. `changed` begins the sentence about `what`."""
     if seen == mark_of_these(ids):
         return
     before = seen.partition(" ")[0]
     if before != str(len(ids)):
-        raise Refused(f"{changed}: it would be {len(ids)} devices now, and not {before}.")
-    raise Refused(f"{changed}: the devices are not those that you saw, though as many.")
+        raise Refused(f"{changed}: it would be {len(ids)} {what} now, and not {before}.")
+    raise Refused(f"{changed}: the {what} are not those that you saw, though as many.")
 
 
 def require_meant(*, count: int, said: int | None, how: str, what: str = "devices") -> None:
@@ -74,8 +77,12 @@ def order_bulk(
     actor: Actor,
     reason: str,
     group: DeviceGroup | None = None,
+    seen: str = "",
 ) -> BulkOrder:
-    """The verb is done to all these devices, or on its way: as jobs when they are many. Refused when there are none."""
+    """The verb is done to all these devices, or on its way: as jobs when they are many. Refused when there are none.
+
+    Refused also when they are not those that somebody saw, whose mark `seen` is.
+    """
     actor.require(PERMISSIONS[verb])
     if actor.user is None:
         raise NotPermitted("A bulk order belongs to somebody who logs in.")
@@ -86,6 +93,8 @@ def order_bulk(
     ids = list(devices.order_by("name").values_list("pk", flat=True))
     if not ids:
         raise Refused("No device is left of the selection.")
+    if seen:
+        require_seen(ids=ids, seen=seen)
     with transaction.atomic():
         order = BulkOrder.objects.create(
             verb=verb, group=group, ids=ids, total=len(ids), reason=reason,

@@ -27,6 +27,7 @@ from portal.core.models import AuditEvent
 from tests.environment.redis import RedisServer
 from tests.journal.rows import new_device, new_upgrade
 from tests.pages.conftest import MakeDevice
+from tests.pages.meanwhile import just_before
 from tests.pages.rows import rows
 from updates import dispatch
 from updates.services.recover import recover
@@ -117,6 +118,18 @@ def test_another_device_in_the_place_of_one_is_noticed(
     answer = operator.post(page, order)
     assert answer.status_code == 422
     assert "the devices are not those that you saw" in answer.content.decode()
+    assert not group.members.exists()
+
+
+def test_what_was_checked_is_what_is_ordered(
+    operator: Client, actor: Actor, boxes: list[Device], group: DeviceGroup
+) -> None:
+    page = page_for("add_to_group", actor)
+    order = hidden(page) | {"reason": "The pilot", "group": str(group.pk)}
+    with just_before('ORDER BY "devices_device"."name"', lambda: new_device("box-9")):
+        answer = operator.post(page, order)
+    assert answer.status_code == 422
+    assert "it would be 4 devices now, and not 3" in answer.content.decode()
     assert not group.members.exists()
 
 

@@ -15,6 +15,7 @@ from devices.services.bulk import mark_of_these
 from devices.services.selections import store_selection
 from portal.core.actors import Actor
 from tests.pages.conftest import MakeDevice
+from tests.pages.meanwhile import just_before
 from tests.pages.rows import rows
 from tests.pages.shown import mark_in
 from updates.machine import State
@@ -25,6 +26,7 @@ from updates.services.deployments import cancel_deployment, deploy_artifact
 pytestmark = pytest.mark.database
 
 DEPLOY = "admin:updates_deployment_deploy"
+BY_NAME = 'ORDER BY "devices_device"."name"'
 
 
 @pytest.fixture
@@ -90,6 +92,17 @@ def test_a_fleet_that_changed_since_the_preview_is_shown_again(
     make_device("box-2")
     response = operator.post(reverse(DEPLOY), order | confirmed(Device.objects.all()[:1]))
     assert "The fleet has changed since you looked" in response.content.decode()
+    assert not Deployment.objects.exists()
+
+
+def test_what_was_checked_is_what_is_deployed(
+    operator: Client, make_device: MakeDevice, order: dict[str, Any]
+) -> None:
+    make_device("box-1")
+    seen = confirmed()
+    with just_before(BY_NAME, lambda: make_device("box-2"), time=2):
+        response = operator.post(reverse(DEPLOY), order | seen)
+    assert "it would be 2 devices now, and not 1" in response.content.decode()
     assert not Deployment.objects.exists()
 
 

@@ -109,6 +109,7 @@ class DeployArtifact(VerbPage):
             "name": given["name"],
             "selection": order.chosen_words(),
             "force": given["force"],
+            "seen": given["expected"],
         }
         what = order.what()
         if isinstance(what, Artifact):

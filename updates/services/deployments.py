@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from devices.models import Device
 from devices.queries import shut_out, signed_only_groups
+from devices.services.bulk import require_seen
 from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
@@ -82,7 +83,7 @@ def _preview(
     return preview
 
 
-def deploy_artifact(
+def deploy_artifact(  # noqa: PLR0913 - what an order to many is made of
     *,
     artifact: Artifact,
     devices: QuerySet[Device],
@@ -91,10 +92,11 @@ def deploy_artifact(
     name: str = "",
     selection: dict[str, Any] | None = None,
     force: bool = False,
+    seen: str = "",
 ) -> Deployment:
     """Every device of `devices` that the artifact fits has an upgrade of its own; who does not is named with the reason.
 
-    Upgrades of busy devices wait for their turn. Refused when nobody is left.
+    Upgrades of busy devices wait for their turn. Refused when nobody is left, or others than somebody saw, whose mark `seen` is.
     """
     deployment = Deployment(
         name=(name.strip() or artifact.name)[:LONGEST_NAME],
@@ -103,10 +105,10 @@ def deploy_artifact(
         selection=selection or {},
         reason=reason.strip(),
     )
-    return _deploy(deployment, [artifact], devices, actor=actor, force=force)
+    return _deploy(deployment, [artifact], devices, actor=actor, force=force, seen=seen)
 
 
-def deploy_release(
+def deploy_release(  # noqa: PLR0913 - the same
     *,
     release: Release,
     devices: QuerySet[Device],
@@ -115,6 +117,7 @@ def deploy_release(
     name: str = "",
     selection: dict[str, Any] | None = None,
     force: bool = False,
+    seen: str = "",
 ) -> Deployment:
     """The same for a release: each device gets that of its artifacts which fits it."""
     deployment = Deployment(
@@ -123,7 +126,7 @@ def deploy_release(
         selection=selection or {},
         reason=reason.strip(),
     )
-    return _deploy(deployment, artifacts_of(release), devices, actor=actor, force=force)
+    return _deploy(deployment, artifacts_of(release), devices, actor=actor, force=force, seen=seen)
 
 
 def _deploy(
@@ -133,6 +136,7 @@ def _deploy(
     *,
     actor: Actor,
     force: bool,
+    seen: str,
 ) -> Deployment:
     actor.require("updates.deploy_artifact")
     with transaction.atomic():
@@ -141,6 +145,8 @@ def _deploy(
         preview = _preview(release, artifacts, devices.order_by("name"), force=force)
         if not preview.takes:
             raise Refused(_why_nobody(preview))
+        if seen:
+            require_seen(ids=[device.pk for device in preview.takes], seen=seen)
         left_out = [
             *([device.name, reason] for device, reason in preview.left_out),
             *([device.name, "It already has it."] for device in preview.unchanged),
