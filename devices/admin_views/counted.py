@@ -9,7 +9,13 @@ from django import forms
 from django.http import HttpResponse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from devices.services.bulk import MEANT_ABOVE, mark_of_these, require_meant, require_seen
+from devices.services.bulk import (
+    FLEET_CHANGED,
+    MEANT_ABOVE,
+    mark_of_these,
+    require_meant,
+    require_seen,
+)
 from portal.core.forms import ReasonForm, show_with
 from portal.core.pages import VerbPage
 
@@ -18,7 +24,6 @@ class CountedForm(ReasonForm):
     """`expected` is the mark of those that the page showed; `number` is what somebody has to type for more than a few."""
 
     number = forms.IntegerField(
-        label="Number of devices",
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
@@ -26,10 +31,11 @@ class CountedForm(ReasonForm):
 
 
 class CountedPage(VerbPage):
-    """`ids` is what it is about by now, which `find` sets; `changed` begins the refusal when these are others."""
+    """`ids` is what it is about by now, which `find` sets, and `what` they are; `changed` begins the refusal of others."""
 
     form_class = CountedForm
-    changed = "The fleet changed since you looked"
+    changed = FLEET_CHANGED
+    what = "devices"
     ids: Collection[object] = ()
 
     @property
@@ -43,6 +49,7 @@ class CountedPage(VerbPage):
         form = super().get_form(form_class)
         if self.count > MEANT_ABOVE:
             form.fields["number"].required = True
+            form.fields["number"].label = f"Number of {self.what}"
             form.fields["number"].help_text = f"Type {self.count} to say that you mean so many."
         else:
             del form.fields["number"]
@@ -54,5 +61,6 @@ class CountedPage(VerbPage):
 
     def require_as_seen(self, given: dict[str, Any]) -> None:
         """Nothing, or Refused: it is about others than the page showed, or about more than somebody said to mean."""
-        require_seen(ids=self.ids, seen=given["expected"], changed=self.changed)
-        require_meant(count=self.count, said=given.get("number"), how="type the number")
+        require_seen(ids=self.ids, seen=given["expected"], changed=self.changed, what=self.what)
+        said = given.get("number")
+        require_meant(count=self.count, said=said, how="type the number", what=self.what)

@@ -105,6 +105,7 @@ class ManyKeys(CountedPage):
     model = AuthSet
     permission = DECIDE
     changed = "Others ask since you looked"
+    what = "keys"
     verb: str
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - as Django has it
@@ -142,6 +143,7 @@ class AcceptKeys(ManyKeys):
     template_name = "devices/accept_keys.html"
     form_class = AcceptForm
     verb = "Accept"
+    what = "devices"
 
     def title(self) -> str:
         return "Accept a device" if self.count == 1 else f"Accept {self.count} devices"

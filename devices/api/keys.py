@@ -173,5 +173,5 @@ def _many_in(request: Request) -> tuple[QuerySet[AuthSet], str]:
     order = order_in(request, ManyKeysSerializer)
     found = keys_with(status=AuthSet.Status(order["status"]), text=order["q"])
     ids = list(found.order_by().values_list("pk", flat=True))
-    require_meant(count=len(ids), said=order["count"], how='send it as "count"')
+    require_meant(count=len(ids), said=order["count"], how='send it as "count"', what="keys")
     return found.filter(pk__in=ids), order["reason"]

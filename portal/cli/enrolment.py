@@ -124,7 +124,7 @@ def _many(call: Call) -> QuerySet[AuthSet]:
     words = call.words
     found = keys_with(status=AuthSet.Status(words["status"]), text=words["search"])
     ids = list(found.order_by().values_list("pk", flat=True))
-    require_meant(count=len(ids), said=words["count"], how="say --count")
+    require_meant(count=len(ids), said=words["count"], how="say --count", what="keys")
     return found.filter(pk__in=ids)
 
 

@@ -69,7 +69,9 @@ def test_many_are_rejected_and_forgotten_and_a_big_number_is_said(operator: Call
         for number in range(100)
     )
     order = {"q": "aa", "reason": "A flood"}
-    assert_problem(operator.post("device-keys/reject-many", **order), status=422, code="FW-100")
+    refused = operator.post("device-keys/reject-many", **order)
+    assert_problem(refused, status=422, code="FW-100")
+    assert 'It would be 101 keys: send it as "count"' in refused.body["detail"]
     rejected = operator.post("device-keys/reject-many", **order, count=101)
     assert (rejected.status, rejected.body) == (200, {"count": 101})
     assert operator.post("device-keys/forget-many", **order).body == {"count": 0}

@@ -69,4 +69,12 @@ def test_many_are_rejected_and_forgotten_when_the_search_finds_them() -> None:
     assert rejected.out == "3 keys rejected.\n"
     words = ["--status", "rejected", "--search", "aa", "--reason", "A flood", "--json"]
     assert run("device", "forget-many", *words).json == {"count": 3}
+    identity = wanted.identity
+    AuthSet.objects.bulk_create(
+        AuthSet(identity=identity, public_key="x", key_hash=f"{number:064}", status="pending")
+        for number in range(100)
+    )
+    refused = run("device", "reject-many", "--reason", "A flood")
+    assert "It would be 101 keys: say --count" in refused.error
+    AuthSet.objects.exclude(pk=wanted.pk).delete()
     assert AuthSet.objects.get() == wanted

@@ -130,6 +130,26 @@ def test_all_that_a_search_finds_are_accepted_if_they_still_are_as_many(operator
     assert status_of(other) == "pending"
 
 
+def test_keys_are_counted_as_keys(operator: Client) -> None:
+    identity = asked("aa:1").identity
+    AuthSet.objects.bulk_create(
+        AuthSet(identity=identity, public_key="x", key_hash=f"{number:064}", status="pending")
+        for number in range(100)
+    )
+    keys = list(AuthSet.objects.all())
+    address = f"{REJECT_MANY}?everything=on"
+    assert "Number of keys" in operator.get(address).content.decode()
+    for typed, by_then, says in (
+        ("100", keys, "You said 100, and it would be 101 keys."),
+        ("101", keys[1:], "it would be 101 keys now, and not 100."),
+        ("101", [*keys[1:], AuthSet()], "the keys are not those that you saw"),
+    ):
+        refused = operator.post(address, seen(*by_then) | WHY | {"number": typed})
+        assert says in refused.content.decode()
+    address = f"{ACCEPT}?everything=on"
+    assert "Number of devices" in operator.get(address).content.decode()
+
+
 def test_a_stranger_in_the_place_of_another_is_not_let_in_unseen(operator: Client) -> None:
     keys = [asked(f"aa:{number}") for number in range(3)]
     address = f"{ACCEPT}?everything=on"
