@@ -14,10 +14,12 @@ from devices.models import Device, DeviceGroup
 from devices.services.bulk import mark_of_these
 from devices.services.selections import store_selection
 from portal.core.actors import Actor
+from tests.journal.rows import brought_to, held
 from tests.pages.conftest import MakeDevice
 from tests.pages.meanwhile import just_before
 from tests.pages.rows import rows
 from tests.pages.shown import mark_in
+from updates.journal import request_cancel
 from updates.machine import State
 from updates.models import Artifact, Deployment, UpdateModule, Upgrade
 from updates.services import order_cancels
@@ -295,6 +297,22 @@ def test_counts_are_sent_when_they_change_until_it_is_over(
     assert news.status_code == 286
     assert 'data-count="cancelled"><strong>60</strong>' in news.content.decode()
     assert "hx-get" not in news.content.decode()
+
+
+def test_what_was_asked_to_stop_already_is_not_offered_again(
+    operator: Client, deployment: Deployment, actor: Actor
+) -> None:
+    page = reverse("admin:updates_deployment_change", args=[deployment.pk])
+    button = reverse("admin:updates_deployment_cancel", args=[deployment.pk])
+    running, *_ = deployment.upgrades.order_by("created_at", "id")
+    brought_to(State.INSTALLING, held(running))
+    request_cancel(str(running.pk), by="bob")
+    assert "59 of its upgrades can still be cancelled." in operator.get(button).content.decode()
+    cancel_deployment(deployment=deployment, actor=actor)
+    assert "0 of its upgrades can still be cancelled." in operator.get(button).content.decode()
+    shown = operator.get(page).content.decode()
+    assert "All of it that can be cancelled has been asked to." in shown
+    assert f'href="{button}"' not in shown
 
 
 def test_cancel_all_asks_first_and_cancels_what_can_be(

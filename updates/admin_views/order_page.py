@@ -20,7 +20,7 @@ from updates.admin_views.panel import Panel
 from updates.machine import ACTIVE, CANCELLABLE, Outcome, State
 from updates.models import Upgrade
 from updates.progress import Counts, Order, counts
-from updates.services.order_cancels import left_to_cancel
+from updates.services.order_cancels import can_be_cancelled, left_to_cancel
 
 PAGE: Final = 50
 CANCEL: Final = "updates.cancel_upgrade"
@@ -105,7 +105,7 @@ class CancelOrder(VerbPage):
         return _url(self.order, "change")
 
     def says(self) -> list[str]:
-        count = self.order.upgrades.filter(state__in=CANCELLABLE).count()
+        count = can_be_cancelled(self.order).count()
         return [
             f"{count} of its upgrades can still be cancelled.",
             "Nothing of it that waits begins any more. Where they are many, each is reached in its turn: the page says how far.",
@@ -154,8 +154,11 @@ def _cancel_button(request: HttpRequest, order: Order) -> Button:
 def _why_no_cancel(order: Order) -> str:
     if order.is_being_cancelled:
         return f"{order.cancel_requested_by} has asked for that, and it is being done."
-    can_be = order.upgrades.filter(state__in=CANCELLABLE).exists()
-    return "" if can_be else "Nothing of it can be cancelled any more."
+    if can_be_cancelled(order).exists():
+        return ""
+    if order.upgrades.filter(state__in=CANCELLABLE).exists():
+        return "All of it that can be cancelled has been asked to."
+    return "Nothing of it can be cancelled any more."
 
 
 def _url(order: Order, word: str) -> str:

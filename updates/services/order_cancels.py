@@ -54,8 +54,12 @@ def left_to_cancel(order: Order) -> QuerySet[Upgrade]:
 
     What was ordered after the wish, as a retry of one, is not meant.
     """
-    rows = order.upgrades.filter(state__in=CANCELLABLE, cancel_requested_at=None)
-    return rows.filter(created_at__lte=order.cancel_requested_at)
+    return can_be_cancelled(order).filter(created_at__lte=order.cancel_requested_at)
+
+
+def can_be_cancelled(order: Order) -> QuerySet[Upgrade]:
+    """The order's upgrades that a cancel would reach, and that have not heard of one."""
+    return order.upgrades.filter(state__in=CANCELLABLE, cancel_requested_at=None)
 
 
 def carry_out_cancel(pk: str) -> int:
