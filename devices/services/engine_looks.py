@@ -126,16 +126,17 @@ def _container(container: Container) -> dict[str, Any]:
 
 def _seen_by_shell(device: Device, said: dict[str, Any]) -> dict[str, Any]:
     """The room that the engine has, and which of the paths that containers write to are folders. Nothing without a shell."""
+    seen: dict[str, Any] = {}
     with contextlib.suppress(DeviceError), opened(device) as shell:
-        free = shell.free_bytes(said["root_dir"])
+        with contextlib.suppress(DeviceError):
+            seen["free_bytes"] = shell.free_bytes(said["root_dir"])
         rows = said["containers"]
         folders = _folders(shell, sorted({path for row in rows for path in row["written_paths"]}))
-        kept = [
+        seen["containers"] = [
             {**row, "folders": [path for path in row["written_paths"] if path in folders]}
             for row in rows
         ]
-        return {"free_bytes": free, "containers": kept}
-    return {}
+    return seen
 
 
 def _folders(shell: Shell, paths: list[str]) -> set[str]:

@@ -12,7 +12,7 @@ from rq import Queue
 
 from devices.models import Credential, Device, EngineAccess, EngineLook, RegistryLogin
 from devices.services import secrets_of
-from devices.services.engine_looks import job_id, recover_looks, request_look, take_look
+from devices.services.engine_looks import job_id, look_again, recover_looks, request_look, take_look
 from devices.services.engine_settings import (
     delete_engine_access,
     delete_registry_login,
@@ -184,6 +184,22 @@ def test_what_an_engine_says_is_kept(docker_engine: DockerEngine, device: Device
     (container,) = [one for one in look.containers if one["name"] == "looked-at"]
     told = {"image_id": image_id, "image": "looked-at:1", "state": "created"}
     assert told.items() <= container.items()
+
+
+@pytest.mark.docker
+def test_the_room_is_kept_where_nothing_is_said_of_folders(
+    docker_engine: DockerEngine, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_image(docker_engine, "writes:1", {"a": "writes"})
+    docker_engine.docker("create", "--name=writes", "--volume=/srv:/srv", "writes:1", "x")
+    reached(device, str(docker_engine.socket))
+    monkeypatch.setattr("devices.services.engine_looks.SHORT_SECONDS", 0.0)
+    look = look_again(device)
+    docker_engine.docker("rm", "writes")
+    docker_engine.docker("rmi", "writes:1")
+    (container,) = [one for one in look.containers if one["name"] == "writes"]
+    assert (container["written_paths"], container["folders"]) == (["/srv"], [])
+    assert look.free_bytes
 
 
 @pytest.mark.usefixtures("redis_server")
