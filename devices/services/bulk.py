@@ -86,10 +86,7 @@ def order_bulk(
     actor.require(PERMISSIONS[verb])
     if actor.user is None:
         raise NotPermitted("A bulk order belongs to somebody who logs in.")
-    if group is not None and group.kind != DeviceGroup.Kind.STATIC:
-        raise Refused("The members of a dynamic group are what its filter finds.")
-    if verb in {Verb.ADD_TO_GROUP, Verb.REMOVE_FROM_GROUP} and group is None:
-        raise Refused("Which group?")
+    _require_group(verb, group)
     ids = list(devices.order_by("name").values_list("pk", flat=True))
     if not ids:
         raise Refused("No device is left of the selection.")
@@ -111,6 +108,13 @@ def order_bulk(
         start(order)
         return order
     return carry_out_piece(order.pk)
+
+
+def _require_group(verb: Verb, group: DeviceGroup | None) -> None:
+    if group is not None and group.kind != DeviceGroup.Kind.STATIC:
+        raise Refused("The members of a dynamic group are what its filter finds.")
+    if verb in {Verb.ADD_TO_GROUP, Verb.REMOVE_FROM_GROUP} and group is None:
+        raise Refused("Which group?")
 
 
 def start(order: BulkOrder) -> None:
