@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -136,6 +137,20 @@ def _below(root: bytes) -> list[bytes]:
         if entry.is_dir(follow_symlinks=False):
             found += _below(entry.path)
     return found
+
+
+def put(place: Path, files: dict[str, str]) -> None:
+    """These files are there, with all directories on the way."""
+    for name, content in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(content)
+
+
+def empty(place: Path, *, but: str) -> None:
+    """Nothing is there but what has that name."""
+    for path in place.iterdir():
+        if path.name != but:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def grow(root: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pytest
 from devices.drivers.docker_engine import DockerEngine
 from devices.drivers.engine_ways import UnixWay
 from devices.errors import DeviceError, OutOfSpace
-from tests.containers.backup_bench import NOON, Bench, seen
+from tests.containers.backup_bench import NOON, Bench, empty, put, seen
 from tests.environment.docker import DockerEngine as RunningEngine
 from tests.environment.killing import Killing
 from tests.environment.module_images import build_image, busybox_files
@@ -34,18 +33,6 @@ NEW = {"data.db": "new", "dir/a": "changed", "added/y": "y"}
 @pytest.fixture(autouse=True)
 def _owners() -> None:
     need_root("files of several owners, and small file systems")
-
-
-def put(place: Path, files: dict[str, str]) -> None:
-    for name, content in files.items():
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_text(content)
-
-
-def empty(place: Path, *, but: str) -> None:
-    for path in place.iterdir():
-        if path.name != but:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.fixture

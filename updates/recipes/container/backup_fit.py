@@ -16,8 +16,8 @@ from updates.recipes.container.data_places import called, is_folder
 from updates.recipes.finding import Finding
 
 NEEDED_COMMANDS: Final = (
-    "cat", "chmod", "chown", "df", "du", "find", "grep", "gzip", "head", "ln", "mkdir", "mv", "rm", "sed", "sha256sum", "stat",
-    "sync", "tar", "touch",
+    "cat", "chmod", "chown", "df", "du", "find", "grep", "gzip", "head", "id", "ln", "mkdir", "mv", "rm", "sed", "sha256sum",
+    "stat", "sync", "tar", "touch",
 )  # fmt: skip
 MEASURE_SECONDS: Final = 900.0
 _MOUNTS: Final = "/proc/self/mounts"

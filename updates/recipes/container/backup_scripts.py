@@ -12,6 +12,8 @@ In a volume, while one is put back (so on its file system, and nothing is copied
     .upgrade-restore/old/         what was there, moved away; `out` says that all of it is
     .upgrade-restore/emptied      there was no room beside what was there, so that is gone already
     .upgrade-gone/                a .upgrade-restore of which nothing is needed any more
+
+The volume may be another user's, who can put anything under these names: only what whoever runs this has made is gone by.
 """
 
 from __future__ import annotations
@@ -93,6 +95,17 @@ umask 077
 export LC_ALL=C
 fail() { echo "$*"; exit 1; }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
+work=.upgrade-restore
+# Whether nobody else has made it, or can write there, and nothing in it leads elsewhere.
+is_ours() {
+  [ -d $work ] && [ "$(stat -c %u -- $work)" = "$(id -u)" ] || return 1
+  case $(stat -c %a -- $work) in *00) ;; *) return 1 ;; esac
+  for entry in $work $work/*; do [ ! -L "$entry" ] || return 1; done
+  [ -f $work/prefix ] || return 0
+  case $(cat $work/prefix) in .. | */*) return 1 ;; esac
+}
+# What lies here under the name of our work is our work, or is gone.
+only_ours() { ! there $work || is_ours || rm -rf -- $work; }
 stays() {
   case $1 in ./.upgrade-* | ./.fleetwright) return 0 ;; esac
   [ -n "$walked" ] || return 1
@@ -100,6 +113,7 @@ stays() {
 }
 # Moves all in directory $2 of $1 to the same directory of $3, but what stays.
 move() {
+  for way in "$1" "$1/$2" "$3" "$3/$2"; do [ ! -L "$way" ] || fail "$way is a link."; done
   for entry in "$1/$2"/* "$1/$2"/.[!.]* "$1/$2"/..?*; do
     there "$entry" || continue
     stays "$2/${entry##*/}" && continue
@@ -112,8 +126,7 @@ as_in() {
   chown "$(stat -c %u:%g -- "$2/$1")" "$1" && chmod "$(stat -c %a -- "$2/$1")" "$1" && touch -r "$2/$1" "$1"
 }
 swap() {
-  cd -- "$1" || exit 1
-  work=.upgrade-restore
+  cd -- "$1" && only_ours || exit 1
   from=$work/new/$2 walked=$3
   [ -f $work/whole ] || fail "There is nothing unpacked in $1."
   if [ ! -e $work/out ]; then
@@ -123,7 +136,7 @@ swap() {
   on_the_way | while IFS= read -r way; do move "$from" "$way" . || exit 1; done || exit 1
   on_the_way | sed '1!G;h;$!d' | while IFS= read -r way; do as_in "$way" "$from" || exit 1; done || exit 1
   settle .
-  mv -- $work .upgrade-gone && rm -rf -- .upgrade-gone
+  rm -rf -- .upgrade-gone && mv -- $work .upgrade-gone && rm -rf -- .upgrade-gone
 }
 """
 )
@@ -135,8 +148,7 @@ UNPACK: Final = (
     + r"""
 file=$1 sum=$2 place=$3 prefix=$4 walked=$5
 cd -- "$place" || exit 1
-rm -rf -- .upgrade-gone || exit 1
-work=.upgrade-restore
+rm -rf -- .upgrade-gone && only_ours || exit 1
 if [ -f $work/whole ]; then
   [ "$(cat $work/whole)" != "$sum" ] || exit 0
   if [ -e $work/old ] || [ -e $work/out ] || [ -e $work/emptied ]; then
@@ -166,7 +178,8 @@ case $said in
 esac
 [ "$prefix" != . ] || rm -rf -- $work/new/.fleetwright || exit 1
 on_the_way | while IFS= read -r way; do
-  ! there "$work/new/$prefix/$way" || [ -d "$work/new/$prefix/$way" ] ||
+  new=$work/new/$prefix/$way
+  ! there "$new" || { [ -d "$new" ] && [ ! -L "$new" ]; } ||
     fail "$way is no directory in the backup, and backups lie there now."
 done || exit 1
 settle .
@@ -181,8 +194,8 @@ EMPTY: Final = (
     _SWAP
     + r"""
 walked=$2
-cd -- "$1" || exit 1
-mkdir -p -- .upgrade-restore && : >.upgrade-restore/emptied && flush .upgrade-restore || exit 1
+cd -- "$1" && only_ours || exit 1
+mkdir -p -- $work && : >$work/emptied && flush $work || exit 1
 on_the_way | while IFS= read -r way; do
   for entry in "$way"/* "$way"/.[!.]* "$way"/..?*; do
     there "$entry" || continue
