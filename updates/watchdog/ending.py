@@ -13,6 +13,7 @@ from updates.runner import Failure
 from updates.watchdog.folder import Folder
 from updates.watchdog.journal import FileJournal, claim
 from updates.watchdog.record import Record, read_record, records, unfinished, write_record
+from updates.watchdog.trigger import Inbox
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +40,13 @@ def end_as_shown(folder: Folder) -> None:
 def end_what_was_begun_elsewhere(folder: Folder) -> None:
     """What lies in DATA_DIR alone is history, and nothing of it is carried out: the portal's user can write there.
 
-    One that was about to end, as that of the upgrade to the first watchdog with a folder of its own, is over as it was to be.
+    One that was about to end, as that of the upgrade to the first watchdog with a folder of its own, is over as it was to be. One
+    that was shown while its trigger was being taken is left alone: it is taken again.
     """
+    awaited = Inbox(folder).taken_upgrade() if folder.own is not None else ""
     known = {record.upgrade for record in records(folder)} if folder.own is not None else set()
     for record in records(folder.as_shown):
-        if record.upgrade in known:
+        if record.upgrade in known or (record.upgrade == awaited and not record.is_over):
             continue
         if not record.is_over:
             _end(folder.as_shown, record, Failure(FORCED, ELSEWHERE))

@@ -35,7 +35,7 @@ from updates.watchdog.orders import ordered
 from updates.watchdog.own_container import own_container
 from updates.watchdog.planning import Planner
 from updates.watchdog.preflight import EVERY_SECONDS, write_preflight
-from updates.watchdog.record import Record, records, show_records, unfinished, write_record
+from updates.watchdog.record import Record, begin_record, records, show_records, unfinished
 from updates.watchdog.trigger import Inbox, Trigger
 
 log = structlog.get_logger(__name__)
@@ -182,11 +182,13 @@ class Watchdog:
         trigger = self._inbox.take()
         if trigger is None:
             return None
-        if self._folder.cancel(trigger.upgrade).exists():
-            self._fail(trigger, NotCompatible(CANCELLED_EARLY), outcome=Outcome.CANCELLED)
-            return None
         try:
-            record = self._record(trigger)
+            self._require_new(trigger)
+            if self._folder.cancel(trigger.upgrade).exists():
+                self._fail(trigger, NotCompatible(CANCELLED_EARLY), outcome=Outcome.CANCELLED)
+                return None
+            with self._open_engine() as engine:
+                plan = self._planner(engine).plan(trigger)
         except DeviceUnreachable as error:
             log.warning("the engine does not answer", upgrade=trigger.upgrade, error=str(error))
             return None
@@ -196,7 +198,8 @@ class Watchdog:
         except (NotCompatible, DeviceError) as error:
             self._fail(trigger, error)
             return None
-        write_record(self._folder, record)
+        record = ordered(trigger, plan=plan.as_json())
+        begin_record(self._folder, record)
         remove(self._folder.refused)
         self._inbox.done()
         return record
@@ -205,14 +208,15 @@ class Watchdog:
         self, trigger: Trigger, error: FleetwrightError, *, outcome: Outcome = Outcome.FAILED
     ) -> None:
         log.error("it cannot be", upgrade=trigger.upgrade, why=str(error))
-        write_record(self._folder, ordered(trigger, plan=trigger.plan or {}))
+        # Of its plan nobody knows what it is: nothing is read of it, and nothing kept.
+        begin_record(self._folder, ordered(trigger, plan={}))
         fence = claim(self._folder, trigger.upgrade, last_seen=None)
         book = FileJournal(self._folder, trigger.upgrade, fence=fence, limits=STATE_LIMIT_SECONDS)
         book.break_off(Failure.of(error), outcome=outcome)
         self._inbox.done()
 
-    def _record(self, trigger: Trigger) -> Record:
-        """The new upgrade's. OldTrigger for one that was done before, whoever brought it back."""
+    def _require_new(self, trigger: Trigger) -> None:
+        """Nothing, or OldTrigger for one that was done before, whoever brought it back."""
         known = list(records(self._folder))
         if any(one.upgrade == trigger.upgrade for one in known):
             raise OldTrigger("This very trigger was done before.")
@@ -221,8 +225,6 @@ class Watchdog:
             raise OldTrigger(
                 f"The trigger has the number {trigger.sequence}, but number {newest} was taken before: it is an old one."
             )
-        with self._open_engine() as engine:
-            return ordered(trigger, plan=self._planner(engine).plan(trigger).as_json())
 
     def _planner(self, engine: Engine) -> Planner:
         own = own_container(engine)

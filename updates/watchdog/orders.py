@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from devices.drivers.references import parse_reference
+from devices.errors import BadReference
 from updates.machine import State
 from updates.watchdog.record import ARROW, Record, iso_now
 from updates.watchdog.trigger import Trigger
@@ -37,4 +38,7 @@ def ordered(trigger: Trigger, *, plan: dict[str, Any]) -> Record:
 def _what_runs(installed: dict[str, str]) -> str:
     """The image that runs, with the version that it says itself instead of a tag that may float."""
     image, version = installed.get("image", ""), installed.get("version", "")
-    return f"{parse_reference(image).familiar_repository}:{version}" if image and version else image
+    try:
+        return f"{parse_reference(image).familiar_repository}:{version}" if version else image
+    except BadReference:  # of what runs by its id
+        return image

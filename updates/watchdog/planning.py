@@ -18,6 +18,7 @@ from updates.watchdog.admission import PROJECT, Admission, device_plan, upgrade_
 from updates.watchdog.durable import read_whole
 from updates.watchdog.environment import Environment
 from updates.watchdog.folder import Folder
+from updates.watchdog.kinds import require_kinds
 from updates.watchdog.record import read_record
 from updates.watchdog.trigger import MOST_BYTES, Trigger
 
@@ -164,9 +165,11 @@ class Planner:
 
 def _read(said: dict[str, Any]) -> ContainerPlan:
     try:
-        return ContainerPlan.from_json(said)
+        plan = ContainerPlan.from_json(said)
+        require_kinds(plan, ContainerPlan)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise NotCompatible(f"The plan cannot be read: {error}.") from None
+    return plan
 
 
 def _named(dump: DumpPlan, here: list[Container]) -> DumpPlan:

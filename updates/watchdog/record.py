@@ -15,6 +15,7 @@ import structlog
 from updates.machine import Outcome, State
 from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.folder import Folder
+from updates.watchdog.kinds import require_kinds
 
 log = structlog.get_logger(__name__)
 
@@ -97,8 +98,11 @@ class Record:
         self.events.append(Told(seq=self.last_seq + 1, at=iso_now(), kind=kind, **said))
 
     def require_sound(self) -> None:
-        """Nothing, or ValueError: a database would not take it, or it does not say what it means."""
-        UUID(self.upgrade)
+        """Nothing, or ValueError or TypeError: a database would not take it, or it does not say what it means."""
+        require_kinds(self, Record)
+        if str(UUID(self.upgrade)) != self.upgrade:
+            raise ValueError("its upgrade's id is not written as ids are")
+        self.as_bytes()
         State(self.state)
         if self.outcome:
             Outcome(self.outcome)
@@ -147,6 +151,16 @@ def read_record(path: Path) -> Record | None:
     return None if content is None else Record.from_bytes(content)
 
 
+def begin_record(folder: Folder, record: Record) -> None:
+    """The file holds the new record, and the portal saw it before: what it sees nothing of was never taken, to it.
+
+    OSError: nothing was begun, and the trigger is there still.
+    """
+    if folder.own is not None:
+        write_whole(folder.as_shown.record(record.upgrade), record.as_bytes())
+    write_whole(folder.record(record.upgrade), record.as_bytes())
+
+
 def write_record(folder: Folder, record: Record) -> None:
     """The file holds the record. OSError: it holds what it held before. The portal sees it, or will (`show_records`)."""
     write_whole(folder.record(record.upgrade), record.as_bytes())
@@ -183,7 +197,7 @@ def records(folder: Folder) -> Iterator[Record]:
             record = read_record(path)
         except (ValueError, OSError):
             continue
-        if record is not None:
+        if record is not None and path == folder.record(record.upgrade):
             found.append(record)
     yield from sorted(found, key=lambda one: (one.created_at, one.upgrade))
 

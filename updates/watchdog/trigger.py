@@ -107,6 +107,13 @@ class Inbox:
             self.refuse(str(error))
             return None
 
+    def taken_upgrade(self) -> str:
+        """The id of the upgrade whose trigger was taken, and is not done; empty where there is none."""
+        try:
+            return self._read(self._folder.taken).upgrade
+        except (OSError, ValueError):
+            return ""
+
     def done(self) -> None:
         """The trigger that was taken became an upgrade: it is gone."""
         remove(self._folder.taken)
@@ -158,6 +165,10 @@ def _object(content: bytes) -> dict[str, Any]:
         raise HalfWritten(f"The trigger is not JSON: {error}.") from None
     if not isinstance(said, dict):
         raise BadTrigger('The trigger is not an object such as {"version": "latest"}.')
+    try:
+        json.dumps(said, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise BadTrigger("The trigger holds characters that nobody can write.") from None
     return said
 
 
