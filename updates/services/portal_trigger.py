@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import structlog
+from django.db import transaction
 
 from devices.drivers.references import DEFAULT_TAG, parse_reference
 from portal.core.errors import Refused
 from updates.errors import TargetBusy
+from updates.machine import State
 from updates.models import Upgrade
 from updates.services.portal_state import current_record, folder, known_records, watchdog_status
 from updates.watchdog.durable import locked, move, read_whole, remove, write_whole
@@ -34,7 +36,18 @@ def require_watchdog() -> None:
 
 
 def hand_over(upgrade: Upgrade) -> None:
-    """The watchdog finds the order; what cannot be written now is written by `follow` later."""
+    """The watchdog finds the order, unless that is over by now; what cannot be written now is written by `follow` later."""
+    with transaction.atomic():
+        if locked_row(upgrade).state == State.PENDING:
+            _write(upgrade)
+
+
+def locked_row(upgrade: Upgrade) -> Upgrade:
+    """Its row, as it is now: until the transaction is over nobody hands it over, and nobody ends it."""
+    return Upgrade.objects.select_for_update().get(pk=upgrade.pk)
+
+
+def _write(upgrade: Upgrade) -> None:
     known = known_records()
     if any(one.upgrade == str(upgrade.pk) for one in known):
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -20,12 +21,14 @@ from updates.services.container_orders import FORCE, PORTAL, build_container_upg
 from updates.services.ordering import locked_idle, place
 from updates.services.portal_container import know_portal
 from updates.services.portal_state import current_record, folder
-from updates.services.portal_trigger import is_in_hand, require_watchdog, withdraw
+from updates.services.portal_trigger import is_in_hand, locked_row, require_watchdog, withdraw
 from updates.services.reasons import given_reason
 from updates.watchdog.drain import CLOSED
 from updates.watchdog.durable import write_whole
 from updates.watchdog.record import read_record
 from updates.watchdog.trigger import BadTrigger, checked_version
+
+log = structlog.get_logger(__name__)
 
 
 def upgrade_portal(
@@ -57,10 +60,14 @@ def cancel_portal_upgrade(*, upgrade: Upgrade, actor: Actor, reason: str = "") -
     actor.require("updates.cancel_upgrade")
     with transaction.atomic():
         audit.record(actor=actor, action="upgrade.cancel", subject=upgrade, reason=reason)
-        if withdraw(upgrade) or not is_in_hand(upgrade):
+        locked_row(upgrade)
+        if withdraw(upgrade):
             journal.request_cancel(str(upgrade.pk), by=actor.name)
-        else:
+        elif is_in_hand(upgrade):
             _ask_for_cancel(upgrade, by=actor.name)
+        else:
+            journal.request_cancel(str(upgrade.pk), by=actor.name)
+            _tell_all_the_same(upgrade, by=actor.name)
     upgrade.refresh_from_db()
     return upgrade
 
@@ -95,17 +102,19 @@ def ended(upgrade: Upgrade, failure: Failure, *, outcome: Outcome) -> bool:
     `outcome` is for one that cannot have changed anything yet.
     """
     files, pk = folder(), str(upgrade.pk)
-    is_withdrawn = withdraw(upgrade)
-    if is_withdrawn or journal.end_file(files, pk, failure, outcome=outcome):
-        record = None if is_withdrawn else read_record(files.record(pk))
-    elif files.record(pk).exists() or files.taken.exists():
-        return False
-    else:
-        record = None
-    if record is not None:
-        journal.copy_in(record)
-    else:
-        journal.end_row(pk, failure, outcome=outcome)
+    with transaction.atomic():
+        locked_row(upgrade)
+        is_withdrawn = withdraw(upgrade)
+        if is_withdrawn or journal.end_file(files, pk, failure, outcome=outcome):
+            record = None if is_withdrawn else read_record(files.record(pk))
+        elif files.record(pk).exists() or files.taken.exists():
+            return False
+        else:
+            record = None
+        if record is not None:
+            journal.copy_in(record)
+        else:
+            journal.end_row(pk, failure, outcome=outcome)
     return True
 
 
@@ -123,6 +132,14 @@ def _ask_for_cancel(upgrade: Upgrade, *, by: str) -> None:
         said = record.state.replace("_", " ")
         raise TooLate(f"It is too late to cancel: the upgrade is {said}.")
     write_whole(folder().cancel(str(upgrade.pk)), by.encode())
+
+
+def _tell_all_the_same(upgrade: Upgrade, *, by: str) -> None:
+    """A watchdog that has it in hand against all appearance ends it."""
+    try:
+        write_whole(folder().cancel(str(upgrade.pk)), by.encode())
+    except OSError as error:
+        log.error("the watchdog cannot be told", upgrade=str(upgrade.pk), error=str(error))
 
 
 def _refuse_half_way(upgrade: Upgrade) -> None:
