@@ -238,12 +238,14 @@ def test_a_preflight_says_what_the_watchdog_saw(folder: Folder, alive: Heart) ->
     )  # fmt: skip
     carry_out_preflight(check)
     assert any("has not said yet" in one["says"] for one in check.findings)
-    write_preflight(folder, [Finding("Compose", ok=False, says="The tag is pinned.")])
+    data = Finding("data", ok=True, says="NOT backed up.", warns=True)
+    write_preflight(folder, [Finding("Compose", ok=False, says="The tag is pinned."), data])
     carry_out_preflight(check)
     assert check.verdict == "refused"
     found = [one for one in check.findings if one["what"] == "Compose"]
     assert found[0]["says"].startswith("The tag is pinned. (The watchdog, at ")
-    folder.preflight.write_text("[")
+    assert [one["what"] for one in check.findings if one.get("warns")] == ["data"]
+    folder.preflight.write_text('{"at": 1, "findings": ["x"]}')
     carry_out_preflight(check)
     assert any("has not said yet" in one["says"] for one in check.findings)
 

@@ -11,7 +11,7 @@ from tests.containers.ledger import SPOILS, UNWELL, V2, Version
 from tests.environment.waiting import wait_until
 from tests.watchdog.stage import WEB, PortalStage
 from updates.watchdog.heartbeat import read_heartbeat
-from updates.watchdog.preflight import read_preflight
+from updates.watchdog.preflight import Seen, read_preflight
 
 pytestmark = pytest.mark.docker
 
@@ -105,23 +105,46 @@ def test_what_is_not_in_the_registry_changes_nothing(portal_stage: PortalStage) 
 
 
 def test_it_says_what_an_upgrade_would_find(portal_stage: PortalStage) -> None:
-    portal_stage.start()
-    wait_until(portal_stage.folder.preflight.exists, seconds=60, what="it has looked")
-    seen = read_preflight(portal_stage.folder)
-    assert seen is not None
+    seen = _looked(portal_stage)
     assert all(one.ok for one in seen.findings), seen.findings
     assert any("compose" in one.what.lower() for one in seen.findings), seen.findings
-    portal_stage.kill()
-    portal_stage.folder.preflight.unlink()
-    (portal_stage.project / "compose.yml").rename(portal_stage.project / "elsewhere.yml")
+    assert any(one.what == "space" for one in seen.findings), seen.findings
+    files = portal_stage.project / "compose.yml"
+    files.rename(portal_stage.project / "elsewhere.yml")
     try:
-        portal_stage.start()
-        wait_until(portal_stage.folder.preflight.exists, seconds=60, what="it has looked")
-        again = read_preflight(portal_stage.folder)
+        again = _looked(portal_stage)
     finally:
-        (portal_stage.project / "elsewhere.yml").rename(portal_stage.project / "compose.yml")
-    assert again is not None
+        (portal_stage.project / "elsewhere.yml").rename(files)
     assert any(not one.ok and "compose.yml" in one.says for one in again.findings)
+
+
+def test_a_tag_that_is_pinned_to_what_runs_hinders_and_no_registry_is_asked(
+    portal_stage: PortalStage,
+) -> None:
+    files = portal_stage.project / "compose.yml"
+    said = files.read_text()
+    files.write_text(said.replace(":latest", ":1.0.0"))
+    portal_stage.registry.hang()
+    try:
+        seen = _looked(portal_stage)
+    finally:
+        portal_stage.registry.go_on()
+        files.write_text(said)
+    assert [one.what for one in seen.findings if not one.ok] == ["Compose"] * 2, seen.findings
+    assert all("pins the tag 1.0.0" in one.says for one in seen.findings if not one.ok)
+
+
+def _looked(stage: PortalStage) -> Seen:
+    """What it says after a start."""
+    stage.folder.preflight.unlink(missing_ok=True)
+    stage.start(FLEETWRIGHT_VERSION="1.0.0")
+    try:
+        wait_until(stage.folder.preflight.exists, seconds=20, what="it has looked")
+    finally:
+        stage.kill()
+    seen = read_preflight(stage.folder)
+    assert seen is not None
+    return seen
 
 
 def _trouble(stage: PortalStage) -> str:

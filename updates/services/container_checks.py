@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -124,7 +125,7 @@ def _by_watchdog() -> Iterator[Finding]:
         return
     for one in seen.findings:
         says = f"{one.says} (The watchdog, at {seen.at:%Y-%m-%d %H:%M} UTC.)"
-        yield Finding(one.what, ok=one.ok, says=says)
+        yield replace(one, says=says)
 
 
 def _is_free(watched: WatchedContainer) -> Finding:

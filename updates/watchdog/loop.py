@@ -34,7 +34,7 @@ from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
 from updates.watchdog.own_container import own_container
 from updates.watchdog.planning import Planner
-from updates.watchdog.preflight import EVERY_SECONDS, write_preflight
+from updates.watchdog.preflight import EVERY_SECONDS, another_version, write_preflight
 from updates.watchdog.record import Record, begin_record, records, show_records, unfinished
 from updates.watchdog.trigger import Inbox, Trigger
 
@@ -154,7 +154,8 @@ class Watchdog:
         if time.monotonic() < self._look_ahead_at:
             return
         self._look_ahead_at = time.monotonic() + EVERY_SECONDS
-        trigger = Trigger(upgrade=str(UUID(int=0)), version=self._environment.version or "latest")
+        version = another_version(self._environment.version)
+        trigger = Trigger(upgrade=str(UUID(int=0)), version=version)
         try:
             with self._open_engine() as engine:
                 findings = [*self._look(self._planner(engine).plan(trigger), engine)]

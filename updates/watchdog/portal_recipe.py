@@ -38,12 +38,17 @@ def portal_recipe(
 def portal_findings(
     plan: ContainerPlan, engine: Engine, folder: Folder, login_for: LoginFor
 ) -> Iterator[Finding]:
-    """What an upgrade by that plan would find now, without any effect."""
-    return _assembled(plan, engine, folder, login_for).inspect()
+    """What an upgrade by that plan would find now, without any effect, and without asking a registry."""
+    return _assembled(plan, engine, folder, login_for, in_passing=True).inspect()
 
 
 def _assembled(
-    plan: ContainerPlan, engine: Engine, folder: Folder, login_for: LoginFor
+    plan: ContainerPlan,
+    engine: Engine,
+    folder: Folder,
+    login_for: LoginFor,
+    *,
+    in_passing: bool = False,
 ) -> ContainerRecipe:
     shell = LocalShell()
     gate = HealthGate(
@@ -70,6 +75,7 @@ def _assembled(
             place_of=lambda _volume: str(folder.data),
             now=lambda: datetime.now(UTC),
             stage=str(folder.stage),
+            in_passing=in_passing,
         ),
         kill_after_seconds=KILL_AFTER_SECONDS,
     )

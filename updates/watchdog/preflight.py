@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +16,7 @@ from updates.watchdog.folder import Folder
 
 MOST_BYTES: Final = 64 * 1024
 EVERY_SECONDS: Final = 600.0
-ABOUT_A_VERSION: Final = ("image",)
-"""What can be said of a certain version alone is asked when that is known."""
+_VERSION: Final = re.compile(r"(v?[0-9]+\.[0-9]+\.)([0-9]+)(.*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,15 @@ class Seen:
     findings: list[Finding]
 
 
+def another_version(version: str) -> str:
+    """A version that a tag which is pinned to `version` is not, and one that moves may come to be."""
+    found = _VERSION.fullmatch(version)
+    return f"{found[1]}{int(found[2]) + 1}{found[3]}" if found else "latest"
+
+
 def write_preflight(folder: Folder, findings: Iterable[Finding]) -> None:
     """The portal can read them."""
-    rows = [[one.what, one.ok, one.says] for one in findings if one.what not in ABOUT_A_VERSION]
-    said = {"at": time.time(), "findings": rows}
+    said = {"at": time.time(), "findings": [one.as_json() for one in findings]}
     write_whole(folder.preflight, json.dumps(said).encode())
 
 
@@ -40,8 +45,14 @@ def read_preflight(folder: Folder) -> Seen | None:
         content = read_whole(folder.preflight, most_bytes=MOST_BYTES)
         said = json.loads(content) if content else {"findings": []}
         rows = [
-            Finding(str(what), ok=ok is True, says=str(says)) for what, ok, says in said["findings"]
+            Finding(
+                str(one["what"]),
+                ok=one["ok"] is True,
+                says=str(one["says"]),
+                warns=one.get("warns") is True,
+            )
+            for one in said["findings"]
         ]
         return Seen(datetime.fromtimestamp(said["at"], UTC), rows) if rows else None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None

@@ -8,7 +8,7 @@ from typing import Final
 
 from devices.drivers.commands import demand_success
 from devices.drivers.shell import Shell
-from devices.errors import CommandFailed, DeviceError, DeviceUnreachable
+from devices.errors import CommandFailed, CommandTimedOut, DeviceError, DeviceUnreachable
 from updates.errors import BackupRefused
 from updates.plan import ContainerPlan
 from updates.recipes.container.backup_places import SHORT_SECONDS, Place, places
@@ -20,6 +20,8 @@ NEEDED_COMMANDS: Final = (
     "stat", "sync", "tar", "touch",
 )  # fmt: skip
 MEASURE_SECONDS: Final = 900.0
+IN_PASSING_SECONDS: Final = 30.0
+"""So long it is measured by whoever has other things to do."""
 _MOUNTS: Final = "/proc/self/mounts"
 _LIVE: Final = "import sqlite3, tarfile; sqlite3.Connection.backup"
 
@@ -48,8 +50,11 @@ class BackupFit:
         self._shell = shell
         self._place_of = place_of
 
-    def findings(self) -> Iterator[Finding]:
-        """A finding for each thing that a backup needs; what takes longest comes last."""
+    def findings(self, *, in_passing: bool = False) -> Iterator[Finding]:
+        """A finding for each thing that a backup needs; what takes longest comes last.
+
+        `in_passing`: what cannot be measured soon is told, and hinders nothing.
+        """
         yield self._commands()
         directory = self._plan.backup.directory
         if self._fails(["sh", "-c", _WRITABLE, "sh", directory]):
@@ -71,7 +76,7 @@ class BackupFit:
         yield from self._mounted_below(found)
         yield self._live(found)
         if not unseen:
-            yield from self._room(found)
+            yield from self._room(found, in_passing=in_passing)
 
     def _live(self, found: list[Place]) -> Finding:
         backup = self._plan.backup
@@ -125,12 +130,19 @@ class BackupFit:
         says = f"The device lacks {', '.join(missing)}." if missing else "It has what we need."
         return Finding("commands", ok=not missing, says=says)
 
-    def _room(self, found: list[Place]) -> Iterator[Finding]:
+    def _room(self, found: list[Place], *, in_passing: bool) -> Iterator[Finding]:
         """A copy may be as large as the data; putting it back takes as much again beside the data."""
         directory = self._plan.backup.directory
         try:
-            sizes = [self._data_bytes(place) for place in found]
+            limit = IN_PASSING_SECONDS if in_passing else MEASURE_SECONDS
+            sizes = [self._data_bytes(place, limit) for place in found]
             numbers = self._file_systems([directory, *(place.path for place in found)])
+        except CommandTimedOut:
+            if not in_passing:
+                raise
+            says = "The data is too large to be measured in passing: the upgrade itself sees whether there is room for a backup."
+            yield Finding("backup room", ok=True, says=says, warns=True)
+            return
         except CommandFailed as error:
             yield Finding("backup room", ok=False, says=f"The data cannot be measured. {error}")
             return
@@ -143,14 +155,16 @@ class BackupFit:
             says = f"{path} needs {_mib(needed)} MiB for a backup and its way back, and has {_mib(free)} MiB free."
             yield Finding("backup room", ok=free >= needed, says=says)
 
-    def _data_bytes(self, place: Place) -> int:
-        total = self._du(place.path)
-        return total - self._du(place.below(place.walked[-1])) if place.walked else total
+    def _data_bytes(self, place: Place, limit_seconds: float) -> int:
+        total = self._du(place.path, limit_seconds)
+        if not place.walked:
+            return total
+        return total - self._du(place.below(place.walked[-1]), limit_seconds)
 
-    def _du(self, path: str) -> int:
+    def _du(self, path: str, limit_seconds: float) -> int:
         if self._fails(["test", "-d", path]):
             return 0
-        result = self._shell.run(["du", "-sk", path], limit_seconds=MEASURE_SECONDS)
+        result = self._shell.run(["du", "-sk", path], limit_seconds=limit_seconds)
         # 1: something went away meanwhile, which matters to nobody.
         said = demand_success(result) if result.status > 1 else result.output.decode()
         return int(said.strip().rpartition("\n")[2].split()[0]) * 1024

@@ -58,9 +58,9 @@ class Backups:
         self._copying = Copying(plan, shell, engine, calls, place_of=place_of, now=now, stage=stage)
         self._putting_back = PuttingBack(plan, shell, engine, calls, place_of=place_of)
 
-    def findings(self) -> Iterator[Finding]:
-        """What a check finds, without any effect on the device."""
-        yield from self._fit.findings()
+    def findings(self, *, in_passing: bool = False) -> Iterator[Finding]:
+        """What a check finds, without any effect on the device. `in_passing`: what takes long is told, and hinders nothing."""
+        yield from self._fit.findings(in_passing=in_passing)
 
     def live(self, context: Context) -> Written | None:
         """There is a backup from while the containers ran; or, where none can be made so, a note that says why, and None.

@@ -21,7 +21,7 @@ NEEDED_TIMES = 2
 
 
 class ContainerFit:
-    """Looks at one plan. After `findings` has been read to its end, `image` is what was found."""
+    """Looks at one plan. After `findings` has been read to its end, `image` is what was found; `in_passing` none is."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class ContainerFit:
         images: Images,
         ways: Ways,
         backups: Backups,
+        in_passing: bool,
     ) -> None:
         self._plan = plan
         self._shell = shell
@@ -39,6 +40,7 @@ class ContainerFit:
         self._images = images
         self._ways = ways
         self._backups = backups
+        self._in_passing = in_passing
         self._running_id = ""
         self.image: Found | None = None
 
@@ -55,15 +57,17 @@ class ContainerFit:
         except ComposeRefused as error:
             yield Finding("Compose", ok=False, says=str(error))
         if self._plan.backup.wanted:
-            yield from self._backups.findings()
+            yield from self._backups.findings(in_passing=self._in_passing)
             yield from self._not_held(containers)
         else:
             says = "No backup is made: data cannot be put back."
             yield Finding("backup", ok=True, says=says, warns=True)
-        if self._plan.mode is Mode.INSTALL:
+        if self._in_passing:
+            yield self._space(None)
+        elif self._plan.mode is Mode.INSTALL:
             yield self._image()
             if self.image is not None:
-                yield from self._space(self.image)
+                yield self._space(self.image)
 
     @property
     def is_there(self) -> bool:
@@ -130,10 +134,10 @@ class ContainerFit:
                 raise
             return Found.of(self._plan.image, here)
 
-    def _space(self, image: Found) -> Iterator[Finding]:
-        needed = 0 if image.id else NEEDED_TIMES * image.size
+    def _space(self, image: Found | None) -> Finding:
+        needed = 0 if image is None or image.id else NEEDED_TIMES * image.size
         needed += self._plan.min_free_bytes
         root = self._engine.root_dir()
         free = self._shell.free_bytes(root)
         says = f"{root} of the engine: {free // 2**20} MiB free, {needed // 2**20} MiB are needed."
-        yield Finding("space", ok=free >= needed, says=says)
+        return Finding("space", ok=free >= needed, says=says)

@@ -65,7 +65,8 @@ class Surroundings:
 
     `needed` are images, by their references in full, that others on the device have in force. `place_of` says where the shell
     sees the contents of a volume, `now` what time it is, in UTC; `stage` where backups are prepared, if that is not their own
-    directory.
+    directory. `in_passing`: it is only looked, again and again, and nobody waits for that: registries are not asked, and nothing
+    takes long.
     """
 
     gate: Gate
@@ -75,6 +76,7 @@ class Surroundings:
     place_of: Callable[[str], str]
     now: Callable[[], datetime]
     stage: str = ""
+    in_passing: bool = False
 
 
 class ContainerRecipe:
@@ -126,7 +128,7 @@ class ContainerRecipe:
     def _fit(self) -> ContainerFit:
         return ContainerFit(
             self._plan, self._shell, self._engine,
-            images=self._images, ways=self._ways, backups=self._backups,
+            images=self._images, ways=self._ways, backups=self._backups, in_passing=self._around.in_passing,
         )  # fmt: skip
 
     def _check(self, context: Context) -> Event:
