@@ -30,6 +30,7 @@ from updates.watchdog.folder import Folder
 from updates.watchdog.heartbeat import Heart, read_heartbeat
 from updates.watchdog.hidden import Secrets
 from updates.watchdog.journal import FileJournal, JournalTrouble, claim
+from updates.watchdog.leftovers import clear_leftovers
 from updates.watchdog.limits import OVERTIME_SECONDS, STATE_LIMIT_SECONDS
 from updates.watchdog.orders import ordered
 from updates.watchdog.own_container import own_container
@@ -76,6 +77,7 @@ class Watchdog:
         self._make_recipe = make_recipe
         self._look = look
         self._look_ahead_at = 0.0
+        self._is_tidy = False
         self._stopped = stopped
         self._name = name
         self._look_again_at = 0.0
@@ -119,6 +121,7 @@ class Watchdog:
         record = unfinished(self._folder) or self._taken()
         if record is None:
             show_records(self._folder)
+            self._is_tidy = self._is_tidy or clear_leftovers(self._folder)
             self._back_up()
             self._look_ahead()
             return

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final
 
 from devices.drivers.shell import Shell
-from updates.errors import BackupRefused
+from devices.errors import DeviceError, DeviceUnreachable, StaleHolder, StepStillRunning
+from portal.core.errors import Refused
+from updates.errors import BackupRefused, StepFailed
 from updates.plan import ContainerPlan
 from updates.recipes.container.backup_copy import Written
 from updates.recipes.container.backups import Backups
@@ -26,8 +29,28 @@ def backed_up(
 ) -> Written:
     """There is a live backup, and no more old ones than the plan keeps; those at `never` stay. BackupRefused with the reason.
 
-    The plan's `upgrade` is the journal's.
+    The plan's `upgrade` is the journal's. Of one that has failed nothing is left; what waits for the device, or for another
+    step there, is gone on with by the next call.
     """
+    try:
+        return _written(context, plan, shell, backups, never=never)
+    except (DeviceUnreachable, StepStillRunning, StaleHolder):
+        raise
+    except (DeviceError, Refused, StepFailed):
+        with suppress(DeviceError):  # what is to be known is why there is none
+            backups.clear(context)
+            shell.remove_tree(f"{plan.device.work_root}/{plan.upgrade}")
+        raise
+
+
+def _written(
+    context: Context,
+    plan: ContainerPlan,
+    shell: Shell,
+    backups: Backups,
+    *,
+    never: Collection[str],
+) -> Written:
     if not context.journal.recall(CHECKED):
         bad = next((one for one in backups.findings() if not one.ok), None)
         if bad is not None:
