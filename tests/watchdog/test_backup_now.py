@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import asdict
+from datetime import timedelta
 
 import pytest
 
@@ -87,6 +89,25 @@ class TestThePortal:
         assert stood(folder).backup == wanted.pk
         assert Backup.objects.get().is_waiting
 
+    def test_the_answer_to_an_order_of_that_number_from_before_a_restore_is_put_away(
+        self, folder: Folder, wanted: Backup
+    ) -> None:
+        before = (wanted.created_at - timedelta(days=1)).isoformat()
+        BackupOrder(wanted.pk, "1", ordered_at=before, written=WRITTEN).write(folder)
+        follow()
+        assert Backup.objects.get().is_waiting
+        assert stood(folder).ordered_at == wanted.created_at.isoformat()
+        assert not stood(folder).is_over
+
+    def test_a_watchdog_of_before_does_not_say_when_it_was_ordered(
+        self, folder: Folder, wanted: Backup
+    ) -> None:
+        said = asdict(BackupOrder(wanted.pk, "1", written=WRITTEN))
+        del said["ordered_at"]
+        write_whole(folder.backup_order, json.dumps(said).encode())
+        follow()
+        assert Backup.objects.get().is_there
+
     def test_it_is_refused_where_no_watchdog_lives(
         self, transactional_db: None, folder: Folder
     ) -> None:
@@ -109,6 +130,25 @@ class TestTheWatchdog:
             assert any(name.endswith("/book") for name in file.getnames())
         assert portal_stage.engine.docker("ps", "--quiet", "--no-trunc") == ran
         assert not (portal_stage.own.work_root / "backup-7").exists()
+        assert not portal_stage.own.backup_progress.exists()
+
+    def test_one_of_the_same_number_from_before_a_restore_is_not_gone_on_with(
+        self, portal_stage: PortalStage
+    ) -> None:
+        """Neither what it remembered nor what it has left: a database that was put back counts from there again."""
+        stage = portal_stage
+        stage.own.make()
+        known = {"copied_live": {**WRITTEN, "path": f"{stage.data}/backups/there"}, "fence": 3}
+        (stage.data / "backups/there").write_text("other")
+        said = {"backup": 7, "ordered_at": "2026-01-01T00:00:00+00:00", "facts": known}
+        write_whole(stage.own.backup_progress, json.dumps(said).encode())
+        stage.start()
+        BackupOrder(7, "1.0.0", ordered_at="2026-01-02T00:00:00+00:00").write(stage.folder)
+
+        order = self.over(stage)
+        assert order.error == ""
+        assert order.written is not None
+        assert order.written["path"].endswith(".tar.gz")
 
     def test_one_that_is_killed_goes_on_with_it(self, portal_stage: PortalStage) -> None:
         portal_stage.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 
 from updates import dispatch
 from updates.models import Backup
@@ -23,7 +24,8 @@ def hand_over_backup(backup: Backup) -> None:
     try:
         place.make()
         if not place.backup_order.exists():
-            BackupOrder(backup=backup.pk, version=settings.VERSION).write(place)
+            order = BackupOrder(backup.pk, settings.VERSION, ordered_at=_ordered_at(backup))
+            order.write(place)
     except OSError as error:
         log.error("the backup cannot be ordered", backup=backup.pk, error=str(error))
 
@@ -38,14 +40,26 @@ def follow_backup() -> None:
         remove(place.backup_order)
         order = None
     waiting = Backup.objects.filter(watched__is_portal=True, taken_at=None, error="")
-    if order is not None and (order.is_over or not waiting.filter(pk=order.backup).exists()):
-        for backup in waiting.filter(pk=order.backup):
-            _take_in(backup, order)
+    meant = None if order is None else _meant(waiting, order)
+    if order is not None and (order.is_over or meant is None):
+        if meant is not None:
+            _take_in(meant, order)
         remove(place.backup_order)
         order = None
     lost = waiting.order_by("pk").first() if order is None else None
     if lost is not None:
         hand_over_backup(lost)
+
+
+def _meant(waiting: QuerySet[Backup], order: BackupOrder) -> Backup | None:
+    """The row that the order is of: not one of the same number in a database that was put back."""
+    row = waiting.filter(pk=order.backup).first()
+    is_of_it = row is not None and order.ordered_at in ("", _ordered_at(row))
+    return row if is_of_it else None
+
+
+def _ordered_at(backup: Backup) -> str:
+    return backup.created_at.isoformat()
 
 
 def look_in_directory(watched_id: int) -> None:

@@ -26,7 +26,7 @@ from updates.recipes.detached import BACKUP as BACKUP_HOLDER
 from updates.recipes.detached import DetachedCalls
 from updates.runner import Context, HandOver
 from updates.watchdog.backup_order import MOST_BYTES, BackupOrder
-from updates.watchdog.durable import read_whole, write_whole
+from updates.watchdog.durable import read_whole, remove, write_whole
 from updates.watchdog.folder import Folder
 from updates.watchdog.hidden import Secrets
 from updates.watchdog.limits import KILL_AFTER_SECONDS, STATE_LIMIT_SECONDS
@@ -52,7 +52,7 @@ def carry_out_backup(
         with open_engine() as engine:
             plan = plan_on(engine, _as_trigger(order))
             secrets = Secrets(engine, plan.containers)()
-            order.facts = _progress(folder, order.backup)
+            order.facts = _progress(folder, order)
             order.written = _made(order, plan, folder, engine, wants_leave=wants_leave)
     except (DeviceUnreachable, StepStillRunning, StaleHolder, HandOver) as error:
         log.info("the backup waits", backup=order.backup, why=str(error))
@@ -63,10 +63,16 @@ def carry_out_backup(
         raise  # the folder takes nothing: it is tried again
     except Exception:
         order.error = FAULT
-        order.write(folder)
+        _end(order, folder)
         raise
-    order.write(folder)
+    _end(order, folder)
     log.info("the backup is over", backup=order.backup, error=order.error)
+
+
+def _end(order: BackupOrder, folder: Folder) -> None:
+    """The order says how it ended, and nothing is remembered of it."""
+    order.write(folder)
+    remove(folder.backup_progress)
 
 
 def _as_trigger(order: BackupOrder) -> Trigger:
@@ -88,10 +94,14 @@ def _made(
 ) -> dict[str, Any]:
     def keep(facts: dict[str, Any]) -> None:
         order.facts = facts
-        content = json.dumps({"backup": order.backup, "facts": facts}).encode()
-        write_whole(folder.backup_progress, content)
+        said = {"backup": order.backup, "ordered_at": order.ordered_at, "facts": facts}
+        write_whole(folder.backup_progress, json.dumps(said).encode())
         order.write(folder)
 
+    shell = LocalShell()
+    if not order.facts:
+        # One of this number, from before a database was put back, may have left its steps.
+        shell.remove_tree(f"{plan.device.work_root}/{plan.upgrade}")
     journal = BackupJournal(
         order.backup,
         order.facts,
@@ -100,7 +110,6 @@ def _made(
         limit_seconds=STATE_LIMIT_SECONDS["backing_up"],
         wants_leave=wants_leave,
     )
-    shell = LocalShell()
     calls = DetachedCalls(
         shell, work_root=plan.device.work_root, kill_after_seconds=KILL_AFTER_SECONDS
     )
@@ -113,11 +122,15 @@ def _made(
     return backed_up(Context(journal), plan, shell, backups, never=_needed(folder)).as_json()
 
 
-def _progress(folder: Folder, backup: int) -> dict[str, Any]:
+def _progress(folder: Folder, order: BackupOrder) -> dict[str, Any]:
     """What the watchdog itself remembers of it: who may write the order says nothing of where files are written."""
     content = read_whole(folder.backup_progress, most_bytes=MOST_BYTES)
     known = json.loads(content) if content else {}
-    return dict(known["facts"]) if known.get("backup") == backup else {}
+    is_of_it = (known.get("backup"), known.get("ordered_at", "")) == (
+        order.backup,
+        order.ordered_at,
+    )
+    return dict(known["facts"]) if is_of_it else {}
 
 
 def _needed(folder: Folder) -> list[str]:

@@ -16,13 +16,14 @@ MOST_BYTES: Final = 64 * 1024
 @dataclass(slots=True)
 class BackupOrder:
     """`backup` is its number in the portal's record, `version` the one that runs. `facts` is a copy of what the
-    watchdog remembers of it.
+    watchdog remembers of it. `ordered_at` is ISO 8601: a database that was put back gives the same number once more.
 
     It is over when there is either what was `written`, as `Written.as_json`, or the `error` why nothing was.
     """
 
     backup: int
     version: str
+    ordered_at: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     written: dict[str, Any] | None = None
     error: str = ""
@@ -45,11 +46,12 @@ def read_backup_order(folder: Folder) -> BackupOrder | None:
 def _read(content: bytes) -> BackupOrder:
     try:
         said = json.loads(content)
+        said = {"ordered_at": ""} | said  # a watchdog of before does not know it
         known = {one.name: said[one.name] for one in fields(BackupOrder)}
         order = BackupOrder(**known)
         if order.written is not None:
             Written(**order.written)
-        words = (order.version, order.error)
+        words = (order.version, order.ordered_at, order.error)
         if type(order.backup) is not int or not all(isinstance(word, str) for word in words):
             raise TypeError("its fields are of other kinds")
         dict(order.facts)
