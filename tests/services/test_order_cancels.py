@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -108,6 +110,36 @@ def test_what_was_called_off_does_not_begin_before_its_piece_has_come(
     first.refresh_from_db()
     assert first.outcome == Outcome.CANCELLED
     assert arrows(first)[1:] == [(State.PENDING, "cancel", State.FINISHED)]
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        (State.FINISHED, "finished"),
+        (State.COMMITTING, "held by another worker"),
+        (State.INSTALLING, "held by another worker"),
+    ],
+)
+def test_who_finds_that_somebody_was_quicker_ends_without_an_error(
+    redis_server: RedisServer, small_pieces: None, actor: Actor, state: State, ends: str
+) -> None:
+    """Between this worker's look and its cancel another one has begun it, and is far by then."""
+    deployment = deployed(5, actor)
+    cancel_deployment(deployment=deployment, actor=actor)
+    first = deployment.upgrades.order_by("created_at", "id")[0]
+    is_brought = False
+
+    def quicker(execute: Callable[..., Any], *query: Any) -> Any:  # noqa: ANN401 - Django's
+        nonlocal is_brought
+        found = execute(*query)
+        if not is_brought and str(query[0]).startswith("SELECT"):
+            is_brought = True
+            brought_to(state, held(first))
+        return found
+
+    with connection.execute_wrapper(quicker):
+        assert jobs.run_artifact(str(first.pk)) == ends
+    assert is_brought
 
 
 def test_a_device_that_asks_is_not_given_what_was_called_off(

@@ -11,7 +11,7 @@ from devices import services as devices
 from devices.drivers.shell import Shell
 from devices.errors import StaleHolder
 from updates import journal, lease
-from updates.errors import LeaseLost, TargetBusy
+from updates.errors import LeaseLost, TargetBusy, TooLate
 from updates.journal import DatabaseJournal
 from updates.machine import ACTIVE, State
 from updates.models import Upgrade
@@ -87,9 +87,11 @@ def _nothing_to_do(upgrade: Upgrade) -> Ending | None:
 
 def _call_off(upgrade: Upgrade, *, by: str) -> Ending:
     """Over before it began. Should another worker have been quicker, it hears of the wish as what runs does."""
-    if journal.request_cancel(str(upgrade.pk), by=by) is State.PENDING:
-        return Ending.FINISHED
-    return Ending.HELD
+    try:
+        is_over = journal.request_cancel(str(upgrade.pk), by=by) is State.PENDING
+    except TooLate:
+        is_over = _fresh(str(upgrade.pk)).state == State.FINISHED
+    return Ending.FINISHED if is_over else Ending.HELD
 
 
 def _fresh(upgrade_id: str) -> Upgrade:
