@@ -139,7 +139,7 @@ def _looked(stage: PortalStage) -> Seen:
     stage.folder.preflight.unlink(missing_ok=True)
     stage.start(FLEETWRIGHT_VERSION="1.0.0")
     try:
-        wait_until(stage.folder.preflight.exists, seconds=20, what="it has looked")
+        wait_until(stage.folder.preflight.exists, seconds=60, what="it has looked")
     finally:
         stage.kill()
     seen = read_preflight(stage.folder)
