@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.environment.npm import installed
 
@@ -13,6 +13,7 @@ IMPACTS = ("serious", "critical")
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 COLOURS = ("color-contrast", "link-in-text-block")
 """The rules that another theme can break."""
+UNDER_WAY = ".htmx-request, .htmx-swapping, .htmx-settling"
 SHOWN_NODES = 3
 
 
@@ -23,6 +24,8 @@ def bring(page: Page) -> None:
 
 def serious_faults(page: Page, rules: Sequence[str] = RULES) -> list[str]:
     """One line for each rule that the page breaks seriously: rule, what it means, the first elements."""
+    # What is replaced while it is looked at is neither there nor gone.
+    expect(page.locator(UNDER_WAY)).to_have_count(0)
     found: list[dict[str, Any]] = page.evaluate(
         "rules => axe.run({runOnly: rules, resultTypes: ['violations']}).then(r => r.violations)",
         list(rules),
