@@ -80,8 +80,8 @@ class Host:
     def deploy(self, deployed: Deployed) -> Standing:
         """The first version runs, with its first books, as if there had never been another; what stands then."""
         self.tidy()
-        stood = self.stage.stood.get(deployed.name)
-        if stood is None or self.stands(deployed).differs(stood, but=["others"]):
+        way, stood = self.stage.stood.get(deployed.name, ("", None))
+        if stood is None or way != type(deployed).__name__ or self.stands(deployed).differs(stood, but=["others"]):
             deployed.remove()
             if deployed.volume.startswith("/"):
                 shutil.rmtree(deployed.volume, ignore_errors=True)
@@ -91,8 +91,9 @@ class Host:
             deployed.up(V1)
             self.await_answer(deployed)
             self.engine.docker("exec", deployed.name, "sh", "-c", "echo kept >/scratch/kept")
-        self.stage.stood[deployed.name] = self.stands(deployed)
-        return self.stage.stood[deployed.name]
+        stood = self.stands(deployed)
+        self.stage.stood[deployed.name] = type(deployed).__name__, stood
+        return stood
 
     def tidy(self) -> None:
         """Nothing of the portal's is left on the device and its engine but the deployments."""

@@ -57,7 +57,8 @@ class Stage:
         self.registry.start()
         self.registry.show_to(self.engine)
         self.ledger = Ledger(self.engine, self.registry)
-        self.stood: dict[str, Standing] = {}
+        self.stood: dict[str, tuple[str, Standing]] = {}
+        """By the name of the container: how it was deployed, and what stood then."""
 
     def remove(self) -> None:
         """Nothing is left of it."""
