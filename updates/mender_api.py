@@ -121,7 +121,7 @@ def artifact(request: HttpRequest, word: str) -> HttpResponseBase:
     A client from 5.0 fails its update on any first answer but 200, so it waits a while rather than hear that it comes too early.
     """
     meant = linked(word)
-    return download(request, file_of(meant.artifact), promised_to=meant.promised_to)
+    return download(request, file_of(meant.artifact), promised=meant.promised)
 
 
 def _next(

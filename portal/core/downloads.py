@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -19,7 +19,7 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header
 
 from portal.core.stored import open_stored
-from portal.core.transfers import WAIT_SECONDS, Transfer, transfers
+from portal.core.transfers import WAIT_SECONDS, Promised, Transfer, transfers
 
 PIECE_BYTES: Final = 256 * 1024
 MEDIA_TYPE: Final = "application/octet-stream"
@@ -38,7 +38,7 @@ class StoredFile:
 
 
 def download(
-    request: HttpRequest, file: StoredFile, *, promised_to: Hashable = None
+    request: HttpRequest, file: StoredFile, *, promised: Promised | None = None
 ) -> HttpResponseBase:
     """The file, or the part of it that `Range` asks for: 200, 206, 304, 412 or 416, to GET and HEAD alike.
 
@@ -58,7 +58,7 @@ def download(
     if request.method == "HEAD":
         answer: HttpResponseBase = HttpResponse(content_type=MEDIA_TYPE)
     else:
-        begun = _begun(file.name, part, promised_to)
+        begun = _begun(file.name, part, promised)
         answer = StreamingHttpResponse(begun, content_type=MEDIA_TYPE)
     return _described(_headed(answer, file, part, is_whole=asked is None), etag=etag)
 
@@ -104,10 +104,14 @@ def _part(asked: tuple[str, str], *, size: int) -> range | None:
     return part if len(part) else None
 
 
-def _begun(name: str, part: range, promised_to: Hashable) -> _Part:
-    transfer = transfers.begin_promised(promised_to) if promised_to else transfers.begin()
+def _begun(name: str, part: range, promised: Promised | None) -> _Part:
+    if promised is None:
+        transfer = transfers.begin()
+    else:  # on a promise it begins once: who goes on where it broke off has used it
+        by = "" if part.start else promised.by
+        transfer = transfers.begin_promised(promised.to, by=by)
     try:
-        file = open_stored(name, wait_seconds=WAIT_SECONDS if promised_to else 0)
+        file = open_stored(name, wait_seconds=WAIT_SECONDS if promised else 0)
         return _Part(file, part, transfer)
     except BaseException:
         transfer.end()

@@ -2,8 +2,9 @@
 
 So there is a bound to how many there are at once. Whoever comes then is asked to come again, and pages always find a thread.
 Devices that pull must not be asked that, since some of their clients take it for the end of their update. So a place is promised
-to each before it is sent for its file, and nobody else gets it; one that comes without a promise, as to another process of the
-web server, or to go on where it broke off, waits a while until there is a place that nobody is promised.
+to each before it is sent for its file, and nobody else gets it; one that comes without a promise, as to go on where it broke off,
+waits a while until there is a place that nobody is promised. Who comes to another process of the web server than the one that
+promised it a place takes the oldest that was promised there: its own is left for whoever comes the other way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Hashable
+from dataclasses import dataclass
+from secrets import token_hex
 from typing import Final
 
 from django.conf import settings
@@ -27,11 +30,21 @@ WAIT_SECONDS: Final = 10.0
 SENTENCE: Final = "Too many files are being sent just now. Try again in a minute."
 
 
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """To whom a place was promised, and the name of the `Transfers` that did it; empty where that is not known."""
+
+    to: str
+    by: str
+
+
 class Transfers:
     """At most `limit` at once, in this process: `promised` of these places can be promised. At most `waiting` wait for one."""
 
     def __init__(self, limit: int, *, promised: int, waiting: int) -> None:
         self._limit, self._for_promises, self._most_waiting = limit, promised, waiting
+        self.name = token_hex(4)
+        """Of this process's, for those that come to another one."""
         self._change = threading.Condition()
         self._under_way = 0
         self._waiting = 0
@@ -45,17 +58,22 @@ class Transfers:
             return self._begun()
 
     def begin_promised(
-        self, whose: Hashable = None, *, wait_seconds: float = WAIT_SECONDS
+        self, whose: Hashable = None, *, by: str = "", wait_seconds: float = WAIT_SECONDS
     ) -> Transfer:
-        """It has begun: on the promise made to `whose`, else once there is a place. PortalBusy when that takes too long."""
+        """It has begun: on the promise that was made to `whose`, else once there is a place. PortalBusy when that takes too long.
+
+        `by` is the name of those that made the promise; empty when it is of no use any more.
+        """
         with self._change:
-            if not self._is_place_for(whose) and self._waiting < self._most_waiting:
+            is_elsewhere = by not in ("", self.name) and whose not in self._promises
+            taken = next(iter(self._promises), None) if is_elsewhere else whose
+            if not self._is_place_for(taken) and self._waiting < self._most_waiting:
                 self._waiting += 1
                 try:
-                    self._wait_for_place(whose, until=time.monotonic() + wait_seconds)
+                    self._wait_for_place(taken, until=time.monotonic() + wait_seconds)
                 finally:
                     self._waiting -= 1
-            self._promises.pop(whose, None)
+            self._promises.pop(taken, None)
             self._lapsed.pop(whose, None)
             return self._begun()
 

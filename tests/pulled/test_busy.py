@@ -164,6 +164,20 @@ def test_a_promised_place_is_kept_from_everybody_else() -> None:
     places.begin()
 
 
+def test_who_comes_to_another_process_takes_a_promise_of_that_one() -> None:
+    one, two = (Transfers(1, promised=1, waiting=0) for _ in range(2))
+    one.promise("a")
+    two.promise("b")
+    with pytest.raises(PortalBusy):
+        two.begin_promised("a")  # whose promise is of no use any more
+    begun = [two.begin_promised("a", by=one.name), one.begin_promised("b", by=two.name)]
+    for places, transfer in zip((two, one), begun, strict=True):
+        with pytest.raises(PortalBusy):
+            places.promise("c")
+        transfer.end()
+        places.promise("c")
+
+
 def test_who_waits_gets_the_place_of_a_promise_that_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 0.3)
     places = Transfers(1, promised=1, waiting=1)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.core import signing
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.test import Client
@@ -16,6 +17,8 @@ from portal.core import clock
 from tests.journal.rows import new_artifact
 from tests.pulled.pulling import Pulling
 from updates.models import Artifact
+from updates.services.pulled import linked
+from updates.services.pulled.link import SALT
 
 pytestmark = pytest.mark.database
 
@@ -72,6 +75,11 @@ def test_devices_that_reach_the_bucket_fetch_from_there(
         asked = urllib.request.Request(uri, headers={"Range": "bytes=1000-"})  # noqa: S310
         with urllib.request.urlopen(asked) as answer:  # noqa: S310 - our own server's
             assert (answer.status, answer.read()) == (206, CONTENT[1000:])
+
+
+def test_a_link_of_a_version_before_leads_there_still(artifact: Artifact) -> None:
+    word = signing.dumps(str(artifact.pk), salt=SALT)
+    assert linked(word).artifact == artifact
 
 
 def test_a_folder_gives_no_links_of_its_own(

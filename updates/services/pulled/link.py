@@ -12,7 +12,7 @@ from django.core import signing
 
 from portal.core import clock
 from portal.core.stored import gives_addresses, require_not_failed, signed_address
-from portal.core.transfers import transfers
+from portal.core.transfers import Promised, transfers
 from updates.errors import LinkExpired
 from updates.models import Artifact, Upgrade
 
@@ -30,17 +30,17 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What a link leads to, and to whom a place may be promised for it."""
+    """What a link leads to, and the place that may be promised for it."""
 
     artifact: Artifact
-    promised_to: str
+    promised: Promised
 
 
 def link_to(artifact: Artifact, *, upgrade: Upgrade | None = None) -> Link:
     """A link that is good for `settings.DOWNLOAD_LINK_SECONDS`; for the device of this upgrade, if it is for one."""
     seconds = settings.DOWNLOAD_LINK_SECONDS
     return Link(
-        word=signing.dumps(_said(artifact, upgrade), salt=SALT),
+        word=signing.dumps(f"{_said(artifact, upgrade)} {transfers.name}", salt=SALT),
         straight=signed_address(str(artifact.file.name), seconds=seconds)
         if settings.DEVICES_REACH_STORAGE
         else "",
@@ -63,12 +63,14 @@ def linked(word: str) -> Linked:
     """What the link is for. LinkExpired when it is too old, or not one of ours."""
     try:
         said: str = signing.loads(word, salt=SALT, max_age=settings.DOWNLOAD_LINK_SECONDS)
-        artifact = Artifact.objects.get(pk=UUID(said.partition(" ")[0]))
+        to, _, by = said.rpartition(" ")
+        to = to or said  # of a version that said no more than the artifact
+        artifact = Artifact.objects.get(pk=UUID(to.partition(" ")[0]))
     except (signing.BadSignature, ValueError, Artifact.DoesNotExist):
         raise LinkExpired("This link is not good any more.") from None
-    return Linked(artifact, promised_to=said)
+    return Linked(artifact, Promised(to=to, by=by))
 
 
 def _said(artifact: Artifact, upgrade: Upgrade | None) -> str:
-    """What a link says, which is also to whom its place is promised."""
+    """What a link is for, which is also to whom its place is promised."""
     return f"{artifact.pk} {upgrade.pk}" if upgrade else str(artifact.pk)
