@@ -93,19 +93,23 @@ class Portal:
         self._deployment = str(json.loads(made)["id"])
 
     def update(self, number: int) -> None:
-        device, until = self._devices[number], time.monotonic() + OFFER_SECONDS
+        until = time.monotonic() + OFFER_SECONDS
         while time.monotonic() < until:
-            for seconds in device.turn():
-                time.sleep(seconds)
-            if not device.is_idle:
+            if not self._turn(number):
                 return
             time.sleep(AGAIN_SECONDS)  # it is offered nothing while the portal sends enough files
         raise RuntimeError("The portal has nothing to do for a device that is not done.")
 
     def poll(self, number: int) -> None:
-        self.update(number)
-        if not self._devices[number].is_idle:
+        if not self._turn(number):
             raise RuntimeError("The portal has something to do for a device that is done.")
+
+    def _turn(self, number: int) -> bool:
+        """Whether the device that asked is offered nothing."""
+        device = self._devices[number]
+        for seconds in device.turn():
+            time.sleep(seconds)
+        return device.is_idle
 
     def counted(self) -> int:
         return int(self.counts()["outcomes"]["succeeded"])
