@@ -81,7 +81,11 @@ class Host:
         """The first version runs, with its first books, as if there had never been another; what stands then."""
         self.tidy()
         way, stood = self.stage.stood.get(deployed.name, ("", None))
-        if stood is None or way != type(deployed).__name__ or self.stands(deployed).differs(stood, but=["others"]):
+        if (
+            stood is None
+            or way != type(deployed).__name__
+            or self.stands(deployed).differs(stood, but=["others"])
+        ):
             deployed.remove()
             if deployed.volume.startswith("/"):
                 shutil.rmtree(deployed.volume, ignore_errors=True)
