@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
 
@@ -18,6 +20,7 @@ from tests.browser.fleet import Fleet
 from tests.browser.processes import WebServer, Worker
 from tests.environment.chromium import open_page
 from tests.environment.redis import RedisServer
+from tests.environment.waiting import wait_until
 
 PASSWORD = "a password of these tests"
 WAIT_MILLISECONDS = 60_000
@@ -28,6 +31,10 @@ PEOPLE = {"viewer": "Viktor", "operator": "Olga", "approver": "Anna", "administr
 PARTS = {"script", "stylesheet", "image", "font"}
 """What a page is put together from. Pages and scripts' questions may be refused; none of these may be missing."""
 
+OTHERS_ASK = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'
+"""
 SignIn = Callable[[str], Page]
 
 
@@ -61,7 +68,9 @@ def fresh_web_server(transactional_db: None, web_server: WebServer) -> None:
 
 
 @pytest.fixture
-def portal(transactional_db: None, redis_server: RedisServer, _web_server: WebServer) -> str:
+def portal(
+    transactional_db: None, redis_server: RedisServer, _web_server: WebServer
+) -> Iterator[str]:
     """The address of a portal that holds nothing but the four roles."""
     permissions = {
         f"{permission.content_type.app_label}.{permission.codename}": permission
@@ -70,7 +79,17 @@ def portal(transactional_db: None, redis_server: RedisServer, _web_server: WebSe
     for role, names in ROLES.items():
         group, _ = Group.objects.get_or_create(name=role)
         group.permissions.set(permissions[name] for name in names)
-    return _web_server.url
+    yield _web_server.url
+    if connection.vendor == "postgresql":
+        # Emptying the tables would meet half way what a page that is closed by now has asked for.
+        with suppress(TimeoutError):
+            wait_until(_nobody_else_asks, seconds=20, what="the answers to what pages have asked")
+
+
+def _nobody_else_asks() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(OTHERS_ASK)
+        return bool(cursor.fetchone() == (0,))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,14 +68,24 @@ class Child:
         self._process.wait()
 
     def wait_until_it_listens(self, socket_path: Path, *, seconds: float) -> None:
-        """The Unix socket is there; RuntimeError with the server's last words if it ended instead."""
+        """Its Unix socket takes connections; RuntimeError with the server's last words if it ended instead."""
         wait_until(
-            lambda: socket_path.exists() or not self.running,
+            lambda: _takes_connections(socket_path) or not self.running,
             seconds=seconds,
             what=f"{socket_path.name} of {self._process.args!r}",
         )
         if not self.running:
             raise RuntimeError(f"The server ended at once:\n{self.tail()}")
+
+
+def _takes_connections(socket_path: Path) -> bool:
+    """Not so while there is only its name: a server binds before it listens."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(socket_path))
+        except OSError:
+            return False
+    return True
 
 
 def _guard(*, user: str | None, stop_signal: signal.Signals) -> list[str]:
