@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from devices.drivers.shell import Shell
@@ -32,8 +32,26 @@ def backed_up(
     The plan's `upgrade` is the journal's. Of one that has failed nothing is left; what waits for the device, or for another
     step there, is gone on with by the next call.
     """
+    with _leaving_nothing_of_a_failure(context, plan, shell, backups):
+        if not context.journal.recall(CHECKED):
+            bad = next((one for one in backups.findings() if not one.ok), None)
+            if bad is not None:
+                raise BackupRefused(bad.says)
+            context.journal.remember(CHECKED, True)  # noqa: FBT003 - a JSON value
+        written = backups.live(context)
+        if written is None:
+            raise BackupRefused(backups.why_not_live(context))
+        backups.prune(context, never=never)
+        shell.remove_tree(f"{plan.device.work_root}/{plan.upgrade}")
+        return written
+
+
+@contextmanager
+def _leaving_nothing_of_a_failure(
+    context: Context, plan: ContainerPlan, shell: Shell, backups: Backups
+) -> Iterator[None]:
     try:
-        return _written(context, plan, shell, backups, never=never)
+        yield
     except (DeviceUnreachable, StepStillRunning, StaleHolder):
         raise
     except (DeviceError, Refused, StepFailed):
@@ -41,24 +59,3 @@ def backed_up(
             backups.clear(context)
             shell.remove_tree(f"{plan.device.work_root}/{plan.upgrade}")
         raise
-
-
-def _written(
-    context: Context,
-    plan: ContainerPlan,
-    shell: Shell,
-    backups: Backups,
-    *,
-    never: Collection[str],
-) -> Written:
-    if not context.journal.recall(CHECKED):
-        bad = next((one for one in backups.findings() if not one.ok), None)
-        if bad is not None:
-            raise BackupRefused(bad.says)
-        context.journal.remember(CHECKED, True)  # noqa: FBT003 - a JSON value
-    written = backups.live(context)
-    if written is None:
-        raise BackupRefused(backups.why_not_live(context))
-    backups.prune(context, never=never)
-    shell.remove_tree(f"{plan.device.work_root}/{plan.upgrade}")
-    return written
