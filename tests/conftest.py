@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page
 
+from portal.core.transfers import transfers
 from tests.containers.stage import Stage as ContainerStage
 from tests.environment import database, postgres
 from tests.environment.chromium import open_page, running_chromium
@@ -64,6 +65,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     postgres.stop_shared()
     remove_workdir()
+
+
+@pytest.fixture(autouse=True)
+def every_transfer_ends() -> Iterator[None]:
+    """A test that leaves some under way fails, and the tests after it have all places."""
+    yield
+    left = len(transfers._under_way)
+    transfers._under_way.clear()
+    assert left == 0, f"{left} transfers are under way still"
 
 
 @pytest.fixture

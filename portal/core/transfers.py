@@ -15,6 +15,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final
+from weakref import WeakSet
 
 from django.conf import settings
 
@@ -46,7 +47,8 @@ class Transfers:
         self.name = token_hex(4)
         """Of this process's, for those that come to another one."""
         self._change = threading.Condition()
-        self._under_way = 0
+        # Those that somebody holds: an answer that is lost before the server has it is never closed, and keeps no place.
+        self._under_way: WeakSet[Transfer] = WeakSet()
         self._waiting = 0
         # Until when each promise is kept, and when each that was not used lapsed. The oldest come first.
         self._promises: dict[Hashable, float] = {}
@@ -86,26 +88,27 @@ class Transfers:
             self._let_lapse()
             if whose in self._promises:
                 return
-            if self._under_way + len(self._promises) >= self._for_promises:
+            if len(self._under_way) + len(self._promises) >= self._for_promises:
                 raise PortalBusy(SENTENCE)
             if whose not in self._lapsed:
                 self._promises[whose] = time.monotonic() + PROMISE_SECONDS
 
-    def ended(self) -> None:
-        """One is under way no more."""
+    def ended(self, transfer: Transfer) -> None:
+        """It is under way no more."""
         with self._change:
-            self._under_way -= 1
+            self._under_way.discard(transfer)
             self._change.notify()
 
     def _begun(self) -> Transfer:
         if not self._is_place_for(None):
             raise PortalBusy(SENTENCE)
-        self._under_way += 1
-        return Transfer(self)
+        transfer = Transfer(self)
+        self._under_way.add(transfer)
+        return transfer
 
     def _is_place_for(self, whose: Hashable) -> bool:
         self._let_lapse()
-        return whose in self._promises or self._under_way + len(self._promises) < self._limit
+        return whose in self._promises or len(self._under_way) + len(self._promises) < self._limit
 
     def _wait_for_place(self, whose: Hashable, *, until: float) -> None:
         """There is one, or it is `until`. A promise that lapses makes a place, too, and nobody tells of that."""
@@ -126,15 +129,13 @@ class Transfers:
 
 
 class Transfer:
-    """One that is under way, until it is ended; ending it again does nothing."""
+    """One that is under way, until it is ended, or nobody holds it any more; ending it again does nothing."""
 
     def __init__(self, among: Transfers) -> None:
-        self._among: Transfers | None = among
+        self._among = among
 
     def end(self) -> None:
-        among, self._among = self._among, None
-        if among is not None:
-            among.ended()
+        self._among.ended(self)
 
 
 transfers: Final = Transfers(

@@ -141,6 +141,15 @@ def test_only_so_many_wait_and_the_others_are_refused_at_once() -> None:
         places.begin()
 
 
+def test_one_that_nobody_holds_any_more_keeps_no_place() -> None:
+    places = Transfers(1, promised=1, waiting=0)
+    held = places.begin()
+    with pytest.raises(PortalBusy):
+        places.begin()
+    del held  # as with an answer that is lost before the server has it
+    places.begin()
+
+
 def test_a_promise_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.core.transfers.PROMISE_SECONDS", 0.2)
     places = Transfers(1, promised=1, waiting=0)
@@ -154,13 +163,15 @@ def test_a_promise_lapses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_promised_place_is_kept_from_everybody_else() -> None:
     places = Transfers(4, promised=3, waiting=1)
     places.promise(1)
-    for _ in range(3):
-        places.begin()
+    begun = [places.begin() for _ in range(3)]
     with pytest.raises(PortalBusy):
         places.begin()
     with pytest.raises(PortalBusy):
         places.begin_promised(2, wait_seconds=0.1)  # who goes on where it broke off
-    places.begin_promised(1, wait_seconds=0.1).end()
+    begun.append(places.begin_promised(1, wait_seconds=0.1))
+    with pytest.raises(PortalBusy):
+        places.begin()
+    begun.pop().end()
     places.begin()
 
 
