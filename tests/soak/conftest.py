@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,3 +39,12 @@ def write_report() -> WriteReport:
             (REPORTS / name).write_text(text)
 
     return write
+
+
+def commit() -> str:
+    """The short name of what is tested here; empty where git does not know."""
+    asked = ["git", "rev-parse", "--short", "HEAD"]
+    here = Path(__file__).parent
+    return subprocess.run(
+        asked, cwd=here, capture_output=True, text=True, check=False
+    ).stdout.strip()

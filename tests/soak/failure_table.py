@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.core import clock
-from tests.soak.conftest import REPORTS
+from tests.soak.conftest import commit
 from updates.machine import Outcome
 from updates.models import Upgrade
 
@@ -43,13 +42,11 @@ def report(
     wrong = sum(row.is_wrong for row in rows)
     outcomes = Counter(str(row.upgrade.outcome) for row in rows)
     ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=REPORTS, capture_output=True, text=True, check=False
-    ).stdout.strip()  # fmt: skip
     head = [
         f"# The failure table of {of}",
         "",
-        f"Written by `make soak` on {clock.now():%Y-%m-%d}, at {commit}: something goes wrong as each state begins, on a device",
+        f"Written by `make soak` on {clock.now():%Y-%m-%d}, at {commit()}:",
+        "something goes wrong as each state begins, on a device",
         *about,
         "",
         f"**{len(rows)} cells, {wrong} not as they should be, {seconds / 60:.0f} minutes: {ends}.**",

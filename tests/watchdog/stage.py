@@ -175,7 +175,7 @@ class PortalStage:
             self._drain(record)
             if record is not None and record.state in states:
                 return record
-            time.sleep(0.02)
+            time.sleep(0.002)  # some states are over in a moment
         raise AssertionError(f"{states} did not come:\n{self.log.read_text()[-4000:]}")
 
     def _drain(self, record: Record | None) -> None:
