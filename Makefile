@@ -91,7 +91,7 @@ pictures: setup ## take the README's pictures anew, from a portal that `manage.p
 bench: $(FILLED_DEV) ## measure pages and orders with 100,000 devices and 1,000,000 upgrades, and a fleet that asks beside goosebit's (ARGS=…, see bench/__main__.py)
 	@$(RUN) bench $(ARGS)
 
-soak: $(FILLED_DEV) ## every cell of the transition tables of artifacts (over SSH), modules and containers, ten minutes of random kills (reports in portal/docs/soak), a 2 GiB artifact
+soak: $(FILLED_DEV) ## every cell of the transition tables of artifacts (over SSH), modules and containers, the watchdog killed in each state, ten minutes of random kills (reports in portal/docs/soak), a 2 GiB artifact
 	@SOAK=1 FLEETWRIGHT_LARGE_MIB=2048 TEST_DATABASE=postgresql $(RUN) pytest tests/soak tests/e2e/test_large_artifact.py tests/formats/test_resources.py $(ARGS)
 
 lock: $(FILLED_DEV) ## pin with hashes what requirements*.in and bench/goosebit.in ask for (ARGS=--upgrade: the newest of each)
