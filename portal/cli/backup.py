@@ -13,6 +13,7 @@ from portal.cli.limit import limit_argument, shown
 from portal.cli.reason import reason_argument
 from portal.cli.verb import Call, Verb
 from updates.api.backups import BackupSerializer
+from updates.api.upgrades import UpgradeSerializer
 from updates.models import Backup, WatchedContainer
 from updates.services.backups import (
     back_up_now,
@@ -83,7 +84,7 @@ def _restore(call: Call) -> None:
     backup = find.backup(call.words["backup"])
     upgrade = restore_backup(backup=backup, actor=call.actor, reason=call.words["reason"])
     if call.out.as_json:
-        call.out.document({"upgrade": upgrade.pk})
+        call.out.document(UpgradeSerializer(upgrade).data)
         return
     call.out.text(f"{upgrade.pk} puts {backup} back.")
 

@@ -15,7 +15,8 @@ from portal.cli import find, image_check
 from portal.cli.choice import HOW_TO_MEAN, choice_arguments, chosen, count_argument
 from portal.cli.reason import reason_argument
 from portal.cli.verb import Call, Verb
-from updates.models import ImageRemoval
+from updates.api.image_removals import ImageRemovalDetailSerializer
+from updates.models import ImageRemoval, ImageRemovalPart
 from updates.services.local_images import local_images, reach_of, request_removal
 
 MIB: Final = 1 << 20
@@ -71,7 +72,7 @@ def _remove(call: Call) -> None:
     )
     count = removal.parts.count()
     if call.out.as_json:
-        call.out.document({"id": removal.pk, "devices": count})
+        call.out.document(ImageRemovalDetailSerializer(removal).data)
         return
     call.out.text(f"{removal.pk} is on its way to {count} {'engine' if count == 1 else 'engines'}.")
 
@@ -86,23 +87,21 @@ def _show(call: Call) -> None:
     removal = find.image_removal(word) if word else ImageRemoval.objects.first()
     if removal is None:
         raise CommandError("No images were ever removed.")
-    parts = list(removal.parts.select_related("device").order_by("device__name"))
     if call.out.as_json:
-        call.out.document(
-            [
-                {"device": part.device.name, "outcomes": part.outcomes, "error": part.error}
-                for part in parts
-            ]
-        )
+        call.out.document(ImageRemovalDetailSerializer(removal).data)
         return
+    parts = removal.parts.select_related("device").order_by("device__name")
     call.out.table(
         ("DEVICE", "IMAGE", "OUTCOME", "SAYS"),
-        (
-            (part.device, *row)
-            for part in parts
-            for row in [*part.outcomes, *([["-", "error", part.error]] if part.error else [])]
-        ),
+        ((part.device, *row) for part in parts for row in _rows(part)),
     )
+
+
+def _rows(part: ImageRemovalPart) -> list[list[str]]:
+    """What became of each image on the device, and what is to be said besides."""
+    besides = [["-", "error", part.error]] if part.error else []
+    waits = [["-", "waits", ""]] if part.finished_at is None else []
+    return [*part.outcomes, *besides, *waits]
 
 
 VERBS: Final[Mapping[str, Verb]] = {

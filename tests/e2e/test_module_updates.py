@@ -24,13 +24,20 @@ from updates.models import Upgrade, UpgradeEvent
 from updates.services.module_updates import reinstall
 
 EXPAND = '#!/bin/sh\necho "expanded by $0"\n'
-V1: Tree = {"imageroot/etc/old.conf": "old\n", "imageroot/etc/deep/gone": "x\n"}
+ACTION = '#!/bin/sh\necho "$AGENT_TASK_ACTION"\n'
+V1: Tree = {
+    "imageroot/etc/old.conf": "old\n",
+    "imageroot/etc/deep/gone": "x\n",
+    "imageroot/actions/create-module/15action": script(ACTION),
+    "imageroot/actions/destroy-module/15action": script(ACTION),
+}
 V2: Tree = {
     "imageroot/etc/new.conf": "new\n",
     "imageroot/actions/create-module/10expand": script(EXPAND),
     "imageroot/update-module.d/10say": script(SAY),
     "imageroot/update-module.d/12expand": Entry(link="../actions/create-module/10expand"),
     "imageroot/update-module.d/15heard": script(HEARD),
+    "imageroot/update-module.d/17action": script(ACTION),
 }
 V3: Tree = {
     "imageroot/etc/three.conf": "3\n",
@@ -87,7 +94,15 @@ def test_an_update_one_that_fails_the_way_back_by_hand_and_the_end(
 
     second = updated(instance, v2)
     assert second.outcome == Outcome.SUCCEEDED, second.error
-    assert calls(second) == [*OURS, "30noted", "10say", "12expand", "15heard", "20restart"]
+    assert calls(second) == [
+        *OURS,
+        "30noted",
+        "10say",
+        "12expand",
+        "15heard",
+        "17action",
+        "20restart",
+    ]
     assert said(second, "10say") == f"from {v1} to {v2} in {root}/state\n"
     assert said(second, "12expand") == f"expanded by {root}/update-module.d/12expand\n"
     new = host.stands(instance)
@@ -114,6 +129,11 @@ def test_an_update_one_that_fails_the_way_back_by_hand_and_the_end(
 
     gone = uninstalled(instance)
     assert gone.outcome == Outcome.SUCCEEDED, gone.error
+    assert [
+        said(Upgrade.objects.filter(instance=instance).earliest("created_at"), "15action"),
+        said(second, "17action"),
+        said(gone, "15action"),
+    ] == ["create-module\n", "update-module\n", "destroy-module\n"]
     left = host.stands(instance)
     assert (left.tree, left.units, left.answer) == ({}, [], "")
     assert (

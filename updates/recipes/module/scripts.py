@@ -24,6 +24,7 @@ from updates.runner import Context
 
 BEFORE: Final = "steps_before"
 """The fact that lists the steps of the version before that run in front of ours."""
+UPDATE: Final = "update-module"
 PULL, RUN_SCRIPTS, *_ = OUR_STEPS
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -85,10 +86,10 @@ class Scripts:
         names = journal.recall(BEFORE)
         if names is None:
             # Once: whoever takes over may find the new version's steps there already.
-            found = self.executables(context, "actions/update-module")
+            found = self.executables(context, f"actions/{UPDATE}")
             names = [one for one in found if _bytes(one) < PULL.encode()]
             journal.remember(BEFORE, names)
-        self._run(context, "actions/update-module", names)
+        self._run(context, f"actions/{UPDATE}", names)
 
     def after_the_images(self, context: Context, brought: Bring) -> None:
         """All steps behind the pulling of images have run in their order: the module's scripts, and steps of its own."""
@@ -98,13 +99,14 @@ class Scripts:
             if step.name.encode() <= PULL.encode():
                 continue
             if step.theirs:
-                self._run(context, "actions/update-module", [step.name])
+                self._run(context, f"actions/{UPDATE}", [step.name])
             elif step.name == RUN_SCRIPTS:
                 self._run(context, "update-module.d", brought.scripts)
 
     def action(self, context: Context, name: str) -> None:
         """The steps of another action of the module have run, if it has any."""
-        self._run(context, f"actions/{name}", self.executables(context, f"actions/{name}"))
+        folder = f"actions/{name}"
+        self._run(context, folder, self.executables(context, folder), action=name)
 
     def executables(self, context: Context, folder: str) -> list[str]:
         """What can be executed in a directory of the installed tree, in the order of the bytes of the names."""
@@ -112,15 +114,17 @@ class Scripts:
         result = patiently(context, self._shell, lambda: self._shell.run(command, limit_seconds=30))
         return sorted(result.output.decode(errors="surrogateescape").splitlines(), key=_bytes)
 
-    def _run(self, context: Context, folder: str, names: Iterable[str]) -> None:
+    def _run(
+        self, context: Context, folder: str, names: Iterable[str], *, action: str = UPDATE
+    ) -> None:
         for name in names:
             context.tick()
-            self._run_one(context, f"{folder}/{name}")
+            self._run_one(context, f"{folder}/{name}", action)
 
-    def _run_one(self, context: Context, path: str) -> None:
+    def _run_one(self, context: Context, path: str, action: str) -> None:
         account = self._tree.account(context)
         word = word_for(path)
-        env = self._env(context) | account.env
+        env = self._env(context, action) | account.env
         status, said = self._calls.timed(
             context,
             word,
@@ -135,7 +139,7 @@ class Scripts:
             raise StepFailed(f"{says}.", call=word, output=said)
         context.journal.note(f"{says}; the instance is set to go on.", call=context.key(word))
 
-    def _env(self, context: Context) -> dict[str, str]:
+    def _env(self, context: Context, action: str) -> dict[str, str]:
         plan, tree = self._plan, self._tree
         of_the_instance = {
             key: value
@@ -146,7 +150,7 @@ class Scripts:
             **of_the_instance,
             "MODULE_ID": plan.instance,
             "AGENT_ID": f"module/{plan.instance}",
-            "AGENT_TASK_ACTION": "update-module",
+            "AGENT_TASK_ACTION": action,
             "AGENT_COMFD": "2",  # where scripts tell their progress: it stands in the history with the rest
             "AGENT_INSTALL_DIR": tree.root,
             "AGENT_STATE_DIR": tree.state,
