@@ -37,13 +37,14 @@ class MakeRecipe(Protocol):
 class Fault:
     """What goes wrong: `begin` at the door of the state, `end` when the device and the portal have had to do with it.
 
-    A worker that is killed `dies`, and another one goes on.
+    A worker that is killed `dies`, once it has come as far as `middle` waits for, and another one goes on.
     """
 
     name: str
     begin: Callable[[], object] = lambda: None
     end: Callable[[], object] = lambda: None
     dies: bool = False
+    middle: Callable[[], object] = lambda: time.sleep(MIDDLE_SECONDS)
     passes: bool = False
     """Whether it is over by itself after `AWAY_SECONDS`, or only after the upgrade."""
 
@@ -65,7 +66,7 @@ class Job:
                 is_on = True
                 worker.let_in()
                 if fault.dies:
-                    time.sleep(MIDDLE_SECONDS)
+                    fault.middle()
                     worker.kill()
                     self._finish(upgrade)
                 elif fault.passes:

@@ -46,6 +46,8 @@ RAN: Final = "ran"
 WAS_WELL: Final = "was_well"
 PAUSED: Final = "paused"
 """The fact that the services are stopped while their data is copied."""
+COPIED: Final = "copied"
+"""The fact that all is kept that the way back wants: the services go on, and what they write then is no part of it."""
 BEGUN: Final = "begun"
 """The fact that there may be something of it on the device."""
 DATA_AT_RISK: Final = "data_at_risk"
@@ -163,18 +165,24 @@ class ModuleRecipe:
         if journal.recall(RAN) is None:
             journal.remember(RAN, self._services.running(context))
         journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
+        if not journal.recall(COPIED):
+            self._keep(context)
+            journal.remember(COPIED, True)  # noqa: FBT003 - a JSON value
+        self._go_on(context)
+        return Event.DONE
+
+    def _keep(self, context: Context) -> None:
+        """All that the way back wants is kept; while data is copied its services rest."""
         ran = self._ran(context)
         if self._plan.keeps_data and ran:
             # What is written to while it is copied could not be put back as it was.
-            journal.remember(PAUSED, True)  # noqa: FBT003 - a JSON value
+            context.journal.remember(PAUSED, True)  # noqa: FBT003 - a JSON value
             self._services.stop(context, ran)
         self._tree.back_up(context)
         self._keeping.back_up_volumes(context)
         images = self._images.to_keep(self._in_force(context))
         self._keeping.write(Kept(images, ran))
         self._images.keep(images)
-        self._go_on(context)
-        return Event.DONE
 
     def _go_on(self, context: Context) -> None:
         """What was stopped for the copy runs again."""
