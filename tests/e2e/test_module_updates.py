@@ -9,7 +9,9 @@ from pytest_django import Settings
 
 from portal.core.actors import PORTAL
 from tests.environment.module_images import Entry
+from tests.environment.waiting import wait_until
 from tests.modules.host import (
+    PATIENCE_SECONDS,
     WHY,
     Host,
     carried_out,
@@ -43,6 +45,14 @@ V3: Tree = {
     "imageroot/etc/three.conf": "3\n",
     "imageroot/update-module.d/10say": script(SAY),
     "imageroot/update-module.d/15migrate": script(FAIL),
+}
+LOOPS: Tree = {
+    "imageroot/systemd/user/mymodule-loops.service": (
+        "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=3\n"
+    ),
+    "imageroot/actions/create-module/30loop": script(
+        "#!/bin/sh\nsystemctl --user start mymodule-loops\n"
+    ),
 }
 OURS = ["swap", "environment", "systemctl-daemon-reload"]
 IN_VOLUME = (
@@ -214,6 +224,23 @@ def test_data_comes_back_with_what_wrote_it(host: Host, module_stage: Stage) -> 
     back = taken_back(done)
     assert (back.outcome, data()) == (Outcome.SUCCEEDED, ["one", "one"]), back.error
     assert host.answer(instance) == "web 1.2.0"
+
+
+def test_a_service_that_did_not_run_well_before_is_not_waited_for_on_the_way_back(
+    host: Host, module_stage: Stage
+) -> None:
+    module = module_stage.module
+    instance = host.install(module.build("1.6.0", LOOPS))
+
+    failed = updated(instance, module.build("3.6.0", {**LOOPS, **V3}))
+
+    assert failed.outcome == Outcome.ROLLED_BACK, failed.error
+    assert failed.error == "update-module.d/15migrate ended with status 7."
+    note = failed.events.get(text__startswith="The instance is not well before the change.")
+    assert note.text.endswith("activating.")
+    wait_until(
+        lambda: host.answer(instance) == "web 1.6.0", seconds=PATIENCE_SECONDS, what="an answer"
+    )
 
 
 def test_a_version_once_more_and_a_failing_script_that_is_passed_over(

@@ -160,10 +160,10 @@ class ModuleRecipe:
         if self._verb is ModuleVerb.INSTALL or journal.recall(GONE):
             journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
             return Event.NOTHING_TO_DO
-        if journal.recall(WAS_WELL) is None:
-            journal.remember(WAS_WELL, self._is_well(context))
         if journal.recall(RAN) is None:
             journal.remember(RAN, self._services.running(context))
+        if journal.recall(WAS_WELL) is None:
+            journal.remember(WAS_WELL, self._is_well(context))
         journal.remember(BEGUN, True)  # noqa: FBT003 - a JSON value
         if not journal.recall(COPIED):
             self._keep(context)
@@ -270,8 +270,9 @@ class ModuleRecipe:
         self._health.gate(probes, context, seconds)
 
     def _is_well(self, context: Context) -> bool:
+        """Whether it is as a rollback will be asked to make it again."""
         try:
-            self._health.gate(self._services.own_probes(context), context, HURRIED_SECONDS)
+            self._require_well(context, self._ran(context), HURRIED_SECONDS)
         except HealthFailed as error:
             context.journal.note(f"The instance is not well before the change. {error}")
             return False
