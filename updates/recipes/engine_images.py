@@ -164,12 +164,17 @@ class Images:
     def forget(
         self, kept: Iterable[dict[str, str]], *, needed: Container[str], note: Callable[[str], None]
     ) -> None:
-        """What only these ways back wanted is gone. What is needed (references in full) or used stays: `note` is told."""
-        for row in kept:
+        """What only these ways back wanted is gone. What is needed (references in full) or used stays: `note` is told.
+
+        What another way back holds keeps its names: a digest is none that could be given again.
+        """
+        rows = list(kept)
+        for row in rows:
             self._remove(row["tag"], note)
+        for row in rows:
             meant = str(parse_reference(row["reference"]).tagged())
             here = None if meant in needed else self._engine.image(row["reference"])
-            if here is not None and here.id == row["id"]:
+            if here is not None and here.id == row["id"] and not keepers(here.tags):
                 self._remove(row["reference"], note)
 
     def forget_unused(
@@ -187,7 +192,7 @@ class Images:
             image = self._engine.image(row["id"])
             if image is None or image.id in used or meant in needed:
                 continue
-            if any(tag.startswith(f"{KEEP}:") for tag in image.tags):
+            if keepers(image.tags):
                 continue
             here = self._engine.image(row["reference"])
             if here is not None and here.id == image.id:
@@ -201,6 +206,14 @@ class Images:
             self._engine.remove_image(reference)
         except DeviceError as error:
             note(f"An image of a version before stays: {error}")
+
+
+def keepers(names: Iterable[str]) -> set[str]:
+    """The upgrades whose ways back hold an image of these names, by their ids: those of our own tags among them."""
+    ours = (
+        name.removeprefix(KEEP)[1:] for name in names if name.startswith((f"{KEEP}:", f"{KEEP}@"))
+    )
+    return {tag.rpartition("-")[0] or tag for tag in ours}
 
 
 def digest_of(image: Image, reference: str) -> str:
