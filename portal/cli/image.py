@@ -42,11 +42,12 @@ def _list(call: Call) -> None:
         return
     call.out.aside(f"As it was at {look.answered_at:%Y-%m-%d %H:%M:%S}.")
     call.out.table(
-        ("IMAGE", "ID", "MIB", "MADE", "CONTAINERS", "INSTANCES"),
+        ("IMAGE", "ID", "MIB", "MADE", "CONTAINERS", "INSTANCES", "KEPT FOR"),
         (
             (
                 row.name, row.id.removeprefix("sha256:")[:12], row.size // MIB, row.created,
                 ", ".join(row.containers) or "-", ", ".join(row.instances) or "-",
+                ", ".join(row.kept_for) or "-",
             )
             for row in rows
         ),

@@ -11,6 +11,7 @@ from tests.api.caller import Caller
 from tests.api.problems import assert_problem
 from tests.journal.rows import new_device
 from updates.models import ImageRemoval
+from updates.recipes.engine_images import KEEP
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("redis_server")]
 
@@ -60,8 +61,12 @@ def test_orders_that_make_no_sense_are_refused(operator: Caller) -> None:
     for missing in whole:
         order = {word: value for word, value in whole.items() if word != missing}
         assert operator.post("image-removals", **order).status == 400
-    for wrong, says in (({"references": ["Shop"]}, "upper case"), ({"references": []}, "between")):
-        answer = operator.post("image-removals", **(whole | wrong))
+    for references, says in (
+        (["Shop"], "upper case"),
+        ([], "between"),
+        (["shop:1", f"{KEEP}:mail7-0"], "a way back holds it"),
+    ):
+        answer = operator.post("image-removals", **(whole | {"references": references}))
         assert_problem(answer, status=422, code="FW-100")
         assert says in answer.body["detail"]
     EngineAccess.objects.all().delete()

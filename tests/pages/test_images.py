@@ -19,6 +19,7 @@ from updates.models import (
     Instance,
     Module,
 )
+from updates.recipes.engine_images import KEEP
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Shown
@@ -101,6 +102,21 @@ def test_a_name_older_than_the_rules_for_names_cannot_be_chosen_and_says_why(
     shown = text(operator.get(place(looked_at("old", SHOP | {"tags": ["Shop:1"]}))))
     assert "upper case" in shown
     assert 'aria-label="Choose Shop:1" disabled' in shown
+
+
+def test_what_a_way_back_holds_cannot_be_chosen_and_says_whose_it_is(operator: Client) -> None:
+    kept = SHOP | {"tags": ["shop:1", f"{KEEP}:mail7-0"]}
+    device = looked_at("far", kept)
+    shown = text(operator.get(place(device)))
+    assert shown.count("Kept for a way back of mail7; it goes with that.</p>") == 2
+    assert 'aria-label="Choose shop:1" disabled' in shown
+    asked = text(operator.get(place(device, "remove/?image=shop:1")))
+    assert "kept for a way back of mail7, so it will be refused" in asked
+    order = {"where": "here", "reason": "Room"}
+    refused = operator.post(place(device, f"remove/?image={KEEP}:mail7-0"), order)
+    assert refused.status_code == 422
+    assert "the portal&#x27;s own: a way back holds it" in text(refused)
+    assert not ImageRemoval.objects.exists()
 
 
 def test_the_page_that_asks_says_beforehand_what_will_be_refused_and_what_comes_again(

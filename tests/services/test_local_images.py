@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from redis import Redis
 from rq import Queue
@@ -17,9 +19,11 @@ from tests.environment.docker import DockerEngine
 from tests.environment.module_images import build_image
 from tests.environment.redis import RedisServer
 from tests.journal.rows import new_device
+from tests.modules.rows import new_instance, order, upgrade_of
 from tests.services.people import somebody
 from updates.jobs import run_image_removal
 from updates.models import ImageRemoval, ImageRemovalPart, Installation, Instance, Module
+from updates.recipes.engine_images import KEEP
 from updates.services.local_images import (
     job_id,
     local_images,
@@ -86,6 +90,27 @@ def test_what_nothing_needs_is_removed_and_each_image_has_its_outcome(
     run_image_removal(str(part.pk))  # once more, as after a crash: nothing is done again
 
 
+@pytest.mark.docker
+def test_what_a_way_back_holds_stays_by_all_of_its_names(docker_engine: DockerEngine) -> None:
+    device = reached("far", str(docker_engine.socket))
+    own = build_image(docker_engine, "before:1", {"a": "before"})
+    docker_engine.docker("tag", "before:1", f"{KEEP}:{uuid4()}-0")
+    request_removal(
+        references=["before:1", own],
+        devices=Device.objects.filter(pk=device.pk),
+        actor=PORTAL,
+        reason="Room",
+    )
+    part = ImageRemovalPart.objects.get()
+    run_image_removal(str(part.pk))
+    part.refresh_from_db()
+    left = docker_engine.docker("images", "--quiet", "--no-trunc", "before:1")
+    docker_engine.docker("rmi", "--force", own)
+    assert left == own
+    assert [row[1] for row in part.outcomes] == ["in_use", "in_use"]
+    assert "a way back holds it, and it goes with that" in part.outcomes[0][2]
+
+
 def test_an_engine_that_is_away_is_said_and_nothing_is_claimed() -> None:
     device = reached("far")
     looked_at(device, HAD)
@@ -125,6 +150,9 @@ def test_an_order_needs_names_a_reason_and_a_permission() -> None:
     everywhere = Device.objects.all()
     with pytest.raises(Refused, match="upper case"):
         request_removal(references=["Shop"], devices=everywhere, actor=PORTAL, reason="Room")
+    for ours in (f"{KEEP}:{uuid4()}-0", KEEP):
+        with pytest.raises(Refused, match="is the portal's own: a way back holds it"):
+            request_removal(references=[ours], devices=everywhere, actor=PORTAL, reason="Room")
     with pytest.raises(Refused, match="Name between"):
         request_removal(references=[], devices=everywhere, actor=PORTAL, reason="Room")
     with pytest.raises(Refused, match="Say why"):
@@ -173,3 +201,18 @@ def test_an_image_is_listed_with_the_containers_and_instances_that_use_it() -> N
     for words in ("shop:1", "keeper", "shop1"):
         assert words in out
     assert "has not said anything yet" in run("image", "list", reached("mute").name).error
+
+
+def test_an_image_that_a_way_back_holds_says_whose_by_all_of_its_names() -> None:
+    instance = new_instance("shop1", device=reached("far"))
+    order(instance, actor=PORTAL)
+    ours, strange = f"{KEEP}:{upgrade_of(instance).pk}-0", f"{KEEP}:{uuid4()}-new"
+    free = {"id": "sha256:" + "2" * 64, "tags": ["free:1"]}
+    look = looked_at(
+        instance.device, HAD | {"tags": ["shop:1", ours]}, HAD | {"tags": [strange]}, HAD | free
+    )
+    unknown = strange.removeprefix(f"{KEEP}:").removesuffix("-new")
+    assert {row.name: row.kept_for for row in local_images(look)} == {
+        "shop:1": ["shop1"], ours: ["shop1"], strange: [unknown], "free:1": [],
+    }  # fmt: skip
+    assert f"{ours} " in run("image", "list", "far").out

@@ -77,7 +77,7 @@ def images_page(request: HttpRequest, device: int) -> HttpResponse:
             "look": look,
             "count": len(images),
             "shown": shown,
-            "rows": [Row(image, _why_not_named(image.name)) for image in shown],
+            "rows": [Row(image, _why_not(image)) for image in shown],
             "remove": _remove_button(request, found),
             "buttons": [ask_button(request, found), _engine_button(found)],
         },
@@ -134,7 +134,8 @@ class RemoveImages(VerbPage):
         used = f", on {reach.in_use} of them a container uses one" if reach.in_use else ""
         return [
             f"All devices that had one of them when they were asked last, or were never asked: {len(reach.devices)}{used}.",
-            "What a container uses is refused there, and stays. What an Instance names is pulled again with its next update.",
+            "What a container uses or a way back holds is refused there, and stays. "
+            "What an Instance names is pulled again with its next update.",
         ]
 
     def get_form(self, form_class: type[forms.Form] | None = None) -> forms.Form:
@@ -185,10 +186,12 @@ def _chosen(look: EngineLook, wanted: Sequence[str]) -> list[LocalImage | str]:
     return [there.get(name, name) for name in wanted]
 
 
-def _why_not_named(name: str) -> str:
-    """Empty unless the name is older than today's rules for names: then what is wrong with it."""
+def _why_not(image: LocalImage) -> str:
+    """Whose way back holds it, or what is wrong with a name that is older than today's rules for names; empty if it can go."""
+    if image.kept_for:
+        return f"Kept for a way back of {', '.join(image.kept_for)}; it goes with that."
     try:
-        checked_image(name)
+        checked_image(image.name)
     except BadReference as error:
         return str(error)
     return ""

@@ -25,7 +25,10 @@ LONGEST_NAME = 400
 
 
 class ImageRemovalPartSerializer(serializers.ModelSerializer[ImageRemovalPart]):
-    """One device. `outcomes` are rows of image, word (`removed`, `absent`, `in_use`, `failed`) and sentence."""
+    """One device. `outcomes` are rows of image, word (`removed`, `absent`, `in_use`, `failed`) and sentence.
+
+    `in_use` is what a container uses, and what a way back holds.
+    """
 
     device = NamedDevice()
     outcomes = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,7 +22,8 @@ from portal.core import audit, clock
 from portal.core.actors import Actor
 from portal.core.errors import Refused
 from updates import dispatch
-from updates.models import ImageRemoval, ImageRemovalPart, Installation
+from updates.models import ImageRemoval, ImageRemovalPart, Installation, Upgrade
+from updates.recipes.engine_images import keepers
 from updates.services.image_checks import note_removed
 from updates.services.reasons import given_reason
 
@@ -32,7 +35,10 @@ MOST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """An image that an engine had when it was asked last. `name` is a tag, or its id where it has none."""
+    """An image that an engine had when it was asked last. `name` is a tag, or its id where it has none.
+
+    `kept_for` are the Instances that have a way back which holds the image; an upgrade's id where nobody knows that any more.
+    """
 
     name: str
     id: str
@@ -40,14 +46,16 @@ class LocalImage:
     created: str
     containers: list[str]
     instances: list[str]
+    kept_for: list[str]
 
 
 def local_images(look: EngineLook) -> list[LocalImage]:
-    """What the engine had, one row for each name; containers that use it, and Instances whose version names it."""
+    """What the engine had, one row for each name; containers that use it, and Instances that name it or may go back to it."""
     containers: dict[str, list[str]] = defaultdict(list)
     for container in look.containers:
         containers[container["image_id"]].append(container["name"])
     instances = _instances_by_image(look.device)
+    kept_for = _kept_for(look)
     return sorted(
         (
             LocalImage(
@@ -57,6 +65,7 @@ def local_images(look: EngineLook) -> list[LocalImage]:
                 created=image["created"],
                 containers=sorted(containers[image["id"]]),
                 instances=sorted(instances[_full(name)]),
+                kept_for=sorted({kept_for[one] for one in keepers(image["tags"])}),
             )
             for image in look.images
             for name in image["tags"] or [image["id"]]
@@ -76,7 +85,7 @@ class Reach:
 def reach_of(references: Iterable[str], devices: QuerySet[Device]) -> Reach:
     """Devices with an engine that had one of these images when it was asked last, or that was never asked.
 
-    Refused when a name is none, and when there are none or too many.
+    Refused when a name is none or one of the portal's own, and when there are none or too many.
     """
     wanted = set(_checked(references))
     reached = devices.filter(engine_access__isnull=False).order_by("pk")
@@ -96,7 +105,7 @@ def request_removal(
 ) -> ImageRemoval:
     """A worker will remove these images, on each of the devices whose engine had one of them, or was never asked.
 
-    Refused when that is none, or when a name is none. An Instance that needs an image pulls it again with its next update.
+    Refused as `reach_of`, and when that is none. An Instance that needs an image pulls it again with its next update.
     """
     actor.require(REMOVE)
     why, wanted = given_reason(reason), _checked(references)
@@ -156,8 +165,14 @@ def job_id(part: ImageRemovalPart) -> str:
 def _removed(engine: Engine, reference: str) -> tuple[str, str]:
     """The outcome's word, and a sentence where there is more to say."""
     try:
-        if engine.image(reference) is None:
+        image = engine.image(reference)
+        if image is None:
             return "absent", ""
+        if keepers(image.tags):
+            return (
+                "in_use",
+                f"{reference} is not removed: a way back holds it, and it goes with that.",
+            )
         engine.remove_image(reference)
     except DeviceUnreachable:
         raise
@@ -177,6 +192,8 @@ def _checked(references: Iterable[str]) -> list[str]:
         wanted = list(dict.fromkeys(checked_image(text.strip()) for text in references))
     except BadReference as error:
         raise Refused(str(error)) from None
+    if ours := [name for name in wanted if keepers([name])]:
+        raise Refused(f"{ours[0]} is the portal's own: a way back holds it, and it goes with that.")
     if not 0 < len(wanted) <= MOST:
         raise Refused(f"Name between 1 and {MOST} images.")
     return wanted
@@ -201,3 +218,14 @@ def _instances_by_image(device: Device) -> dict[str, list[str]]:
         for reference in images:
             found[_full(reference)].append(name)
     return found
+
+
+def _kept_for(look: EngineLook) -> dict[str, str]:
+    """Whose way back it is, for each upgrade that holds an image there: the Instance's name, else the upgrade's id."""
+    names = {one: one for image in look.images for one in keepers(image["tags"])}
+    known = []
+    for one in names:
+        with contextlib.suppress(ValueError):  # of who else uses our tags we know nothing
+            known.append(UUID(one))
+    rows = Upgrade.objects.filter(pk__in=known, instance__isnull=False)
+    return names | {str(pk): name for pk, name in rows.values_list("pk", "instance__name")}
