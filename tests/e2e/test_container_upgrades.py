@@ -249,12 +249,15 @@ def test_an_image_goes_with_the_way_back_that_wanted_it_unless_somebody_uses_it(
     if used:
         host.engine.docker("create", "--name", "of-the-first", first, "true")
     try:
-        assert upgraded(watched, "1.1.0").outcome == Outcome.SUCCEEDED
+        done = upgraded(watched, "1.1.0")
+        assert (done.outcome, done.facts["kept"]) == (Outcome.SUCCEEDED, True)
         watched.refresh_from_db()
         second = watched.image_id
         assert there(host, first)
         assert upgraded(watched, "2.0.0").outcome == Outcome.SUCCEEDED
         assert (there(host, first), there(host, second)) == (used, True)
+        done.refresh_from_db()
+        assert not done.facts["kept"]
     finally:
         host.engine.attempt("rm", "of-the-first")
 

@@ -21,6 +21,7 @@ from tests.modules.host import (
 )
 from tests.modules.mymodule import FAIL, HEARD, RESTART, ROOTFULL, SAY, Tree, script
 from tests.modules.stage import Stage
+from updates.errors import NotUndoable
 from updates.machine import Outcome, State
 from updates.models import Upgrade, UpgradeEvent
 from updates.services.module_updates import reinstall
@@ -154,6 +155,20 @@ def test_an_update_one_that_fails_the_way_back_by_hand_and_the_end(
     assert not [
         name for name in kept if name in first.images or name.startswith("fleetwright.local")
     ]
+
+
+def test_a_way_back_that_is_gone_is_not_offered(
+    host: Host, module_stage: Stage, settings: Settings
+) -> None:
+    settings.KEPT_WAYS_BACK = 1
+    module = module_stage.module
+    instance = host.install(module.build("1.0.0", V1))
+    first, second = (updated(instance, module.build(f"{number}.0.0", V2)) for number in (2, 3))
+    assert (first.outcome, second.outcome) == (Outcome.SUCCEEDED, Outcome.SUCCEEDED)
+    assert taken_back(second).outcome == Outcome.SUCCEEDED
+    first.refresh_from_db()
+    with pytest.raises(NotUndoable, match="is not on the device any more"):
+        taken_back(first)
 
 
 def test_a_rootfull_instance_whose_units_a_script_copies(host: Host, module_stage: Stage) -> None:

@@ -25,7 +25,8 @@ from portal.core.rest.permissions import actor_in
 from updates.machine import State
 from updates.models import Upgrade, WatchedContainer
 from updates.plan import Kind
-from updates.recipes.container.recipe import BACKUP, KEPT
+from updates.recipes.container.recipe import BACKUP
+from updates.recipes.ways_back import KEPT
 from updates.services.container_desk import LATEST, find_watched, order_upgrade
 from updates.services.deployment_method import Method, detect_method
 from updates.services.seed_progress import logs_of, progress_of, version_in

@@ -9,7 +9,7 @@ from updates.models import Instance, Upgrade, WatchedContainer
 from updates.plan import Kind
 from updates.recipes.engine_images import version_of
 from updates.services.installed import note_answered
-from updates.services.noting import note_broken, note_version
+from updates.services.noting import note_broken, note_no_ways_back, note_version
 
 INSTALLED: Final = "installed"
 
@@ -19,6 +19,7 @@ def record_outcome(finished: Upgrade) -> None:
     if finished.kind != Kind.CONTAINER or finished.instance is None:
         return
     note_answered(finished)
+    note_no_ways_back(finished)
     instance = finished.instance
     if finished.outcome == Outcome.BROKEN:
         note_broken(instance)

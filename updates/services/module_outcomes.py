@@ -17,7 +17,7 @@ from updates.models import Installation, Instance, ModuleOrder, Upgrade
 from updates.plan import Kind
 from updates.services.image_checks import note_image
 from updates.services.installed import note_answered
-from updates.services.noting import note_broken, note_version
+from updates.services.noting import note_broken, note_no_ways_back, note_version
 
 INSTALLED: Final = "installed"
 """The fact by which the recipe says what is in force: image, image_id, digest, version, images; all empty after an uninstall."""
@@ -29,6 +29,7 @@ def record_outcome(finished: Upgrade) -> None:
     if finished.kind != Kind.MODULE or finished.instance is None:
         return
     note_answered(finished)
+    note_no_ways_back(finished)
     if finished.outcome == Outcome.BROKEN:
         note_broken(finished.instance)
     elif finished.outcome == Outcome.SUCCEEDED and INSTALLED in finished.facts:

@@ -61,12 +61,19 @@ def health_gate(shell: Shell, engine: Engine, dial: Dial) -> HealthGate:
 
 
 def ways_back(upgrade: Upgrade) -> set[str]:
-    """The newest upgrades of the instance, by their ids: those that changed it, and those that broke it and wait for somebody."""
-    rows = Upgrade.objects.filter(
-        kind=upgrade.kind,
-        instance=upgrade.instance_id,
-        unchanged=False,
-        outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
+    """The newest upgrades of the instance, by their ids: those that changed it, and those that broke it and wait for somebody.
+
+    What was taken back, and what took it back, is none of them.
+    """
+    rows = (
+        Upgrade.objects.filter(
+            kind=upgrade.kind,
+            instance=upgrade.instance_id,
+            unchanged=False,
+            outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
+        )
+        .exclude(undone_by__outcome=Outcome.SUCCEEDED)
+        .exclude(undoes__undone_by__outcome=Outcome.SUCCEEDED)
     )
     newest = rows.exclude(pk=upgrade.pk).order_by("-created_at", "-id")
     return {str(pk) for pk in newest.values_list("pk", flat=True)[: settings.KEPT_WAYS_BACK - 1]}

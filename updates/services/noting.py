@@ -1,11 +1,12 @@
-"""Keeping the recorded version of an instance true after its upgrades."""
+"""Keeping what is on record of an instance true after its upgrades: its version, and its ways back."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from updates.models import Instance
+from updates.models import Instance, Upgrade
 from updates.plan import INCONSISTENT
+from updates.recipes.ways_back import FORGOTTEN, KEPT
 
 LONGEST: Final = Instance._meta.get_field("version").max_length or 0
 
@@ -20,3 +21,10 @@ def note_broken(instance: Instance) -> None:
     """The version on record says that an upgrade left the instance in between."""
     before = instance.version.removesuffix(INCONSISTENT)
     note_version(instance, f"{before[: LONGEST - len(INCONSISTENT)]}{INCONSISTENT}")
+
+
+def note_no_ways_back(finished: Upgrade) -> None:
+    """Upgrades of which `finished` has left nothing on the device are not offered to be taken back any more."""
+    rows = Upgrade.objects.filter(instance=finished.instance_id, kind=finished.kind)
+    for row in rows.filter(pk__in=finished.facts.get(FORGOTTEN, ())).exclude(pk=finished.pk):
+        Upgrade.objects.filter(pk=row.pk).update(facts={**row.facts, KEPT: False})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from updates.errors import NotUndoable
 from updates.machine import Outcome
 from updates.models import Upgrade
+from updates.recipes.ways_back import KEPT
 
 
 def refuse_buried(upgrade: Upgrade) -> None:
@@ -19,10 +20,15 @@ def refuse_buried(upgrade: Upgrade) -> None:
             outcome__in=[Outcome.SUCCEEDED, Outcome.BROKEN],
         )
         .exclude(undone_by__outcome=Outcome.SUCCEEDED)
+        .select_related("device", "instance")
         .order_by("-started_at")
-        .first()
     )
-    if newer is not None:
-        raise NotUndoable(f"{newer} stands on top of it: roll that one back first.")
-    if not upgrade.facts.get("kept"):
+    # Below all that is on top of it, too: a rollback of that leads to what is broken.
+    if broken := newer.filter(outcome=Outcome.BROKEN).first():
+        raise NotUndoable(
+            f"{broken} came after it, and is broken: order the version that is to be there instead."
+        )
+    if on_top := newer.first():
+        raise NotUndoable(f"{on_top} stands on top of it: roll that one back first.")
+    if not upgrade.facts.get(KEPT):
         raise NotUndoable("What it kept of the version before is not on the device any more.")

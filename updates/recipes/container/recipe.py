@@ -41,6 +41,7 @@ from updates.recipes.engine_images import Found, Images
 from updates.recipes.finding import Finding
 from updates.recipes.health_gate import HURRIED_SECONDS, Gate
 from updates.recipes.patience import patiently
+from updates.recipes.ways_back import KEPT, note_forgotten
 from updates.runner import Context, Step
 
 FOUND: Final = "found"
@@ -54,8 +55,6 @@ BACKUP: Final = "backup"
 """The fact that says where the copy is that a rollback uses: path, size, sha256."""
 INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest."""
-KEPT: Final = "kept"
-"""The fact that it can be taken back, for as long as what it kept is on the device."""
 SHORT_SECONDS: Final = 30.0
 
 
@@ -364,7 +363,9 @@ class ContainerRecipe:
         if journal.is_success and self._plan.kept_of is not None:
             stays -= {self._plan.kept_of}
         written = self._standing.upgrades(context) if journal.is_success else []
-        for upgrade in sorted({*written, self._plan.upgrade} - stays):
+        goes = sorted({*written, self._plan.upgrade} - stays)
+        note_forgotten(journal, goes)
+        for upgrade in goes:
             self._forget(context, upgrade)
         try:
             if self._plan.backup.wanted:

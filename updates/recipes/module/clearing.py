@@ -13,6 +13,7 @@ from updates.recipes.module.fetching import in_force_after
 from updates.recipes.module.keeping import Keeping
 from updates.recipes.module.tree import Tree
 from updates.recipes.patience import patiently
+from updates.recipes.ways_back import note_forgotten
 from updates.runner import Context
 
 
@@ -66,6 +67,8 @@ class Clearing:
     def _forget(self, context: Context, *, stays: set[str], needed: set[str] | None) -> None:
         """`needed` are references that the instance itself needs; None: no image loses its name, only our tags go."""
         goes = [upgrade for upgrade in self._tree.kept(context) if upgrade not in stays]
+        if goes:
+            note_forgotten(context.journal, goes)
         for upgrade in goes:
             rows = self._keeping.read(context, upgrade).images
             if needed is None:

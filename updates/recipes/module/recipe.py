@@ -39,6 +39,7 @@ from updates.recipes.module.services import Services
 from updates.recipes.module.tree import Tree
 from updates.recipes.module.way_back import WayBack
 from updates.recipes.patience import patiently
+from updates.recipes.ways_back import KEPT
 from updates.runner import Context, Step
 
 RAN: Final = "ran"
@@ -56,8 +57,6 @@ GONE: Final = "gone"
 """The fact that an UNINSTALL found nothing of the instance."""
 INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest, version, images."""
-KEPT: Final = "kept"
-"""The fact that it can be taken back, for as long as what it kept is on the device."""
 
 
 @dataclass(frozen=True, slots=True)
