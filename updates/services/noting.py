@@ -25,6 +25,8 @@ def note_broken(instance: Instance) -> None:
 
 def note_no_ways_back(finished: Upgrade) -> None:
     """Upgrades of which `finished` has left nothing on the device are not offered to be taken back any more."""
-    rows = Upgrade.objects.filter(instance=finished.instance_id, kind=finished.kind)
-    for row in rows.filter(pk__in=finished.facts.get(FORGOTTEN, ())).exclude(pk=finished.pk):
-        Upgrade.objects.filter(pk=row.pk).update(facts={**row.facts, KEPT: False})
+    gone = finished.facts.get(FORGOTTEN, ())
+    kept = Upgrade.objects.filter(instance=finished.instance_id, **{f"facts__{KEPT}": True})
+    for row in kept.exclude(pk=finished.pk):
+        if str(row.pk) in gone:
+            Upgrade.objects.filter(pk=row.pk).update(facts={**row.facts, KEPT: False})
