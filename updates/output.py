@@ -14,10 +14,18 @@ LAST_BYTES: Final = 16 * 1024
 """How much of the end is kept of a call that says too much."""
 
 
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """`text` with U+FFFD for what no database keeps: NUL, and halves of surrogate pairs, which JSON can hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
 def blot_out(text: str, secrets: Iterable[str]) -> str:
-    """`text` without any of `secrets`, and without NUL."""
+    """`text` without any of `secrets`, and as a database keeps it."""
     pattern = "|".join(re.escape(secret) for secret in _worth_hiding(secrets))
-    return (re.sub(pattern, MASK, text) if pattern else text).replace("\0", "\ufffd")
+    return storable(re.sub(pattern, MASK, text) if pattern else text)
 
 
 def _worth_hiding(secrets: Iterable[str]) -> list[str]:

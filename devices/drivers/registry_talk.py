@@ -226,7 +226,7 @@ class RegistryTalk:
         return RegistryError(f"The registry {self.host} refuses: {said}.")
 
     def _words(self, response: requests.Response) -> str:
-        """What the registry complains of, on one line."""
+        """What the registry complains of, on one line, and printable."""
         answer = _json(self._body(response, _REFUSAL_BYTES))
         errors = answer.get("errors")
         found = []
@@ -234,7 +234,9 @@ class RegistryTalk:
             if isinstance(one, dict):
                 found.append(str(one.get("message") or one.get("code") or ""))
         said = "; ".join(found) or str(answer.get("details") or response.reason)
-        return " ".join(said.split())[:_WORDS].rstrip(".") or f"status {response.status_code}"
+        line = " ".join(said.split())[:_WORDS].rstrip(".")
+        printable = "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+        return printable or f"status {response.status_code}"
 
     def _unreachable(self, error: Exception) -> RegistryUnreachable:
         if isinstance(error, requests.exceptions.SSLError):

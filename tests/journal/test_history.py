@@ -138,6 +138,20 @@ def test_output_of_bytes_that_no_database_stores_is_kept_as_text() -> None:
     assert output_of(upgrade, "call") == "a\ufffdb\ufffd"
 
 
+@pytest.mark.parametrize("bad", ["\0", "\ud800"])
+def test_a_failure_or_a_note_that_no_database_stores_is_kept_as_text(bad: str) -> None:
+    upgrade = new_upgrade()
+    journal = brought_to(State.CHECKING, held(upgrade))
+    journal.note(f"It was{bad} looked at.")
+    says = f"It refuses:{bad} no."
+    journal.take(Event.FAILED, failure=Failure(code="UPD-1", sentence=says, output=f"no{bad}"))
+    upgrade.refresh_from_db()
+    assert upgrade.error == "It refuses:\ufffd no."
+    noted, arrow = upgrade.events.order_by("-seq")[1], upgrade.events.latest("seq")
+    assert noted.text == "It was\ufffd looked at."
+    assert (arrow.text, arrow.data["output"]) == (upgrade.error, "no\ufffd")
+
+
 def test_many_orders_are_opened_in_few_statements() -> None:
     artifact = new_artifact()
     devices = Device.objects.bulk_create(

@@ -193,6 +193,10 @@ def test_a_character_that_has_come_only_in_part_is_waited_for() -> None:
     assert output.feed(data[2:]) + output.drain() == ["är"]
 
 
+def test_what_no_database_stores_is_replaced() -> None:
+    assert blot_out("a\0b\ud800\udfffc\U0001f600", []) == "a\ufffdb\ufffd\ufffdc\U0001f600"
+
+
 def test_words_that_are_too_short_to_be_secrets_stay() -> None:
     assert blot_out("the cat sat", ["cat", ""]) == "the cat sat"
 

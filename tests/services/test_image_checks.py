@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from pathlib import Path
+
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from devices.models import EngineAccess
 from portal.core.actors import PORTAL
 from portal.core.errors import Refused
 from portal.core.models import AuditEvent
@@ -122,3 +127,24 @@ def test_a_check_whose_job_is_lost_is_put_back(
     with django_capture_on_commit_callbacks() as calls:
         recover_image_checks(set())
     assert len(calls) == 1
+
+
+def test_a_check_is_over_whatever_the_device_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text("#!/bin/sh\nprintf 'Not\\0now.'\nexit 1\n")
+    systemctl.chmod(0o755)
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    device = new_device("here", driver="local", root="/")
+    socket = str(tmp_path / "docker.sock")
+    EngineAccess.objects.create(device=device, way=EngineAccess.Way.UNIX, socket_path=socket)
+    instance = new_instance(device=device, user=getpass.getuser(), install_dir=str(tmp_path))
+    [check] = request_image_checks(image=NEW, instances=[instance], actor=PORTAL)
+
+    assert run_image_check(str(check.pk)) == Check.Verdict.UNREACHABLE
+
+    check.refresh_from_db()
+    says = next(row["says"] for row in check.findings if row["what"] == "user")
+    assert says.endswith("does not answer: Not\ufffdnow.")

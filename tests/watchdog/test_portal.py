@@ -358,6 +358,13 @@ class TestClosed:
         )  # fmt: skip
 
 
+def test_what_no_database_stores_is_taken_over_as_text(taken: FileJournal) -> None:
+    taken.note("It was\0 looked at\ud800.")
+    follow()
+    last = Upgrade.objects.get(pk=taken.upgrade).events.latest("seq")
+    assert last.text == "It was\ufffd looked at\ufffd."
+
+
 def test_taking_it_back_and_trying_again_are_the_watchdogs_too(
     folder: Folder, taken: FileJournal
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from updates.output import storable
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -19,7 +21,7 @@ class Finding:
     warns: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        said = asdict(self)
+        said = asdict(self) | {"says": storable(self.says)}
         return said if self.warns else {key: said[key] for key in said if key != "warns"}
 
 

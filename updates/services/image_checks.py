@@ -107,7 +107,7 @@ def carry_out_image_check(check: ImageCheck) -> ImageCheck:
         if image is not None:
             check.digest, check.is_local = image.digest[:100], bool(image.id)
         verdict = _verdict(seen, is_there=bool(looks) and looks[0].is_there)
-    _keep(check, verdict, seen.findings)
+        _keep(check, verdict, seen.findings)
     if check.digest:
         note_image(
             check.image, digest=check.digest, device=check.instance.device, is_local=check.is_local

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from updates.machine import Outcome, State
+from updates.output import storable
 from updates.watchdog.durable import read_whole, write_whole
 from updates.watchdog.folder import Folder
 from updates.watchdog.kinds import require_kinds
@@ -93,9 +94,10 @@ class Record:
     def last_seq(self) -> int:
         return self.events[-1].seq if self.events else 0
 
-    def append(self, *, kind: str, **said: Any) -> None:  # noqa: ANN401 - an event's columns
+    def append(self, *, kind: str, text: str = "", **said: Any) -> None:  # noqa: ANN401 - an event's columns
         """The newest event, under the next number."""
-        self.events.append(Told(seq=self.last_seq + 1, at=iso_now(), kind=kind, **said))
+        seq, text = self.last_seq + 1, storable(text)
+        self.events.append(Told(seq=seq, at=iso_now(), kind=kind, text=text, **said))
 
     def require_sound(self) -> None:
         """Nothing, or ValueError or TypeError: a database would not take it, or it does not say what it means."""

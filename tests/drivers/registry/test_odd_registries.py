@@ -13,7 +13,7 @@ import pytest
 
 from devices.drivers.engine import Platform, RegistryLogin
 from devices.drivers.registry import Manifest, resolve, tags
-from devices.errors import RegistryError, RegistryRefused, RegistryUnreachable
+from devices.errors import NotInRegistry, RegistryError, RegistryRefused, RegistryUnreachable
 
 CONFIG = json.dumps(
     {"os": "linux", "architecture": "amd64", "config": {"Labels": {"a": "b"}}}
@@ -155,6 +155,15 @@ def test_one_that_has_enough_of_us_says_until_when(
 def test_trouble_of_its_own_may_pass(odd: OddServer) -> None:
     odd.answers["/v2/app/manifests/1"] = Answer(503, b"<html>maintenance</html>")
     with pytest.raises(RegistryUnreachable, match=r"has trouble: Service Unavailable\.$"):
+        odd.resolved()
+
+
+def test_what_it_complains_of_is_printable_whatever_it_sends(odd: OddServer) -> None:
+    body = rb'{"errors":[{"message":"no\u0000 such\ud800 \u001b[31mimage\n here"}]}'
+    odd.answers["/v2/app/manifests/1"] = Answer(404, body)
+    with pytest.raises(
+        NotInRegistry, match=r"has no such image: no\ufffd such\ufffd \ufffd.31mimage here\.$"
+    ):
         odd.resolved()
 
 
