@@ -24,6 +24,14 @@ def ahead() -> Coalesce:
     )
 
 
+def is_canary(upgrade: Upgrade) -> bool:
+    """Whether the others of its order for modules wait until it has succeeded."""
+    order = upgrade.module_order
+    if order is None or not order.canary:
+        return False
+    return order.upgrades.order_by("created_at", "id").first() == upgrade
+
+
 def _canary() -> QuerySet[Upgrade]:
     """The first upgrade of the outer one's order, while it is not over and is not the outer one itself."""
     of_order = Upgrade.objects.filter(

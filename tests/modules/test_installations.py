@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
+from portal.core.actors import PORTAL
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
-from tests.modules.rows import new_instance, operator
+from tests.journal.rows import brought_to, held
+from tests.modules.rows import new_instance, operator, order, succeeded, upgrade_of
 from tests.services.people import somebody
-from updates.models import Installation, Instance
+from updates.machine import Outcome, State
+from updates.models import Installation, Instance, UpgradeEvent
 from updates.services.installations import (
     MOST,
     hold_instance,
@@ -44,6 +47,36 @@ def test_an_instance_is_held_with_a_reason_and_released() -> None:
         ("installation.hold", "mymodule1", "The audit is on."),
         ("installation.release", "mymodule1", "It is over"),
     ]
+
+
+def test_what_waits_from_an_order_for_several_is_called_off_by_a_hold() -> None:
+    one, two, olga = new_instance("mymodule1"), new_instance("mymodule2"), operator()
+    order(one, two, canary=True, actor=PORTAL)
+    hold_instance(instance=two, why="The audit is on.", actor=olga)
+    waited = upgrade_of(two)
+    assert (waited.outcome, waited.cancel_requested_by) == (Outcome.CANCELLED, "olga")
+    note = waited.events.get(kind=UpgradeEvent.Kind.NOTE)
+    assert note.text == "It is held: The audit is on."
+    assert AuditEvent.objects.get(action="installation.hold").data == {"called_off": [str(waited)]}
+    assert succeeded(upgrade_of(one)).outcome == Outcome.SUCCEEDED
+
+
+def test_what_is_left_of_an_order_for_several_is_called_off_too() -> None:
+    one = new_instance("mymodule1")
+    order(one, new_instance("mymodule2", skipped=["1.1.0"]))
+    hold_instance(instance=one, why="The audit is on.", actor=PORTAL)
+    assert upgrade_of(one).outcome == Outcome.CANCELLED
+
+
+def test_what_names_it_alone_or_has_begun_goes_on_although_it_is_held() -> None:
+    alone, begun = new_instance("mymodule1"), new_instance("mymodule2")
+    order(alone)
+    order(begun, new_instance("mymodule3"), actor=PORTAL)
+    brought_to(State.CHECKING, held(upgrade_of(begun)))
+    for one in (alone, begun):
+        hold_instance(instance=one, why="The audit is on.", actor=PORTAL)
+    assert (upgrade_of(alone).state, upgrade_of(begun).state) == (State.PENDING, State.CHECKING)
+    assert not UpgradeEvent.objects.filter(text__startswith="It is held").exists()
 
 
 def test_versions_are_skipped_and_offered_again() -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from portal.core.actors import PORTAL
 from portal.core.models import AuditEvent
 from tests.journal.rows import new_device
 from tests.modules.rows import (
@@ -195,6 +196,21 @@ def test_each_verb_of_an_installation_says_what_will_happen_and_does_it(operator
     assert upgrade_of(one).plan["verb"] == "uninstall"
     refused = operator.post(verb(one, "uninstall"), why)
     assert (refused.status_code, "is busy" in refused.content.decode()) == (422, True)
+
+
+def test_a_hold_says_which_updates_it_calls_off_and_which_go_on(operator: Client) -> None:
+    one, two, three = (new_instance(f"mymodule{number}") for number in (1, 2, 3))
+    order(one, two, canary=True, actor=PORTAL)
+    order(three, actor=PORTAL)
+    called_off = "waits, and is called off: it came with an order for several."
+    others = "The others of that order wait for it"
+    first, second, alone = (
+        operator.get(verb(each, "hold")).content.decode() for each in (one, two, three)
+    )
+    assert (f"{NEW} on mymodule1 {called_off}" in first, others in first) == (True, True)
+    assert (f"{NEW} on mymodule2 {called_off}" in second, others in second) == (True, False)
+    assert f"{NEW} on mymodule3 is pending, and goes on: cancel it" in alone
+    assert called_off not in alone
 
 
 def test_settings_are_saved_and_refused_at_their_fields(operator: Client) -> None:

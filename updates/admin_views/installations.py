@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -23,6 +24,7 @@ from updates.module_forms import AdoptForm, InstallForm, SettingsForm, SkipForm
 from updates.plan import Kind
 from updates.services.installations import (
     CHANGE,
+    called_off_by_hold,
     hold_instance,
     release_instance,
     save_installation,
@@ -40,6 +42,7 @@ from updates.services.installing import (
 from updates.services.module_choice import unfinished_upgrades, why_not_updatable
 from updates.services.module_updates import ORDER, reinstall
 from updates.services.upgrades import refuse_not_undoable
+from updates.turns import is_canary
 
 
 def installation_panel(request: HttpRequest, instance: Instance) -> str:
@@ -270,7 +273,20 @@ class Hold(InstallationVerb):
         return [
             f"{self.instance} gets no update any more, but by a person who names it alone.",
             "Whoever wants to update it will read the reason.",
+            *self._waiting(),
         ]
+
+    def _waiting(self) -> Iterator[str]:
+        """What becomes of that which is ordered for it already."""
+        called_off = called_off_by_hold(self.instance)
+        for upgrade in called_off:
+            yield f"{upgrade} waits, and is called off: it came with an order for several."
+            if is_canary(upgrade):
+                yield "The others of that order wait for it, and are called off with it."
+        busy = unfinished_upgrades([self.instance]).get(self.instance.pk)
+        if busy is not None and busy not in called_off:
+            state = busy.get_state_display().lower()
+            yield f"{busy} is {state}, and goes on: cancel it if that is not to be."
 
     def act(self, form: forms.Form) -> str:
         hold_instance(instance=self.instance, why=form.cleaned_data["reason"], actor=self.actor)

@@ -157,7 +157,7 @@ class Installations(
     @action(detail=True, methods=["post"])
     @once
     def hold(self, request: Request, **_path: object) -> Response:
-        """It gets no update any more but by a person who names it alone."""
+        """It gets no update any more but by a person who names it alone; what waits from an order for several is called off."""
         return self._changed(
             hold_instance(instance=self._instance(), why=_reason(request), actor=actor_in(request))
         )

@@ -9,12 +9,16 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from devices.models import Device
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.edits import changes_of
 from portal.core.errors import Refused
-from updates.models import Installation, Instance
+from updates import journal
+from updates.machine import State
+from updates.models import Installation, Instance, Upgrade
 from updates.recipes.health_gate import require_probe
+from updates.services.module_choice import why_held
 
 CHANGE: Final = "updates.change_installation"
 SETTINGS: Final = ("on_failed_script", "keeps_data", "volumes", "probes")
@@ -38,12 +42,31 @@ def save_installation(*, installation: Installation, actor: Actor) -> Installati
 
 
 def hold_instance(*, instance: Instance, why: str, actor: Actor) -> Installation:
-    """It gets no update any more but by a person who names it alone. Refused without a reason."""
+    """It gets no update any more but by a person who names it alone: what else waits is called off. Refused without a reason."""
     if not why.strip():
         raise Refused("Say why it is held: whoever wants to update it will read that.")
-    with _changing(instance, actor, "installation.hold", reason=why.strip()) as installation:
+    data: dict[str, Any] = {}
+    with _changing(
+        instance, actor, "installation.hold", reason=why.strip(), data=data
+    ) as installation:
         installation.is_held, installation.held_why = True, why.strip()[:300]
+        if waiting := called_off_by_hold(instance):
+            data["called_off"] = [str(upgrade) for upgrade in waiting]
+            meant = Upgrade.objects.filter(pk__in=[upgrade.pk for upgrade in waiting])
+            journal.cancel_waiting(meant, by=actor.name, why=why_held(installation))
     return installation
+
+
+def called_off_by_hold(instance: Instance) -> list[Upgrade]:
+    """The instance's upgrades that wait and came with an order for several; what names it alone is meant all the same."""
+    waiting = Upgrade.objects.filter(instance=instance, state=State.PENDING)
+    rows = waiting.select_related("module_order", "device", "instance")
+    return [upgrade for upgrade in rows if _is_one_of_several(upgrade)]
+
+
+def _is_one_of_several(upgrade: Upgrade) -> bool:
+    order = upgrade.module_order
+    return order is not None and (bool(order.left_out) or order.upgrades.count() > 1)
 
 
 def release_instance(*, instance: Instance, actor: Actor, reason: str = "") -> Installation:
@@ -94,6 +117,8 @@ def _changing(
     """The installation, locked, to be changed in the block; saved and audited after it."""
     actor.require(CHANGE)
     with transaction.atomic():
+        # An order for it that is just being made comes before, whole, or hears of this.
+        list(Device.objects.select_for_update().filter(pk=instance.device_id))
         installation = Installation.objects.select_for_update().filter(instance=instance).first()
         if installation is None:
             raise Refused(f"{instance} was not installed from a module image.")

@@ -116,6 +116,11 @@ def unfinished_upgrades(instances: Iterable[Instance]) -> Mapping[int, Upgrade]:
     return {row.instance_id: row for row in rows if row.instance_id is not None}
 
 
+def why_held(made: Installation) -> str:
+    """What somebody reads who wants to update it, or wanted to."""
+    return f"It is held: {made.held_why}"
+
+
 def _installations(instances: Iterable[Instance]) -> dict[int, Installation]:
     rows = Installation.objects.filter(instance__in=list(instances))
     return {row.instance_id: row for row in rows}
@@ -123,7 +128,7 @@ def _installations(instances: Iterable[Instance]) -> dict[int, Installation]:
 
 def _why_not_offered(made: Installation, image: Reference) -> str:
     if made.is_held:
-        return f"It is held: {made.held_why}"
+        return why_held(made)
     if version_of(image) in made.skipped:
         return f"Version {version_of(image)} is skipped there."
     return ""

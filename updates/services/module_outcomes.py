@@ -13,11 +13,12 @@ from portal.core import clock
 from portal.core.actors import PORTAL
 from updates import journal
 from updates.machine import Outcome
-from updates.models import Installation, Instance, ModuleOrder, Upgrade
+from updates.models import Installation, Instance, Upgrade
 from updates.plan import Kind
 from updates.services.image_checks import note_image
 from updates.services.installed import note_answered
 from updates.services.noting import note_broken, note_no_ways_back, note_version
+from updates.turns import is_canary
 
 INSTALLED: Final = "installed"
 """The fact by which the recipe says what is in force: image, image_id, digest, version, images; all empty after an uninstall."""
@@ -38,10 +39,10 @@ def record_outcome(finished: Upgrade) -> None:
 
 def stop_order(finished: Upgrade) -> None:
     """What waited for a canary that did not succeed, or stops at the first failure, is cancelled; its history says why."""
-    if finished.module_order_id is None or finished.outcome == Outcome.SUCCEEDED:
+    order = finished.module_order
+    if order is None or finished.outcome == Outcome.SUCCEEDED:
         return
-    order = ModuleOrder.objects.get(pk=finished.module_order_id)
-    if order.canary and order.upgrades.order_by("created_at", "id").first() == finished:
+    if is_canary(finished):
         why = (
             f"It waited for {finished}, which was to succeed first and ended as {_word(finished)}."
         )
