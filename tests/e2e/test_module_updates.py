@@ -204,6 +204,33 @@ def test_a_rootfull_instance_whose_units_a_script_copies(host: Host, module_stag
     assert (left.tree, left.units, left.answer) == ({}, [], "")
 
 
+def test_an_uninstall_that_came_half_way_is_brought_to_its_end_by_another(
+    host: Host, module_stage: Stage
+) -> None:
+    instance = host.install(module_stage.module.build("1.0.0", V1))
+    home, run = f"/home/{instance}", host.container.exec
+    place, refuses = "/usr/local/bin/userdel", "#!/bin/sh\necho No. >&2\nexit 1\n"
+    run("sh", "-c", f"cat >{place} && chmod 755 {place}", stdin=refuses.encode())
+    try:
+        first = uninstalled(instance)
+    finally:
+        run("rm", place)
+    assert (first.outcome, first.warning) == (Outcome.SUCCEEDED, "unmake-place failed: No.")
+
+    run("sh", "-c", f"mkdir {home}/held && mount -t tmpfs tmpfs {home}/held")
+    try:
+        second = uninstalled(instance)
+    finally:
+        run("umount", f"{home}/held")
+    assert second.outcome == Outcome.SUCCEEDED, second.error
+    assert second.warning.startswith("unmake-place failed: ")
+    assert run("sh", "-c", f"id -u {instance} 2>/dev/null; ls -d {home}") == home
+
+    third = uninstalled(instance)
+    assert (third.outcome, third.warning) == (Outcome.SUCCEEDED, ""), third.error
+    assert run("sh", "-c", "ls /home; ls /var/lib/fleetwright/instances; true") == ""
+
+
 def test_data_comes_back_with_what_wrote_it(host: Host, module_stage: Stage) -> None:
     module = module_stage.module
 

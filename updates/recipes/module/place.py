@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from devices.drivers.shell import Shell
@@ -43,6 +44,8 @@ user=$1 root=$2 mark=$3 id=$4
 [ "$(cat -- "$mark")" = "$(printf '%s\n' "$user" "$root")" ] || { echo "What we made here was something else."; exit 1; }
 if [ "$user" != root ] && id -u "$user" >/dev/null 2>&1; then
   [ "$(id -un)" != "$user" ] || { echo "We are logged in as $user."; exit 1; }
+  # The home may outlive the user; then only its owner's number says that it was this user's.
+  { id -u "$user" && eval "echo ~$user"; } >"$mark.home" || exit 1
   loginctl disable-linger "$user" 2>/dev/null
   loginctl terminate-user "$user" 2>/dev/null
   n=0
@@ -62,10 +65,20 @@ if [ "$user" = root ]; then
     done
     systemctl daemon-reload
   fi
-  rm -rf -- "$root" || exit 1
 fi
-rm -f -- "$mark" && rmdir -- "${mark%/*}" 2>/dev/null
+# The home first: links in it could lead to what is somebody else's.
+if [ -f "$mark.home" ]; then
+  { read -r uid && read -r home; } <"$mark.home" || exit 1
+  if [ -d "$home" ] && [ "$(stat -c %u -- "$home")" = "$uid" ]; then rm -rf -- "$home" || exit 1; fi
+fi
+rm -rf -- "$root" || exit 1
+rm -f -- "$mark.home" "$mark" && rmdir -- "${mark%/*}" 2>/dev/null
 true
+"""
+
+# $1 the user, $2 our mark. Whether we made the user, and nothing starts a service manager for it any more.
+_HALF_GONE: Final = r"""
+[ -f "$2" ] && [ "$1" != root ] && [ ! -e "/var/lib/systemd/linger/$1" ] && [ ! -S "/run/user/$(id -u "$1")/bus" ]
 """
 
 MANAGER_SECONDS: Final = 60
@@ -90,11 +103,16 @@ class Place:
 
     def is_ours(self, context: Context) -> bool:
         """Whether we made the instance's user and directory."""
-        look = ["test", "-f", self._mark]
-        return (
-            patiently(context, self._shell, lambda: self._shell.run(look, limit_seconds=30)).status
-            == 0
-        )
+        return self._finds(context, ["test", "-f", self._mark])
+
+    def is_half_gone(self, context: Context) -> bool:
+        """Whether of what we made there is a user whose service manager is gone for good: an uninstall came only so far."""
+        user = Account.known(self._plan.user)
+        return self._finds(context, ["sh", "-c", _HALF_GONE, "sh", user, self._mark])
+
+    def _finds(self, context: Context, look: Sequence[str]) -> bool:
+        said = patiently(context, self._shell, lambda: self._shell.run(look, limit_seconds=30))
+        return said.status == 0
 
     def _do(self, context: Context, word: str, script: str, *arguments: str) -> None:
         user, root = Account.known(self._plan.user), self._plan.install_dir

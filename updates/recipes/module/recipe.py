@@ -54,7 +54,7 @@ BEGUN: Final = "begun"
 DATA_AT_RISK: Final = "data_at_risk"
 """The fact that something ran, or was put back, that may have changed the instance's data."""
 GONE: Final = "gone"
-"""The fact that an UNINSTALL found nothing of the instance."""
+"""The fact that an UNINSTALL found nothing of the instance that could be stopped, or started again: it only takes away."""
 INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest, version, images."""
 
@@ -145,6 +145,9 @@ class ModuleRecipe:
             )
             if look is None:
                 context.journal.note(f"The device has no user {self._plan.user} any more.")
+                context.journal.remember(GONE, True)  # noqa: FBT003 - a JSON value
+            elif self._place.is_half_gone(context):
+                context.journal.note(f"The service manager of {self._plan.user} is gone for good.")
                 context.journal.remember(GONE, True)  # noqa: FBT003 - a JSON value
             return Event.DONE
         if self._plan.kept_of not in self._tree.kept(context):
