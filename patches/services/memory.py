@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -43,7 +44,10 @@ class StoredMemory:
             row.save()
 
     def _as_before(self, node: int, files: Sequence[Kept]) -> list[Kept]:
-        """What a broken patch left behind is not what there is to go back to: that is what it kept."""
+        """What a broken patch left behind is not what there is to go back to: that is what it kept.
+
+        Where a patch that is in force has written the file since, it is that one's.
+        """
         if PatchPlan.from_json(self._upgrade.plan).mode is not Mode.INSTALL:
             return list(files)
         broken = KeptFiles.objects.filter(
@@ -51,8 +55,29 @@ class StoredMemory:
             upgrade__application__instance=self._upgrade.instance_id,
             upgrade__application__standing=Application.Standing.BROKEN,
         )
-        before = {kept.path: kept for row in broken.order_by("-kept_at") for kept in _unpacked(row)}
+        written = self._written_in_force(node)
+        before = {
+            kept.path: kept
+            for row in broken.order_by("-kept_at")
+            for kept in _unpacked(row)
+            if kept.path not in written or written[kept.path] < row.kept_at
+        }
         return [before.get(kept.path, kept) for kept in files]
+
+    def _written_in_force(self, node: int) -> dict[str, datetime]:
+        """When a patch that is in force last wrote each file of `node`."""
+        rows = NodeResult.objects.filter(
+            node=node,
+            step=NodeResult.Step.APPLY,
+            upgrade__application__instance=self._upgrade.instance_id,
+            upgrade__application__standing=Application.Standing.ACTIVE,
+        )
+        return {
+            file["path"]: row.at
+            for row in rows.order_by("at")
+            for file in row.files
+            if file["is_written"]
+        }
 
     def kept(self, node: int, *, upgrade: str) -> list[Kept]:
         row = KeptFiles.objects.filter(upgrade_id=upgrade, node=node).first()

@@ -27,7 +27,7 @@ from tests.environment.erlang import EBIN, ErlangNode
 from tests.failures.door import Fault, Job
 from tests.patches.bay import COUNTER, GREETING, SPARE, Bay, statuses, who
 from tests.patches.test_statuses import applied, checked, on_record, the_status, uploaded
-from tests.patches.test_traps import SLOW, during_installing, taking_nothing
+from tests.patches.test_traps import FAILING, SLOW, during_installing, taking_nothing
 from updates import dispatch
 from updates.machine import Outcome, State
 from updates.models import Instance, Upgrade
@@ -164,13 +164,8 @@ def test_a_look_that_a_patch_overtook_does_not_forget_the_restart(
     assert all(restarts(bay))
 
 
-def test_what_broke_and_was_applied_again_goes_back_to_what_was_before(
-    bay: Bay, settings: Settings
-) -> None:
-    settings.PATCH_AWAY_SECONDS = 1
-    patch = bay.patch(
-        {COUNTER: bay.world.compiled("bay_counter", v=2), GREETING: bay.world.compile(SLOW)}
-    )
+def broken(bay: Bay, patch: Patch) -> Upgrade:
+    """Its apply went wrong, and so did its way back: one node had died meanwhile, and is there again."""
     bay.check(patch)
     upgrade = bay.order(patch)
     with taking_nothing(bay.nodes[1].root / EBIN):
@@ -178,6 +173,22 @@ def test_what_broke_and_was_applied_again_goes_back_to_what_was_before(
         JOB.meets(dies, upgrade=upgrade, state=State.ROLLING_BACK)
     assert upgrade.outcome == Outcome.BROKEN, upgrade.error
     bay.nodes[0].call("bay_greeting", "answer")
+    return upgrade
+
+
+def two_modules(bay: Bay) -> Patch:
+    return bay.patch(
+        {COUNTER: bay.world.compiled("bay_counter", v=2), GREETING: bay.world.compile(SLOW)},
+        name="two modules",
+    )
+
+
+def test_what_broke_and_was_applied_again_goes_back_to_what_was_before(
+    bay: Bay, settings: Settings
+) -> None:
+    settings.PATCH_AWAY_SECONDS = 1
+    patch = two_modules(bay)
+    broken(bay, patch)
 
     again = bay.apply(patch)
     undo = taken_back(bay, again)
@@ -186,6 +197,33 @@ def test_what_broke_and_was_applied_again_goes_back_to_what_was_before(
     assert bay.answers() == [1, 1]
     assert {row.standing for row in Application.objects.all()} == {"not_applied", "reverted"}
     assert not KeptFiles.objects.exists()
+
+
+def test_the_way_back_ends_at_the_patch_in_force_that_replaced_what_broke(
+    bay: Bay, settings: Settings
+) -> None:
+    settings.PATCH_AWAY_SECONDS = 1
+    broken(bay, two_modules(bay))
+    standing = bay.apply(greeting(bay, 3))
+    undo = taken_back(bay, bay.apply(greeting(bay, 4)))
+    assert (undo.outcome, bay.answers()) == (Outcome.SUCCEEDED, [3, 3]), undo.error
+
+    last = taken_back(bay, standing)
+
+    assert (last.outcome, bay.answers()) == (Outcome.SUCCEEDED, [1, 1]), last.error
+
+
+def test_a_patch_in_force_that_could_not_be_loaded_replaced_nothing_of_what_broke(
+    bay: Bay, settings: Settings
+) -> None:
+    settings.PATCH_AWAY_SECONDS = 1
+    broken(bay, two_modules(bay))
+    failing = bay.apply(bay.patch({GREETING: bay.world.compile(FAILING)}, name="failing"))
+    assert {status[GREETING] for status in statuses(failing).values()} == {4}
+
+    undo = taken_back(bay, bay.apply(greeting(bay, 4)))
+
+    assert (undo.outcome, bay.answers()) == (Outcome.SUCCEEDED, [1, 1]), undo.error
 
 
 def test_a_retry_asks_for_the_same_permissions(bay: Bay) -> None:
