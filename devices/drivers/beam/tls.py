@@ -1,21 +1,23 @@
 """Distribution over TLS (ssl: "Using TLS for Erlang Distribution"): a hidden `erl` of this machine connects for us.
 
 Our own client speaks the unencrypted protocol only. This way needs Erlang, with its ssl application, on the portal's host,
-and reaches nodes over the network only, not through a device's SSH connection.
+and reaches nodes over the network only, not through a device's SSH connection. Nothing of a secret is ever on its disk: erl
+reads its files from memory that ends with it, and learns the cookie from us.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from devices.drivers.beam.address import BeamAddress
 from devices.drivers.beam.epmd import port_of
@@ -28,7 +30,7 @@ from devices.drivers.nodes import Trouble
 
 _END_SECONDS: Final = 2.0
 
-# Frames on one socket, each a term: {connect, Node}, or {call, Module, Function, Arguments, Milliseconds}.
+# Frames on one socket, each a term: {connect, Node, Cookie}, or {call, Module, Function, Arguments, Milliseconds}.
 _SERVE: Final = """
 Port = open_port({{fd, {fd}, {fd}}}, [binary, {{packet, 4}}, eof]),
 Call = fun(Node, M, F, A, Limit) ->
@@ -43,7 +45,9 @@ Serve = fun Again(Node) ->
     receive
         {{Port, {{data, Data}}}} ->
             {{Next, Answer}} = case binary_to_term(Data) of
-                {{connect, Name}} -> {{Name, net_kernel:connect_node(Name)}};
+                {{connect, Name, Cookie}} ->
+                    erlang:set_cookie(Name, binary_to_atom(Cookie, latin1)),
+                    {{Name, net_kernel:connect_node(Name)}};
                 {{call, M, F, A, Limit}} -> {{Node, Call(Node, M, F, A, Limit)}}
             end,
             port_command(Port, term_to_binary(Answer)),
@@ -67,13 +71,13 @@ class BeamTls:
 class ErlProcess:
     """An `erl` that is connected to one node. See `Calls`. Ends with us, however we end."""
 
-    def __init__(self, wire: Wire, *, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, wire: Wire, *, process: subprocess.Popen[bytes]) -> None:
         self._wire = wire
         self._process = process
-        self._folder = folder
 
-    def connect(self, node: str) -> None:
-        if self._asked((Atom("connect"), Atom(node))) != "true":
+    def connect(self, node: str, *, cookie: str) -> None:
+        proof = cookie.rstrip("\r\n").encode()  # files of cookies end with a line
+        if self._asked((Atom("connect"), Atom(node), proof)) != "true":
             raise NodeTroubled(
                 "The node does not accept our certificate or cookie, or we do not accept its certificate.",
                 reason=Trouble.REFUSED,
@@ -111,14 +115,13 @@ class ErlProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """The process has ended, and nothing of its secrets is on the disk."""
+        """The process has ended."""
         self._wire.close()
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def over_tls(address: BeamAddress, *, cookie: str, tls: BeamTls) -> Connector:
@@ -131,84 +134,126 @@ def over_tls(address: BeamAddress, *, cookie: str, tls: BeamTls) -> Connector:
         port = port_of(address, dial=dial_straight, deadline=deadline)
         dialled(dial_straight, host=host, port=port, deadline=deadline).close()
         with contextlib.ExitStack() as undo:
-            opened = undo.enter_context(
-                _started(address, cookie=cookie, tls=tls, deadline=deadline)
-            )
-            opened.connect(address.node)
+            opened = undo.enter_context(_started(address, tls=tls, deadline=deadline))
+            opened.connect(address.node, cookie=cookie)
             undo.pop_all()
         return opened
 
     return connector
 
 
-def _started(address: BeamAddress, *, cookie: str, tls: BeamTls, deadline: Deadline) -> ErlProcess:
-    folder = Path(tempfile.mkdtemp(prefix="fleetwright-erl-"))
-    ours, theirs = socket.socketpair()
-    try:
-        _write_secrets(folder, address=address, cookie=cookie, tls=tls)
-        process = subprocess.Popen(
-            _command(address, folder=folder, fd=theirs.fileno()),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            cwd=folder,
-            env=_environment(address, folder=folder),
-        )
-    except OSError:
-        ours.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise NodeTroubled(
-            "TLS distribution needs Erlang on the portal's host, and it is not installed.",
-            reason=Trouble.UNREACHABLE,
-        ) from None
-    finally:
-        theirs.close()
+def _started(address: BeamAddress, *, tls: BeamTls, deadline: Deadline) -> ErlProcess:
+    with contextlib.ExitStack() as undo, _why_not_started():
+        ours, theirs = socket.socketpair()
+        undo.enter_context(ours)
+        with theirs:
+            process = _launched(address, tls=tls, fd=theirs.fileno())
+        undo.pop_all()
     ended = NodeTroubled(
         "The portal's own erl ended: its ssl application is missing, or does not take the certificates.",
         reason=Trouble.UNREACHABLE,
     )
-    return ErlProcess(
-        Wire(ours, deadline=deadline, when_closed=ended), process=process, folder=folder
-    )
+    return ErlProcess(Wire(ours, deadline=deadline, when_closed=ended), process=process)
 
 
-def _write_secrets(folder: Path, *, address: BeamAddress, cookie: str, tls: BeamTls) -> None:
-    _write(folder / ".erlang.cookie", cookie)
-    _write(folder / "authority.pem", tls.authority)
-    _write(folder / "certificate.pem", tls.certificate)
-    _write(folder / "key.pem", tls.key)
-    files = (
-        f'{{cacertfile, "{folder}/authority.pem"}}, {{certfile, "{folder}/certificate.pem"}}, '
-        f'{{keyfile, "{folder}/key.pem"}}, {{verify, verify_peer}}'
+@contextlib.contextmanager
+def _why_not_started() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise NodeTroubled(
+            "TLS distribution needs Erlang on the portal's host, and it is not installed.",
+            reason=Trouble.UNREACHABLE,
+        ) from None
+    except OSError as error:
+        raise NodeTroubled(
+            f"The portal's own erl could not be started: {error.strerror}.",
+            reason=Trouble.UNREACHABLE,
+        ) from None
+
+
+def _launched(address: BeamAddress, *, tls: BeamTls, fd: int) -> subprocess.Popen[bytes]:
+    with (
+        _in_memory(tls.certificate, tls.key) as pems,
+        _in_memory(_options(tls.authority, *pems), _hosts(address)) as (options, hosts),
+    ):
+        return subprocess.Popen(
+            _command(address, options=options, fd=fd),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[fd, *pems, options, hosts],
+            cwd="/",
+            env=_environment(address, hosts=hosts),
+        )
+
+
+@contextlib.contextmanager
+def _in_memory(*texts: str) -> Iterator[list[int]]:
+    """Files on no disk, gone with the last process that has them open: who inherits their numbers opens them by `_path`."""
+    with contextlib.ExitStack() as files:
+        numbers = []
+        for text in texts:
+            file = files.enter_context(os.fdopen(os.memfd_create("fleetwright-erl"), "w"))
+            file.write(text)
+            file.flush()
+            numbers.append(file.fileno())
+        yield numbers
+
+
+def _path(number: int) -> str:
+    return f"/proc/self/fd/{number}"
+
+
+def _options(authority: str, certificate: int, key: int) -> str:
+    try:
+        trusted = x509.load_pem_x509_certificates(authority.encode())
+    except ValueError:
+        raise NodeTroubled(
+            "The authority that signed the node's certificate is no certificate in PEM form.",
+            reason=Trouble.REFUSED,
+        ) from None
+    # Not by its place as well: erl resolves that one, to a name under which there is no file.
+    authorities = [list(one.public_bytes(Encoding.DER)) for one in trusted]
+    binaries = ", ".join(f"<<{str(one)[1:-1]}>>" for one in authorities)
+    words = (
+        f'{{cacerts, [{binaries}]}}, {{certfile, "{_path(certificate)}"}}, '
+        f'{{keyfile, "{_path(key)}"}}, {{verify, verify_peer}}'
     )
-    _write(folder / "options", f"[{{client, [{files}]}}, {{server, [{files}]}}].\n")
-    # erl dials the host of the node's name: this is how it learns to dial another one.
-    number = socket.gethostbyname(address.dialled).replace(".", ",")
+    return f"[{{client, [{words}]}}, {{server, [{words}]}}].\n"
+
+
+def _hosts(address: BeamAddress) -> str:
+    """erl dials the host of the node's name: this is how it learns to dial another one."""
+    host = address.dialled
+    try:
+        number = socket.gethostbyname(host).replace(".", ",")
+    except socket.gaierror as error:
+        raise NodeTroubled(
+            f"No IPv4 address of {host} is found, and TLS distribution needs one: {error.strerror}.",
+            reason=Trouble.UNREACHABLE,
+        ) from None
     name = address.node.partition("@")[2]
-    _write(folder / "inetrc", f'{{lookup, [file, native]}}.\n{{host, {{{number}}}, ["{name}"]}}.\n')
+    return f'{{lookup, [file, native]}}.\n{{host, {{{number}}}, ["{name}"]}}.\n'
 
 
-def _write(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
-
-
-def _command(address: BeamAddress, *, folder: Path, fd: int) -> list[str]:
+def _command(address: BeamAddress, *, options: int, fd: int) -> list[str]:
     kind = "-name" if "." in address.node.partition("@")[2] else "-sname"
-    tls = ["-proto_dist", "inet_tls", "-ssl_dist_optfile", str(folder / "options")]
+    tls = ["-proto_dist", "inet_tls", "-ssl_dist_optfile", _path(options)]
     # Without a name of its own it listens nowhere, and the node that it visits gives it one.
     quiet = ["-noinput", "-hidden", kind, "undefined", "-kernel", "logger_level", "none"]
+    # It is told the cookie later: with none at all it would make one up and write it to its home.
+    quiet += ["-setcookie", "none"]
     small = ["+S", "1:1", "+sbwt", "none"]
     return ["erl", *small, *quiet, *tls, "-eval", _SERVE.format(fd=fd)]
 
 
-def _environment(address: BeamAddress, *, folder: Path) -> dict[str, str]:
+def _environment(address: BeamAddress, *, hosts: int) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(folder),
+        "HOME": "/nonexistent",
         "LANG": "C.UTF-8",
         "ERL_EPMD_PORT": str(address.epmd_port),
-        "ERL_INETRC": str(folder / "inetrc"),
+        "ERL_INETRC": _path(hosts),
         "ERL_CRASH_DUMP_BYTES": "0",
     }
