@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import shlex
 import socket
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import paramiko
@@ -63,7 +65,7 @@ class SshShell(LinkedShell):
 
 
 class SshLink:
-    """One SSH connection, made when it is first used and again when it is found closed."""
+    """One SSH connection, made when it is first used and again when it is found closed. Threads may share it."""
 
     def __init__(
         self,
@@ -79,7 +81,8 @@ class SshLink:
         self._host_key = host_key
         self._connect_seconds = connect_seconds
         self._silence_seconds = silence_seconds
-        self._pulse: Pulse | None = None
+        self._lock = threading.Lock()
+        self._made: Future[Pulse] | None = None
 
     def open(self, words: Sequence[str]) -> SshStream:
         pulse = self._connected()
@@ -90,30 +93,47 @@ class SshLink:
         return self._started(words, pulse=self._connected())
 
     def _started(self, words: Sequence[str], *, pulse: Pulse) -> paramiko.Channel:
-        with self._broken_is_unreachable("broke when a command was to start"):
+        with self._broken_is_unreachable("broke when a command was to start", pulse):
             channel = pulse.transport.open_session(timeout=self._connect_seconds)
             channel.exec_command(shlex.join(["exec", *words]))
         return channel
 
     def forward(self, host: str, *, port: int, seconds: float) -> paramiko.Channel:
         """A connection to a port as seen from the device (RFC 4254, direct-tcpip). `DeviceUnreachable` if there is none."""
-        transport = self._connected().transport
-        with self._broken_is_unreachable(f"broke on the way to {host}, port {port}"):
+        pulse = self._connected()
+        with self._broken_is_unreachable(f"broke on the way to {host}, port {port}", pulse):
             try:
-                return transport.open_channel(
+                return pulse.transport.open_channel(
                     "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds
                 )
-            except paramiko.ChannelException as error:
-                # The connection itself is well: what else goes through it goes on.
+            except paramiko.SSHException as error:
+                if not pulse.transport.is_active():
+                    raise
+                # The connection itself is well, as far as anybody knows: what else goes through it goes on.
+                why = (
+                    error.text
+                    if isinstance(error, paramiko.ChannelException)
+                    else "no answer in time"
+                )
                 raise DeviceUnreachable(
-                    f"{self._address} does not connect to {host}, port {port}: {error.text}."
+                    f"{self._address} does not connect to {host}, port {port}: {why}."
                 ) from None
 
     def _connected(self) -> Pulse:
-        if self._pulse is None or not self._pulse.transport.is_active():
-            self.close()
-            self._pulse = self._connect()
-        return self._pulse
+        """Who comes while the connection is being made gets the same one, or the same error."""
+        with self._lock:
+            made, is_ours = self._made, False
+            if made is None or (made.done() and not _stands(made)):
+                _end(made)
+                made, is_ours = Future(), True
+                self._made = made
+        if is_ours:
+            try:
+                made.set_result(self._connect())
+            except BaseException as error:
+                made.set_exception(error)
+                raise
+        return made.result()
 
     def _connect(self) -> Pulse:
         with self._broken_is_unreachable("could not be made"):
@@ -163,19 +183,30 @@ class SshLink:
             raise LoginRefused(f"{self._address} does not accept our credential.")
 
     @contextlib.contextmanager
-    def _broken_is_unreachable(self, what: str) -> Iterator[None]:
+    def _broken_is_unreachable(self, what: str, pulse: Pulse | None = None) -> Iterator[None]:
         try:
             yield
         except (paramiko.SSHException, OSError, EOFError) as error:
-            self.close()
+            if pulse is not None:
+                pulse.stop()
             raise DeviceUnreachable(
                 f"The connection to {self._address} {what}: {error or 'no answer'}."
             ) from None
 
     def close(self) -> None:
-        if self._pulse is not None:
-            self._pulse.stop()
-            self._pulse = None
+        with self._lock:
+            made, self._made = self._made, None
+        _end(made)
+
+
+def _stands(made: Future[Pulse]) -> bool:
+    return made.exception() is None and made.result().transport.is_active()
+
+
+def _end(made: Future[Pulse] | None) -> None:
+    """The connection is closed, also one that was just being made."""
+    if made is not None and made.exception() is None:
+        made.result().stop()
 
 
 class SshStream:
