@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
@@ -18,7 +19,8 @@ from patches.services.patch_orders import apply_patch
 from patches.services.patches import upload_patch
 from tests.drivers.nodes.beam_under_test import BeamUnderTest
 from tests.drivers.nodes.node_under_test import NodeUnderTest
-from tests.drivers.nodes.python_under_test import PythonUnderTest
+from tests.drivers.nodes.python_under_test import DESK, SPARE, PythonUnderTest
+from tests.environment.python_nodes import PythonService
 from tests.journal.rows import new_device
 from tests.patches.bay import Bay, who, zip_of
 from updates.machine import Outcome
@@ -181,6 +183,31 @@ def test_a_patch_and_its_way_back(node: NodeUnderTest) -> None:
     assert (node.answer(), node.count()) == (1, count)
     node.restart()
     assert node.answer() == 1
+
+
+def test_what_one_process_alone_has_loaded_is_not_changed_by_the_same_code(tmp_path: Path) -> None:
+    """The check says so, and so does the apply."""
+    farm = PythonService(tmp_path / "root", program="prefork")
+    farm.start()
+    try:
+        node = PythonUnderTest(farm)
+        instance = on_record(node)
+        farm.run("import shop.spare", process=farm.processes()[-1])
+        same = b"# The same.\n" + farm.original(SPARE).encode()
+        desk = node.module(2).data
+        assert desk is not None
+        patch = upload_patch(
+            file=ContentFile(zip_of({DESK: desk, SPARE: same}), name="fix.zip"),
+            module=instance.module, version=instance.version, actor=who("patches.upload_patch"),
+        )  # fmt: skip
+        check = checked(instance, patch)
+
+        upgrade = applied(instance, patch)
+
+        assert upgrade.outcome == Outcome.SUCCEEDED, upgrade.error
+        assert (check.integral, the_status(upgrade)) == (Status.NOT_CHANGED, Status.NOT_CHANGED)
+    finally:
+        farm.remove()
 
 
 def test_frozen_dead_and_strange_nodes_beside_a_healthy_one(

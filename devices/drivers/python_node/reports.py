@@ -62,8 +62,9 @@ def written(files: Sequence[PatchFile]) -> list[dict[str, Any]]:
     ]
 
 
-def kept(row: dict[str, Any]) -> Kept:
-    """One file of an answer to `keep`. ValueError or KeyError if it is none."""
+def kept(rows: Sequence[dict[str, Any]]) -> Kept:
+    """One file of the answers to `keep`, of the version that those have loaded who have. ValueError or KeyError if it is none."""
+    row = next((row for row in rows if row["version"]), rows[0])
     data = None if row["data"] is None else base64.b64decode(row["data"])
     version = str(row["version"])
     return Kept(path=str(row["path"]), data=data, mode=int(row["mode"]), version=version)

@@ -96,7 +96,8 @@ class PythonNode:
                 detail = f"Process {number}: {answer['refusal']}"
                 return Keeping(report=replace(report, detail=detail))
         try:
-            files = [kept(row) for row in next(iter(said.values()))["files"]]
+            rows = zip(*(answer["files"] for answer in said.values()), strict=True)
+            files = [kept(of_one) for of_one in rows]
         except (KeyError, TypeError, ValueError):
             trouble = NoAnswer(Trouble.PROTOCOL, "The agent's answer cannot be understood.")
             return Keeping(report=unreachable(trouble, millis=_millis(began)))

@@ -318,6 +318,8 @@ def test_what_one_worker_has_loaded_counts(farm: PythonService) -> None:
     farm.run("import shop.spare", process=worker)
     (loaded,) = farm.runtime().inspect(["shop/spare.py"]).loaded
     assert loaded.is_loaded and loaded.version == loaded.disk_version
+    (kept,) = farm.runtime().keep(["shop/spare.py"]).files
+    assert kept.version == loaded.version
     result = only(farm.runtime().apply([PatchFile("shop/spare.py", b"VALUE = 2\n")], turn=TURN))
     assert result.status is Status.OK
     assert farm.value("__import__('shop.spare').spare.VALUE", process=worker) == 2
