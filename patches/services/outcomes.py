@@ -5,11 +5,9 @@ Called in the transaction that finishes the upgrade, see `settings.UPGRADE_FINIS
 
 from __future__ import annotations
 
-from typing import Any
-
-from devices.drivers.nodes import Status
-from patches.models import Application, KeptFiles, Node, NodeResult
+from patches.models import Application, KeptFiles
 from patches.services.elimination import eliminate, forget_kept
+from patches.services.restarts import note_restarts
 from portal.core import clock
 from updates.machine import Outcome
 from updates.models import Upgrade
@@ -17,7 +15,6 @@ from updates.plan import Kind
 
 Standing = Application.Standing
 
-NOT_UPDATED = Status.NOT_UPDATED.value
 CHANGED = (Outcome.SUCCEEDED, Outcome.BROKEN)
 
 
@@ -41,7 +38,7 @@ def record_outcome(finished: Upgrade) -> None:
         _note_in_force(applied)
     _resolve_broken(applied, finished)
     _forget_what_nobody_needs(applied, finished)
-    _note_restarts(finished)
+    note_restarts(finished)
 
 
 def _note_in_force(applied: Application) -> None:
@@ -85,25 +82,3 @@ def _standing_after(finished: Upgrade) -> Application.Standing | None:
     if finished.undoes_id is not None:
         return Standing.REVERTED if is_done else None
     return Standing.ACTIVE if is_done and not finished.unchanged else Standing.NOT_APPLIED
-
-
-def _note_restarts(finished: Upgrade) -> None:
-    """A node with code that could not be loaded waits for somebody; one that got everything back does not any more."""
-    rows = NodeResult.objects.filter(upgrade=finished).order_by("at")
-    newest = {row.node_id: row for row in rows if row.node_id}
-    for node, row in newest.items():
-        waits = [file for file in row.files if file["status"] == NOT_UPDATED]
-        if waits or finished.undoes_id is not None or row.step == NodeResult.Step.BACK:
-            Node.objects.filter(pk=node).update(
-                restart_needed=_why_restart(finished, row, waits)[:300],
-                restart_paths=[file["path"] for file in waits],
-            )
-
-
-def _why_restart(finished: Upgrade, row: NodeResult, waits: list[dict[str, Any]]) -> str:
-    if not waits:
-        return ""
-    names = ", ".join(file["name"] or file["path"] for file in waits)
-    if row.step == NodeResult.Step.BACK or finished.undoes_id is not None:
-        return f"{names}: what was there before is on the disk, and the patched code still runs."
-    return f"{names} of {finished.to_version} could not be loaded."
