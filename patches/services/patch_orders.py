@@ -13,6 +13,7 @@ from patches.queries import in_force, nodes_of
 from patches.services.applicable import refuse_not_applicable
 from portal.core.actors import Actor
 from updates.errors import NotUndoable
+from updates.machine import Outcome
 from updates.models import Instance, Upgrade
 from updates.plan import Kind, Mode, PatchPlan
 from updates.services.data_of import DataOf, refuse_choice
@@ -109,13 +110,21 @@ def refuse_not_undoable(upgrade: Upgrade) -> None:
     files = _paths(application.patch)
     for newer in rows.values():
         if _ended(newer) > _ended(application) and (shared := files & _paths(newer.patch)):
-            raise NotUndoable(
-                f"{newer.patch} stands on top of it, with {sorted(shared)[0]}: revert that one first."
-            )
+            raise NotUndoable(_why_below(newer, sorted(shared)[0]))
     if not application.kept:
         raise NotUndoable("Nothing was kept that could be put back.")
     if application.lost:
         raise NotUndoable(f"{application.lost} of the nodes that got it are not known any more.")
+
+
+def _why_below(newer: Application, path: str) -> str:
+    """What has to become of the newer patch first. One that went in and broke on its way back can be reverted once more."""
+    if newer.upgrade.outcome != Outcome.BROKEN:
+        return f"{newer.patch} stands on top of it, with {path}: revert that one first."
+    broke = f"{newer.patch} broke on top of it, with {path}"
+    if newer.patch.deleted_at is not None:
+        return f"{broke}, and its archive is gone: upload it anew, and apply that first."
+    return f"{broke}: apply it again first, that brings all of it in or takes all of it back."
 
 
 def _ended(application: Application) -> datetime:
