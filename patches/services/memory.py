@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.files.base import ContentFile
+from django.db import transaction
 
 from devices.drivers.nodes import FileResult, Kept, NodeReport, Status
 from patches.formats.kept_files import pack_kept, unpack_kept
@@ -122,15 +123,18 @@ def _unpacked(row: KeptFiles) -> list[Kept]:
     return unpack_kept(packed)
 
 
-def record_answer(check: PatchCheck, node: Node, report: NodeReport) -> NodeResult:
-    """What the node answered to the check is on record."""
-    note_answer(node, report)
-    row, _ = NodeResult.objects.update_or_create(
-        check_of=check,
-        node_name=node.name,
-        defaults={"step": NodeResult.Step.CHECK, "node": node, **fields_of(report)},
-    )
-    return row
+def record_answer(check: PatchCheck, node: Node, report: NodeReport) -> None:
+    """What the node answered to the check is on record, unless that was asked for anew meanwhile: then it counts no more."""
+    with transaction.atomic():
+        same = PatchCheck.objects.filter(pk=check.pk, requested_at=check.requested_at)
+        if same.select_for_update().first() is None:
+            return
+        note_answer(node, report)
+        NodeResult.objects.update_or_create(
+            check_of=check,
+            node_name=node.name,
+            defaults={"step": NodeResult.Step.CHECK, "node": node, **fields_of(report)},
+        )
 
 
 def results_of(row: NodeResult) -> list[FileResult]:

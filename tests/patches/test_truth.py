@@ -17,6 +17,7 @@ from patches.asking import ask_all
 from patches.jobs import look_at_instance, restart_node, run_patch, run_patch_check
 from patches.models import Application, KeptFiles, Node, Patch, PatchCheck
 from patches.services import nodes as node_services
+from patches.services import patch_checks
 from patches.services.node_records import save_node
 from patches.services.patch_checks import request_patch_checks
 from patches.services.patches import delete_patch
@@ -289,6 +290,30 @@ def test_a_check_that_was_asked_for_anew_is_not_written_over(
 
     check.refresh_from_db()
     assert check.checked_at is None, "the new one is still under way"
+
+
+def test_a_check_that_was_asked_for_anew_takes_no_late_answers_of_the_one_before(
+    bay: Bay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch, node = bay.patch(), bay.nodes[0]
+    node.stop()
+    [check] = request_patch_checks(
+        patch=patch, instances=[bay.instance], actor=who("patches.check_patch")
+    )
+
+    def overtaken(*words: Any, **more: Any) -> Any:  # noqa: ANN401
+        answers = list(ask_all(*words, **more))
+        monkeypatch.setattr(patch_checks, "ask_all", ask_all)
+        node.start()
+        node.call("bay_greeting", "answer")
+        assert bay.check(patch).integral == 6
+        return iter(answers)
+
+    monkeypatch.setattr(patch_checks, "ask_all", overtaken)
+    run_patch_check(str(check.pk))
+
+    assert [row.status for row in check.results.all()] == [6, 6]
+    assert bay.row(node).is_reachable
 
 
 def test_what_redis_forgot_is_enqueued_again(bay: Bay, redis_url: str) -> None:
