@@ -18,7 +18,7 @@ class Node(models.Model):
     paths in patches start there.
 
     `restart_needed` says what waits for a restart by hand, `restart_paths` in which files; `restart_said` how the last restart by
-    its command ended, `restart_wanted_at` when one was ordered that no worker has begun. `drift` has a row for each module that
+    its command ended, `restart_wanted_at` when one was ordered that is not over, or begun. `drift` has a row for each module that
     is not what the record says: {"path", "recorded", "loaded"}.
     """
 

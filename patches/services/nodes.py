@@ -34,6 +34,11 @@ RESTART_SECONDS: Final = 300.0
 START_PAUSE_SECONDS: Final = 2.0
 RESTARTS: Final = "It is being restarted."
 """What `restart_said` says until the command has ended."""
+RESTART_LOST: Final = (
+    "Nobody knows how its command ended: the worker that ran it is gone. Look again at how it is."
+)
+CLEARLY_OVER: Final = timedelta(seconds=RESTART_SECONDS + 60)
+"""How long after its beginning no worker can be at a restart any more, with the time to reach the device."""
 SAID: Final = 4000
 AT_ONCE: Final = 200
 
@@ -140,8 +145,12 @@ def is_being_restarted(node: Node) -> bool:
 
 
 def recover_nodes(known: set[str]) -> None:
-    """Every ordered restart that nobody has begun has a job, and every patch whose modules nobody was asked about."""
-    for node in Node.objects.exclude(restart_wanted_at=None):
+    """Every ordered restart that nobody has begun has a job, and every patch whose modules nobody was asked about.
+
+    A restart whose worker is gone is over, and says so: whether its command is to be run again is for a person to say.
+    """
+    _end_lost_restarts()
+    for node in Node.objects.exclude(restart_wanted_at=None).exclude(restart_said=RESTARTS):
         if _restart_job(node) not in known:
             _start_restart(node)
     for patch in Patch.objects.filter(known_to__isnull=True, deleted_at=None)[:AT_ONCE]:
@@ -149,21 +158,28 @@ def recover_nodes(known: set[str]) -> None:
             start_look(patch)
 
 
+def _end_lost_restarts() -> None:
+    begun = Node.objects.filter(restart_said=RESTARTS)
+    # Without a time it was begun by a portal that kept none.
+    begun = begun.filter(
+        Q(restart_wanted_at=None) | Q(restart_wanted_at__lt=clock.now() - CLEARLY_OVER)
+    )
+    begun.update(restart_wanted_at=None, restart_said=RESTART_LOST)
+
+
 def restart_node(node: Node) -> Node:
     """The command has ended, and what it said is on record; then the node is asked how it is. It is run once at most."""
-    begun = Node.objects.filter(pk=node.pk, restart_wanted_at=node.restart_wanted_at)
-    if node.restart_wanted_at is None or not begun.update(
-        restart_wanted_at=None, restart_said=RESTARTS
-    ):
+    if not _begins_restart(node):
         return node
     try:
         with devices.opened(node.device) as shell:
             done = shell.run(["sh", "-c", node.restart_command], limit_seconds=RESTART_SECONDS)
         text = done.output.decode(errors="replace").replace("\0", "").strip()[-SAID:]
-        node.restart_said = f"Its command ended with status {done.status}.\n{text}".strip()
+        said = f"Its command ended with status {done.status}.\n{text}".strip()
     except DeviceError as error:
-        node.restart_said = str(error)
-    node.save(update_fields=["restart_said"])
+        said = str(error)
+    this = Node.objects.filter(pk=node.pk, restart_wanted_at=node.restart_wanted_at)
+    this.update(restart_wanted_at=None, restart_said=said)
     until = time.monotonic() + settings.PATCH_AWAY_SECONDS
     while True:
         look_at_nodes(node.instance)
@@ -171,6 +187,18 @@ def restart_node(node: Node) -> Node:
         if node.is_reachable or time.monotonic() > until:
             return node
         time.sleep(START_PAUSE_SECONDS)
+
+
+def _begins_restart(node: Node) -> bool:
+    """Whether this worker is the one that runs the command; from then on the restart has the time of its beginning."""
+    ordered, now = node.restart_wanted_at, clock.now()
+    if ordered is None:
+        return False
+    waits = Node.objects.filter(pk=node.pk, restart_wanted_at=ordered).exclude(
+        restart_said=RESTARTS
+    )
+    node.restart_wanted_at = now
+    return bool(waits.update(restart_wanted_at=now, restart_said=RESTARTS))
 
 
 def _start_restart(node: Node) -> None:

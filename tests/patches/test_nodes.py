@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import warnings
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django_rq import get_queue
 from pytest_django import Settings
 
@@ -14,7 +17,7 @@ from patches.jobs import look_at_instance, look_at_patch, restart_node
 from patches.models import Application, KeptFiles, Node
 from patches.services.applicable import refuse_not_applicable
 from patches.services.elimination import eliminate, record_installation
-from patches.services.nodes import request_restart
+from patches.services.nodes import CLEARLY_OVER, is_being_restarted, request_restart
 from portal.core import clock
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
@@ -97,6 +100,41 @@ def test_a_restart_needs_a_command_and_a_permission(bay: Bay) -> None:
         request_restart(node=row, actor=who(), reason="x")
     with pytest.raises(Refused, match="Nobody has said by which command"):
         request_restart(node=row, actor=who("patches.restart_node"), reason="x")
+
+
+def killed_at_its_restart(node: Node) -> None:
+    """A worker has begun with the command, and is dead."""
+    connections.close_all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        try:
+            Node.objects.update(restart_command=f"kill -9 {os.getpid()}")
+            restart_node(str(node.pk))
+        finally:
+            os._exit(99)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status), "it was to be killed"
+
+
+def test_a_restart_whose_worker_died_ends_and_is_not_begun_again(bay: Bay, redis_url: str) -> None:
+    Node.objects.update(restart_command="to be said")
+    row = bay.row(bay.nodes[0])
+    request_restart(node=row, actor=who("patches.restart_node"), reason="x")
+    killed_at_its_restart(row)
+    get_queue("updates").empty()  # type: ignore[no-untyped-call]
+
+    recover()
+    row.refresh_from_db()
+    assert is_being_restarted(row), "a worker may be at it still"
+    with clock.started_at(clock.now() + CLEARLY_OVER + timedelta(seconds=1)):
+        recover()
+
+    row.refresh_from_db()
+    assert not is_being_restarted(row)
+    assert "Nobody knows how its command ended" in row.restart_said
+    assert not any(job.startswith("restart-") for job in queued())
 
 
 def test_another_version_takes_every_patch_away_for_good(bay: Bay) -> None:
