@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -30,7 +30,7 @@ def eliminate(instance: Instance, *, why: str, but: Upgrade | None = None) -> in
     """
     gone = Application.objects.filter(instance=instance, standing__in=GONE_WITH_THE_TREE)
     gone = gone.exclude(upgrade=but) if but else gone
-    forget_kept(KeptFiles.objects.filter(upgrade__application__in=gone))
+    forget_kept(kept_for(gone))
     count = gone.update(
         standing=Application.Standing.ELIMINATED, ended_at=clock.now(), ended_why=why[:300]
     )
@@ -38,6 +38,12 @@ def eliminate(instance: Instance, *, why: str, but: Upgrade | None = None) -> in
         nodes = Node.objects.filter(instance=instance)
         nodes.update(restart_needed="", restart_paths=[], drift=[])
     return count
+
+
+def kept_for(applied: Iterable[Application]) -> QuerySet[KeptFiles]:
+    """What is kept for the way back of these, and by ways back of them that broke."""
+    upgrades = [row.upgrade_id for row in applied]
+    return KeptFiles.objects.filter(Q(upgrade__in=upgrades) | Q(upgrade__undoes__in=upgrades))
 
 
 def forget_kept(kept: QuerySet[KeptFiles]) -> None:

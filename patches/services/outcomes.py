@@ -6,7 +6,7 @@ Called in the transaction that finishes the upgrade, see `settings.UPGRADE_FINIS
 from __future__ import annotations
 
 from patches.models import Application, KeptFiles
-from patches.services.elimination import eliminate, forget_kept
+from patches.services.elimination import eliminate, forget_kept, kept_for
 from patches.services.restarts import note_restarts
 from portal.core import clock
 from updates.machine import Outcome
@@ -61,7 +61,7 @@ def _resolve_broken(applied: Application, finished: Upgrade) -> None:
     broken = Application.objects.filter(instance=applied.instance, standing=Standing.BROKEN)
     for row in broken.select_related("patch"):
         if {file["path"] for file in row.patch.composition} <= paths:
-            forget_kept(KeptFiles.objects.filter(upgrade=row.upgrade_id))
+            forget_kept(kept_for([row]))
             row.standing, row.ended_why = Standing.NOT_APPLIED, f"{finished} has mended it."[:300]
             row.save(update_fields=["standing", "ended_why"])
 
@@ -71,7 +71,7 @@ def _forget_what_nobody_needs(applied: Application, finished: Upgrade) -> None:
     if finished.undoes_id is not None and finished.outcome != Outcome.BROKEN:
         forget_kept(KeptFiles.objects.filter(upgrade=finished))
     if applied.standing not in (Standing.ACTIVE, Standing.BROKEN):
-        forget_kept(KeptFiles.objects.filter(upgrade=applied.upgrade_id))
+        forget_kept(kept_for([applied]))
 
 
 def _standing_after(finished: Upgrade) -> Application.Standing | None:
