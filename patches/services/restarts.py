@@ -31,11 +31,12 @@ def note_restarts(finished: Upgrade) -> None:
     for row in rows.select_related("upgrade").order_by("at"):
         answers.setdefault(row.node_id or 0, []).append(row)
     for node in Node.objects.filter(pk__in=answers):
-        waits, written = waiting_in(answers[node.pk]), _written(answers[node.pk])
-        wanted = {*node.restart_paths} - written | {*waits}
-        if wanted or node.restart_paths:
-            why = {path: why for path, why in _ever_waited(node).items() if path in wanted}
-            node.restart_paths, node.restart_needed = sorted(why), why_restart(why.values())[:300]
+        others = {*node.restart_paths} - _written(answers[node.pk])
+        paths = others | {*waiting_in(answers[node.pk])}
+        if paths or node.restart_paths:
+            waits = {path: one for path, one in _ever_waited(node).items() if path in paths}
+            node.restart_paths = sorted(waits)
+            node.restart_needed = why_restart(waits.values())[:300]
             node.save(update_fields=["restart_needed", "restart_paths"])
 
 
