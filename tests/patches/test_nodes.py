@@ -17,7 +17,7 @@ from patches.jobs import look_at_instance, look_at_patch, restart_node
 from patches.models import Application, KeptFiles, Node
 from patches.services.applicable import refuse_not_applicable
 from patches.services.elimination import eliminate, record_installation
-from patches.services.nodes import CLEARLY_OVER, is_being_restarted, request_restart
+from patches.services.nodes import CLEARLY_OVER, RESTARTS, is_being_restarted, request_restart
 from portal.core import clock
 from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
@@ -135,6 +135,15 @@ def test_a_restart_whose_worker_died_ends_and_is_not_begun_again(bay: Bay, redis
     assert not is_being_restarted(row)
     assert "Nobody knows how its command ended" in row.restart_said
     assert not any(job.startswith("restart-") for job in queued())
+
+
+def test_a_restart_of_which_no_beginning_is_known_ends_too(bay: Bay, redis_url: str) -> None:
+    Node.objects.update(restart_said=RESTARTS)
+    assert all(is_being_restarted(node) for node in Node.objects.all())
+
+    recover()
+
+    assert not any(is_being_restarted(node) for node in Node.objects.all())
 
 
 def test_another_version_takes_every_patch_away_for_good(bay: Bay) -> None:
