@@ -70,7 +70,7 @@ def _assembled(
         around=Surroundings(
             gate=gate,
             before_stop=Drain(plan, engine, folder),
-            ways_back=lambda: _ways_back(folder, plan.upgrade),
+            ways_back=lambda: ways_back(folder, plan.upgrade),
             needed=set,
             place_of=lambda _volume: str(folder.data),
             now=lambda: datetime.now(UTC),
@@ -81,14 +81,17 @@ def _assembled(
     )
 
 
-def _ways_back(folder: Folder, upgrade: str) -> set[str]:
-    """The newest upgrades that changed the portal, or broke it and wait for somebody."""
+def ways_back(folder: Folder, upgrade: str) -> set[str]:
+    """The newest upgrades that changed the portal, or broke it and wait for somebody; what was taken back is none."""
+    known = list(records(folder))
+    undone = {one.plan.get("kept_of") for one in known if one.outcome == Outcome.SUCCEEDED} - {None}
     kept = [
         one.upgrade
-        for one in records(folder)
+        for one in known
         if one.outcome in (Outcome.SUCCEEDED, Outcome.BROKEN)
         and one.is_over
         and not one.unchanged
         and one.upgrade != upgrade
+        and not undone & {one.upgrade, one.plan.get("kept_of")}
     ]
     return set(kept[-(KEPT_WAYS_BACK - 1) :])
