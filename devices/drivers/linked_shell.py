@@ -91,7 +91,9 @@ class LinkedShell:
         watch = commands.Watch(limit_seconds=limit_seconds, on_tick=on_tick)
         before = self.boot_id()
         try:
-            result = self.run(self._booting.reboot_command, limit_seconds=limit_seconds)
+            result = self.run(
+                self._booting.reboot_command, limit_seconds=limit_seconds, on_tick=on_tick
+            )
         except DeviceUnreachable:
             pass  # the connection goes down with the device, often before the command's status is told
         else:

@@ -123,7 +123,10 @@ class Shell(Protocol):
         ...
 
     def reboot(self, *, limit_seconds: float, on_tick: OnTick | None = None) -> None:
-        """The device has been rebooted and answers again: its boot id is another one. Past the limit: `DeviceUnreachable`."""
+        """The device has been rebooted and answers again: its boot id is another one. Past the limit: `DeviceUnreachable`.
+
+        `on_tick` is heard from the beginning, also while the command to reboot runs; what it raises ends that.
+        """
         ...
 
     def close(self) -> None:

@@ -263,6 +263,17 @@ def test_a_device_that_cannot_reboot_says_so(device: Device) -> None:
         shell.reboot(limit_seconds=20)
 
 
+def test_what_on_tick_raises_ends_a_reboot_command_too(device: Device, family: list[str]) -> None:
+    def on_tick() -> None:
+        if len(living(family[2])) == 3:
+            raise Cancelled
+
+    hangs = Device(kind=device.kind, root=device.root, sshd=device.sshd, reboot_command=family)
+    with hangs.shell() as shell, pytest.raises(Cancelled):
+        shell.reboot(limit_seconds=20, on_tick=on_tick)
+    assert living(family[2]) == []
+
+
 def test_a_closed_shell_opens_again(shell: Shell) -> None:
     shell.boot_id()
     shell.close()
