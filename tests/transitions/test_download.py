@@ -171,6 +171,19 @@ def test_an_answer_may_lack_its_newline_or_be_missing(device: FolderDevice, answ
     assert [event.text for event in said] == (["why\n"] if "why" in answers else [])
 
 
+def test_an_answer_counts_however_much_is_said_beside_it(device: FolderDevice) -> None:
+    flood = "head -c 200000 /dev/zero | tr '\\0' x >&2; echo end >&2"
+    module = ANSWERING.format(query="SupportsRollback", answers=f"echo Yes; {flood}")
+    upgrade = ordered(device, module)
+
+    carried_out(device, upgrade)
+
+    assert (upgrade.outcome, upgrade.facts["supports_rollback"]) == (Outcome.SUCCEEDED, True)
+    said = upgrade.events.filter(kind="output", call__endswith="SupportsRollback")
+    assert "".join(event.text for event in said).endswith("xend\n")
+    assert not list(Path(device.row.work_root).glob("*/tree.query-stderr"))
+
+
 def test_a_query_has_a_time_limit_of_its_own(device: FolderDevice, settings: Settings) -> None:
     settings.QUERY_LIMIT_SECONDS = 1
     module = ANSWERING.format(query="ProvidePayloadFileSizes", answers="sleep 600")

@@ -19,16 +19,19 @@ from updates.recipes.patience import patiently
 from updates.runner import Context
 
 ANSWER_BYTES: Final = 65536
+COMPLAINT_BYTES: Final = ANSWER_BYTES // 2
+"""As much of what a query says on standard error is kept."""
 
-# What it says on standard error comes behind the answer, after a line that no module can know. $1 is that line, $2 a file
-# beside the tree (the tree is the protocol's).
+# What it says on standard error, at most the end of it, comes behind the answer, after a line that no module can know: both are
+# to be heard whole. $1 is that line, $2 a file beside the tree (the tree is the protocol's), $3 the most bytes.
 _ASK: Final = r"""
-mark=$1 errors=$2
-shift 2
+mark=$1 errors=$2 most=$3
+shift 3
 "$@" 2>"$errors"
 status=$?
 printf '%s\n' "$mark"
-cat "$errors"
+tail -c "$most" "$errors"
+rm -f "$errors"
 exit "$status"
 """
 
@@ -132,7 +135,8 @@ class UpdateModuleCalls:
         """How a query ended: its status, what it said, and what it said on standard error."""
         mark = secrets.token_hex(16)
         errors = f"{self._tree}.query-stderr"
-        command = ["sh", "-c", _ASK, "sh", mark, errors, self._path, word, self._tree]
+        words = [mark, errors, str(COMPLAINT_BYTES), self._path, word, self._tree]
+        command = ["sh", "-c", _ASK, "sh", *words]
         tries = count()
 
         def asked() -> Result:
