@@ -12,7 +12,7 @@ from devices.errors import StepStillRunning
 from tests.environment.waiting import wait_until
 from tests.machine.memory_journal import MemoryJournal
 from updates.machine import State
-from updates.recipes.detached import BACKUP, DetachedCalls
+from updates.recipes.detached import BACKUP, LEFT_RUNNING, DetachedCalls
 from updates.runner import Context
 
 LIMIT_SECONDS = 20
@@ -46,8 +46,10 @@ def test_an_upgrade_waits_for_a_backup_and_for_nobody_else(tmp_path: Path, first
             assert call(memory("an-upgrade"), tmp_path, second) == (0, "")
             assert (tmp_path / "order").read_text().split() == ["first", "second"]
         else:
+            journal = memory("an-upgrade")
             with pytest.raises(StepStillRunning):
-                call(memory("an-upgrade"), tmp_path, second)
+                call(journal, tmp_path, second)
+            assert journal.recall(LEFT_RUNNING) is None, "it never began"
     finally:
         ends.touch()
         running.join()

@@ -87,7 +87,7 @@ def test_what_still_runs_there_is_ended_before_the_way_back(
     assert not distant.has_overlapped()
     assert [call.is_over for call in distant.calls() if call.word == word] == [False]
     assert states(upgrade)[-1] == State.FINISHED
-    note = upgrade.events.get(text__startswith="The device is back")
+    note = upgrade.events.get(text="Nothing of this call runs on the device any more.")
     assert note.call.endswith(word)
 
 

@@ -62,7 +62,7 @@ class DetachedCalls:
         self.end_what_was_left(context, but=spec.key)
         try:
             return self._to_its_end(context, spec, limit_seconds=limit_seconds)
-        except (HandOver, LeaseLost, StaleHolder, DeviceCut, CommandTimedOut):
+        except (HandOver, LeaseLost, StaleHolder, DeviceCut, CommandTimedOut, StepStillRunning):
             raise
         except DeviceError:
             context.journal.remember(LEFT_RUNNING, spec.key)
@@ -132,7 +132,7 @@ class DetachedCalls:
                 return end.status, tail.decode(errors="replace")
 
     def end_what_was_left(self, context: Context, *, but: str = "") -> None:
-        """No step runs any more of which nobody heard how it ended: its state was over while the device was away.
+        """No step runs any more of which nobody heard how it ended, as when its state was over while the device was away.
 
         It is waited for the device as long as the state's limit allows. The step `but` is left alone.
         """
@@ -143,9 +143,7 @@ class DetachedCalls:
         patiently(
             context, self._shell, lambda: kill_step(self._shell, left, holder=self._holder(context))
         )
-        context.journal.note(
-            "The device is back: nothing of this call runs there any more.", call=key
-        )
+        context.journal.note("Nothing of this call runs on the device any more.", call=key)
         context.journal.remember(LEFT_RUNNING, None)
 
     def _holder(self, context: Context) -> Holder:
