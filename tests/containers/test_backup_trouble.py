@@ -20,6 +20,7 @@ from tests.environment.docker import DockerEngine as RunningEngine
 from tests.environment.killing import Killing
 from tests.environment.module_images import build_image, busybox_files
 from tests.environment.programs import need_root
+from tests.environment.small_disk import small_disk
 from updates.errors import StepFailed
 from updates.plan import DumpPlan
 from updates.recipes.container.backup_scripts import EMPTY, SWAP, UNPACK, UNPACK_DUMPS, WRITE
@@ -122,10 +123,8 @@ def test_an_emptied_volume_is_filled_by_the_next_try(tmp_path: Path, killing: Ki
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MiB."""
     folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(folder, mebibytes=4):
+        yield folder
 
 
 class TestRoom:

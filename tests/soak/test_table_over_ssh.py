@@ -16,7 +16,7 @@ from tests.environment.device_container import DeviceContainer
 from tests.environment.waiting import wait_until
 from tests.soak.conftest import IS_LONG, WriteReport
 from tests.transitions.played import BEFORE, order
-from tests.transitions.rows import Row, endless, table
+from tests.transitions.rows import Row, endless, on_a_full_disk, table
 from updates.machine import REPEAT_LIMIT, Outcome
 from updates.models import Upgrade
 from updates.services.carry_out import Ending, carry_out
@@ -29,6 +29,8 @@ HANDFUL = (
     "cut ArtifactRollback@1, fail ArtifactInstall; rollback Yes, reboot Yes",
     "fail ArtifactVerifyReboot; rollback Yes, reboot Automatic",
     "cut NeedsArtifactReboot@1; rollback Yes, reboot No",
+    "full ArtifactInstall ArtifactRollback; rollback Yes, reboot No",
+    "flood ArtifactInstall; rollback Yes, reboot Yes",
 )
 ENDLESS = "fail ArtifactInstall ArtifactVerifyRollbackReboot; rollback Yes, reboot Automatic"
 REPEATS = 3
@@ -49,6 +51,18 @@ class SshDevice:
         self.container.exec("rm", "-f", "/log", "/installed", "/cut-now")
         Device.objects.filter(pk=self.row.pk).update(device_type="box", provides=BEFORE)
         self.row.refresh_from_db()
+
+    @contextmanager
+    def disk_for(self, row: Row) -> Iterator[None]:
+        """A call that fills the disk finds a small one, where all is that the portal keeps there."""
+        work_root = self.row.work_root
+        is_small = row.fault in ("full", "flood")
+        if is_small:
+            self.container.exec("mkdir", "-p", work_root)
+            self.container.exec("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", work_root)
+        yield
+        if is_small:
+            self.container.exec("umount", "--lazy", work_root)
 
     def log(self) -> list[str]:
         return self.container.exec("sh", "-c", "cat /log 2>/dev/null || true").split()
@@ -116,7 +130,7 @@ def test_every_fault_leads_where_the_table_says(
     write_report: WriteReport,
 ) -> None:
     """All cells if this is the long run, else a handful. One device for all: what one upgrade leaves must not harm the next."""
-    rows = [row for row in table() if IS_LONG or str(row) in HANDFUL]
+    rows = [row for row in (*table(), *on_a_full_disk()) if IS_LONG or str(row) in HANDFUL]
     never_end = [row for row in endless(REPEATS) if IS_LONG or str(row) == ENDLESS]
     assert IS_LONG or (len(rows), len(never_end)) == (len(HANDFUL), 1)
     usual = settings.STATE_LIMIT_SECONDS
@@ -131,7 +145,7 @@ def test_every_fault_leads_where_the_table_says(
         allowed = REPEATS if number >= len(rows) else REPEAT_LIMIT
         monkeypatch.setattr("updates.course.REPEAT_LIMIT", allowed)
         started = time.monotonic()
-        with somebody_at_the_plug(played.container):
+        with somebody_at_the_plug(played.container), played.disk_for(row):
             upgrade = carried_out(order(played, row.behaviour, name=f"new-{number}"))
         complaint = differs(row, upgrade, played)
         wrong += [f"{row}: {complaint}"] if complaint else []
@@ -169,6 +183,7 @@ def report(lines: list[str], *, wrong: int, seconds: float) -> str:
         "",
         "Written by `make soak`: each cell of Mender's transition table on a device with systemd (a container), over real SSH.",
         "Power loss is the device killed in the middle of the call, and started again.",
+        "A disk that is filled has 24 MiB.",
         "",
         f"**{len(lines)} cells, {wrong} not as the table says, {seconds / 60:.0f} minutes.**",
         "",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import Settings
 
+from tests.environment.small_disk import small_disk
 from tests.transitions.played import FolderDevice
 
 
 @pytest.fixture
 def device(db: None, tmp_path: Path) -> FolderDevice:
     return FolderDevice(tmp_path / "root")
+
+
+@pytest.fixture
+def small_device(db: None, tmp_path: Path) -> Iterator[FolderDevice]:
+    """One with hardly more room than an upgrade asks for."""
+    with small_disk(tmp_path / "disk", mebibytes=24):
+        yield FolderDevice(tmp_path / "disk" / "root")
 
 
 @pytest.fixture(autouse=True)

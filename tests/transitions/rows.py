@@ -9,7 +9,7 @@ changed has failed, and leaves nothing in between.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from tests.transitions.played import AFTER, BEFORE, BROKEN
@@ -266,8 +266,27 @@ def endless(repeats: int) -> Iterator[Row]:
     yield Row("cut", "Cleanup", (*DOWNLOAD, *calls), Outcome.FAILED, more=failed)
 
 
+def on_a_full_disk() -> Iterator[Row]:
+    """What fails because it has filled the disk leads where any failure leads: each state of the way back has room of its own.
+
+    Only a call that did well is followed by one for which there is no room. Not here: reboots of ours, as they may empty a
+    small disk, and what makes the device reboot back once more, when that state's room is taken.
+    """
+    for row in (*on_the_way_there(), *after_the_commit(), *on_the_way_back()):
+        is_done_over = "ArtifactVerifyRollbackReboot" in row.word
+        if row.fault == "fail" and row.reboot != "Automatic" and not is_done_over:
+            yield replace(row, fault="full")
+    for way in ways("No", "Yes"):
+        yield Row("flood", "ArtifactInstall", (*ASKED, *back(*way)), undone(way[0]), *way)
+    for reboot in ("No", "Yes"):
+        way, more = ("Yes", reboot), {"fail": "ArtifactInstall"}
+        for word in ("ArtifactRollback", "ArtifactFailure"):
+            calls = (*INSTALL, *back(*way))
+            yield Row("flood", word, calls, Outcome.ROLLED_BACK, *way, more=more)
+
+
 def table() -> list[Row]:
-    """All rows but the endless ones."""
+    """All rows but the endless ones, and those of a full disk."""
     return [
         *without_a_fault(),
         *on_the_way_there(),

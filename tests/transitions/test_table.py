@@ -9,7 +9,16 @@ from pytest_django import Settings
 
 from portal.core.actors import PORTAL
 from tests.transitions.played import BEFORE, FolderDevice, carried_out, order
-from tests.transitions.rows import ASKED, END, TAKEN_BACK, Row, endless, restart_back, table
+from tests.transitions.rows import (
+    ASKED,
+    END,
+    TAKEN_BACK,
+    Row,
+    endless,
+    on_a_full_disk,
+    restart_back,
+    table,
+)
 from updates.machine import Outcome
 from updates.models import Upgrade
 from updates.services.carry_out import Ending
@@ -66,6 +75,22 @@ def test_a_fault_leads_where_the_table_says(row: Row, tmp_path: Path, settings: 
     assert upgrade.outcome == row.outcome, upgrade.error
     demand(row, device)
     assert bool(upgrade.warning) == (row.fault != "cut" and "Cleanup" in row.word)
+
+
+@pytest.mark.parametrize("row", list(on_a_full_disk()), ids=str)
+def test_a_full_disk_leads_where_the_table_says_and_nothing_of_ours_stays_on_it(
+    row: Row, small_device: FolderDevice
+) -> None:
+    upgrade = order(small_device, row.behaviour)
+
+    assert carried_out(small_device, upgrade) is Ending.FINISHED
+
+    assert upgrade.outcome == row.outcome, upgrade.error
+    demand(row, small_device)
+    assert bool(upgrade.warning) == ("Cleanup" in row.word)
+    left = Path(small_device.row.work_root) / str(upgrade.pk)
+    kept = {"scripts", "tree"} if upgrade.outcome == Outcome.SUCCEEDED else set()
+    assert {path.name for path in left.glob("*") if path.is_dir()} == kept
 
 
 @pytest.mark.parametrize("row", list(endless(REPEATS)), ids=str)

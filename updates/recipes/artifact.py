@@ -10,33 +10,30 @@ holds the Update Modules that we brought. Commit removes nothing: the newest tre
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
-from typing import BinaryIO, Final, cast
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from typing import BinaryIO, cast
 
 from devices.drivers.shell import Shell, TreeFile
-from devices.errors import CommandTimedOut, DeviceUnreachable
+from devices.errors import CommandFailed, CommandTimedOut, DeviceUnreachable, OutOfSpace
 from updates.errors import NotCompatible, StepFailed
 from updates.formats.mender_artifact import open_payload
 from updates.machine import Event, State
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.artifact_fit import fit, is_installed
-from updates.recipes.device_fit import look_at
+from updates.recipes.ballast import Ballast
+from updates.recipes.device_fit import ROOM, look_at
 from updates.recipes.digest_reader import DigestReader
 from updates.recipes.download_script import DOWNLOAD
 from updates.recipes.file_tree import entries
 from updates.recipes.finding import Finding
 from updates.recipes.hold import hold
+from updates.recipes.leftovers import Leftovers
 from updates.recipes.patience import patiently
 from updates.recipes.state_scripts import ScriptTimes, StateScripts
 from updates.recipes.update_module import CallTimes, UpdateModuleCalls
 from updates.runner import Context, Step
-
-UPGRADE_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-SHORT_SECONDS: Final = 30.0
-FENCE_DAYS: Final = 30
-STAGE_DAYS: Final = 2
 
 OpenArtifact = Callable[[], AbstractContextManager[BinaryIO]]
 ReadModule = Callable[[], Iterable[bytes]]
@@ -63,9 +60,10 @@ class ArtifactRecipe:
         self._shell = shell
         self._open_artifact = open_artifact
         self._read_module = read_module
-        self._kept_trees = kept_trees
         self._reboot_seconds = call_times.reboot_seconds
         self._home = f"{plan.device.work_root}/{plan.upgrade}"
+        self._ballast = Ballast(shell, self._home, room=ROOM)
+        self._leftovers = Leftovers(plan, shell, kept_trees=kept_trees)
         home_of_tree = f"{plan.device.work_root}/{plan.tree_of or plan.upgrade}"
         self._tree = f"{home_of_tree}/tree"
         self._module = UpdateModuleCalls(
@@ -101,7 +99,17 @@ class ArtifactRecipe:
             State.FAILING: self._fail,
             State.CLEANING: self._clean,
         }
-        return steps.get(state)
+        step = steps.get(state)
+        return partial(self._with_room, step) if step and state in ROOM else step
+
+    def _with_room(self, step: Step, context: Context) -> Event:
+        """`step`, which has the room that was put aside for its state: nothing that runs there still takes it."""
+        if context.journal.recall("tree") is not None:
+            # If that cannot be done, it is for the step to say what follows.
+            with suppress(DeviceUnreachable, CommandTimedOut, CommandFailed, OutOfSpace):
+                self._module.end_what_was_left(context)
+                self._ballast.drop(context, context.state)
+        return step(context)
 
     def inspect(self) -> Iterator[Finding]:
         """What a check finds, without any effect on the device: first what the plan alone tells, then the device itself."""
@@ -135,6 +143,7 @@ class ArtifactRecipe:
                 journal.remember("bringing", True)  # noqa: FBT003 - a JSON value
                 self._bring(context)
                 self._bring_module()
+                self._ballast.lay(context)
                 journal.remember("tree", self._tree)
             wants_sizes = self._wants_sizes(context)
             self._module.call(
@@ -279,22 +288,28 @@ class ArtifactRecipe:
 
     def _clean(self, context: Context) -> Event:
         journal = context.journal
-        self._scripts.run_due(context)
-        if journal.recall("tree") is None:
-            # the module was not called; at most the device's own scripts were
-            if journal.recall("device_scripts") or journal.recall("bringing"):
-                self._remove_what_came(context)
-            return Event.NOTHING_TO_DO
-        if not journal.recall("cleaned"):
-            try:
+        try:
+            self._scripts.run_due(context)
+            if journal.recall("tree") is not None and not journal.recall("cleaned"):
                 self._module.call(context, "Cleanup")
-            except (StepFailed, CommandTimedOut):
-                # It has ended. After any other error it may still run, or is to run again.
-                self._remove_what_nobody_needs(context)
-                raise
-            journal.remember("cleaned", True)  # noqa: FBT003 - a JSON value
-        self._remove_what_nobody_needs(context)
-        return Event.DONE
+                journal.remember("cleaned", True)  # noqa: FBT003 - a JSON value
+        except (StepFailed, CommandTimedOut, CommandFailed, OutOfSpace):
+            # It has ended, or is ended here. After any other error it may still run, or is to run again.
+            self._module.end_what_was_left(context)
+            self._remove(context)
+            raise
+        return self._remove(context)
+
+    def _remove(self, context: Context) -> Event:
+        """Nothing is on the device that nobody needs."""
+        journal = context.journal
+        if journal.recall("tree") is not None:
+            self._leftovers.remove(is_success=journal.is_success)
+            return Event.DONE
+        # the module was not called; at most the device's own scripts were
+        if journal.recall("device_scripts") or journal.recall("bringing"):
+            self._remove_what_came(context)
+        return Event.NOTHING_TO_DO
 
     def _remove_what_came(self, context: Context) -> None:
         self._module.end_what_was_left(context)
@@ -305,30 +320,6 @@ class ArtifactRecipe:
             context.journal.note(
                 f"Whether anything of it stays on the device is not known. {error}"
             )
-
-    def _remove_what_nobody_needs(self, context: Context) -> None:
-        keeps_tree = context.journal.is_success and self._plan.mode is Mode.INSTALL
-        self._shell.remove_tree(f"{self._home}/steps" if keeps_tree else self._home)
-        if self._plan.tree_of and context.journal.is_success:
-            self._shell.remove_tree(f"{self._plan.device.work_root}/{self._plan.tree_of}")
-        work_root = self._plan.device.work_root
-        for old in self._kept()[self._kept_trees :]:
-            self._shell.remove_tree(f"{work_root}/{old}")
-        # by then no holder of theirs can be asleep any more, and no transfer of theirs can go on
-        for pattern, days in (("fence-*", FENCE_DAYS), (".fleetwright-*.part", STAGE_DAYS)):
-            old_ones = ["-maxdepth", "1", "-name", pattern, "-mtime", f"+{days}"]
-            self._shell.run(
-                ["find", work_root, *old_ones, "-exec", "rm", "-rf", "{}", ";"],
-                limit_seconds=SHORT_SECONDS,
-            )
-
-    def _kept(self) -> list[str]:
-        """Upgrades that still have a tree on the device, newest first."""
-        result = self._shell.run(
-            ["ls", "-1t", self._plan.device.work_root], limit_seconds=SHORT_SECONDS
-        )
-        names = result.output.decode(errors="replace").split("\n")
-        return [name for name in names if UPGRADE_ID.fullmatch(name)]
 
     def _supports_rollback(self, context: Context) -> bool:
         known = context.journal.recall("supports_rollback")

@@ -3,6 +3,7 @@ middle of that."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from devices.drivers.commands import demand_success
@@ -11,31 +12,32 @@ from updates.machine import State
 from updates.recipes.patience import patiently
 from updates.runner import Context
 
-BYTES: Final = 4 * 2**20
-"""More than what a step of a way back writes down of itself."""
-WRITING: Final = (State.ROLLING_BACK, State.ROLLBACK_RESTARTING)
-"""The states of a way back in which that is done; each finds room of its own."""
 LAY_SECONDS: Final = 60.0
 
-# $1 the file, $2 its size: written once.
+# $1 the file, $2 its size: written once, with what no file system can squeeze.
 _LAY: Final = """\
 umask 077
 mkdir -p -- "${1%/*}" || exit 1
-[ "$(wc -c <"$1" 2>/dev/null)" = "$2" ] || head -c "$2" /dev/zero >"$1"
+[ "$(wc -c <"$1" 2>/dev/null)" = "$2" ] || head -c "$2" /dev/urandom >"$1"
 """
 
 
 class Ballast:
-    """Files below the folder of one upgrade, where its steps are written down, too: one for each state of the way back."""
+    """Files below the folder of one upgrade, where its steps are written down, too.
 
-    def __init__(self, shell: Shell, folder: str) -> None:
+    `room` has the states that are to find room of their own, and how many bytes: more than what their steps write down of
+    themselves.
+    """
+
+    def __init__(self, shell: Shell, folder: str, *, room: Mapping[State, int]) -> None:
         self._shell = shell
+        self._room = room
         self._folder = f"{folder}/ballast"
 
     def lay(self, context: Context) -> None:
         """The room is put aside. CommandFailed when there is none."""
-        for state in WRITING:
-            command = ["sh", "-c", _LAY, "sh", self._path(state), str(BYTES)]
+        for state, size in self._room.items():
+            command = ["sh", "-c", _LAY, "sh", self._path(state), str(size)]
             result = patiently(
                 context,
                 self._shell,

@@ -6,10 +6,23 @@ from collections.abc import Iterator
 from typing import Final
 
 from devices.drivers.shell import Shell
+from updates.machine import State
 from updates.plan import ArtifactPlan, Mode
 from updates.recipes.finding import Finding
 
-SPARE_BYTES: Final = 16 * 2**20
+ROOM: Final = dict.fromkeys(
+    (
+        State.COMMITTED,
+        State.ROLLING_BACK,
+        State.ROLLBACK_RESTARTING,
+        State.ROLLBACK_VERIFYING,
+        State.FAILING,
+        State.CLEANING,
+    ),
+    2**20,
+)
+"""What is put aside, in bytes, for each state that has to be gone through when the disk is full, too."""
+SPARE_BYTES: Final = sum(ROOM.values()) + 10 * 2**20
 NEEDED_COMMANDS: Final = (
     "cat",
     "find",

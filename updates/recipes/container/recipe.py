@@ -55,6 +55,8 @@ BACKUP: Final = "backup"
 """The fact that says where the copy is that a rollback uses: path, size, sha256."""
 INSTALLED: Final = "installed"
 """The fact that says what is in force after it: image, image_id, digest."""
+ROOM: Final = dict.fromkeys((State.ROLLING_BACK, State.ROLLBACK_RESTARTING), 4 * 2**20)
+"""What the states of the way back that write find on the device, in bytes."""
 SHORT_SECONDS: Final = 30.0
 
 
@@ -102,7 +104,7 @@ class ContainerRecipe:
         self._standing = Standing(plan, shell)
         self._running = Running(plan, engine)
         self._work = f"{plan.device.work_root}/{plan.upgrade}"
-        self._ballast = Ballast(shell, self._work)
+        self._ballast = Ballast(shell, self._work, room=ROOM)
 
     def step(self, state: State) -> Step | None:
         steps: Mapping[State, Step] = {
