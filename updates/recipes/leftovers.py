@@ -44,7 +44,8 @@ class Leftovers:
             )
 
     def _kept(self) -> list[str]:
-        """Upgrades that still have a tree on the device, newest first."""
+        """Upgrades that still have a tree on the device, newest first: this one is, whatever the device's clock says."""
         result = self._shell.run(["ls", "-1t", self._work_root], limit_seconds=SHORT_SECONDS)
         names = result.output.decode(errors="replace").split("\n")
-        return [name for name in names if UPGRADE_ID.fullmatch(name)]
+        kept = [name for name in names if UPGRADE_ID.fullmatch(name)]
+        return sorted(kept, key=lambda name: name != self._plan.upgrade)
