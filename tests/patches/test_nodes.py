@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import warnings
 from datetime import timedelta
 
 import pytest
-from django.db import connections
 from django_rq import get_queue
 from pytest_django import Settings
 
@@ -23,6 +21,7 @@ from portal.core.errors import NotPermitted, Refused
 from portal.core.models import AuditEvent
 from tests.journal.rows import brought_to, held, new_device, new_upgrade
 from tests.patches.bay import COUNTER, GREETING, Bay, who
+from tests.patches.dying import dies_at
 from updates.dispatch import queued
 from updates.errors import NotUndoable
 from updates.machine import State
@@ -104,18 +103,12 @@ def test_a_restart_needs_a_command_and_a_permission(bay: Bay) -> None:
 
 def killed_at_its_restart(node: Node) -> None:
     """A worker has begun with the command, and is dead."""
-    connections.close_all()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        try:
-            Node.objects.update(restart_command=f"kill -9 {os.getpid()}")
-            restart_node(str(node.pk))
-        finally:
-            os._exit(99)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status), "it was to be killed"
+
+    def work() -> None:
+        Node.objects.update(restart_command=f"kill -9 {os.getpid()}")
+        restart_node(str(node.pk))
+
+    dies_at(work)
 
 
 def test_a_restart_whose_worker_died_ends_and_is_not_begun_again(bay: Bay, redis_url: str) -> None:

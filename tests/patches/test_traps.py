@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.environment.programs import need_root, program
 from tests.environment.waiting import wait_until
 from tests.journal.rows import states
 from tests.patches.bay import COUNTER, GREETING, Bay, statuses, who
+from tests.patches.dying import dies_at
 from updates.errors import TargetBusy
 from updates.machine import Outcome, State
 from updates.models import Upgrade
@@ -80,25 +80,19 @@ class Dying:
 
 def killed_worker(upgrade: Upgrade, *, state: State, when: str) -> None:
     """A worker took the upgrade as far as that, and is dead."""
-    connections.close_all()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        try:
-            with ExitStack() as ways:
-                carry_out(
-                    str(upgrade.pk),
-                    make_recipe=lambda row, _: Dying(
-                        patch_recipe(row, ways=ways), state=state, when=when
-                    ),
-                    worker="dying",
-                    wants_leave=lambda: False,
-                )
-        finally:
-            os._exit(99)
-    _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status), "it was to be killed"
+
+    def work() -> None:
+        with ExitStack() as ways:
+            carry_out(
+                str(upgrade.pk),
+                make_recipe=lambda row, _: Dying(
+                    patch_recipe(row, ways=ways), state=state, when=when
+                ),
+                worker="dying",
+                wants_leave=lambda: False,
+            )
+
+    dies_at(work)
 
 
 def finished_by_another(upgrade: Upgrade) -> Upgrade:
